@@ -1,0 +1,1 @@
+"""Encoder Manager: places live streams on a fleet of encoders and keeps them running."""

@@ -1,0 +1,1 @@
+"""Doors over HTTP and Socket.IO: routes, schemas, problem answers."""

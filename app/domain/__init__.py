@@ -1,0 +1,1 @@
+"""The nouns: streams, encoders, plans, facts. Data only; nothing here decides or does I/O."""

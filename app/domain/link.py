@@ -1,0 +1,238 @@
+"""What control, gateways and nodes say to each other over the link.
+
+Gateways and nodes connect out to control. Each link opens with a hello that tells everything that runs there,
+so control adopts it after a restart. Then **orders** go down, each answered by done or by an error, and
+**facts** go up, which nobody answers. How these become bytes is the link adapter's business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.domain.encoder import EncoderInfo, EncoderReading
+from app.domain.ids import DestinationId, GatewayId, StreamId, WorkerId
+from app.domain.stream import ChannelPlan, WorkerOrder
+
+# --- hello: the first message of a link -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RunningChannel:
+    stream_id: StreamId
+    revision: int
+    generation: int
+    source_up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayHello:
+    """`rtmp_host:rtmp_port` is what publishers and workers dial; `http_url` is the base of playback URLs."""
+
+    gateway_id: GatewayId
+    version: str
+    rtmp_host: str
+    rtmp_port: int
+    rtmps_port: int | None
+    http_url: str
+    channels: tuple[RunningChannel, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunningWorker:
+    worker_id: WorkerId
+    stream_id: StreamId
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeHello:
+    version: str
+    encoder: EncoderInfo
+    workers: tuple[RunningWorker, ...] = ()
+
+
+Hello = GatewayHello | NodeHello
+
+# --- orders: control to gateway -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OpenChannel:
+    """Open the stream's channel, or bring the open one to this plan. An older revision is refused."""
+
+    plan: ChannelPlan
+
+
+@dataclass(frozen=True, slots=True)
+class CloseChannel:
+    """End the stream: publisher, worker and viewers are told `reason` and let go."""
+
+    stream_id: StreamId
+    reason: str
+
+
+# --- orders: control to node ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StartWorker:
+    order: WorkerOrder
+
+
+@dataclass(frozen=True, slots=True)
+class StopWorker:
+    worker_id: WorkerId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReserveStream:
+    """Keep room for a stream that may come as backup. Refused if the node cannot run it."""
+
+    stream_id: StreamId
+    order: WorkerOrder
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseStream:
+    stream_id: StreamId
+
+
+Order = OpenChannel | CloseChannel | StartWorker | StopWorker | ReserveStream | ReleaseStream
+
+# --- facts: gateway to control --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SourceUp:
+    stream_id: StreamId
+    at: datetime
+    peer: str
+    software: str | None
+    video_codec: str | None
+    audio_codec: str | None
+    width: int | None = None
+    height: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDown:
+    stream_id: StreamId
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishRefused:
+    """`stream_id` is None when the key named no stream. The key itself is never told."""
+
+    stream_id: StreamId | None
+    at: datetime
+    peer: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerUp:
+    stream_id: StreamId
+    worker_id: WorkerId
+    generation: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerDown:
+    """The worker's connection to the gateway ended, or it was found without progress."""
+
+    stream_id: StreamId
+    worker_id: WorkerId
+    generation: int
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProgrammeUp:
+    """First programme frame after a start or a change of worker."""
+
+    stream_id: StreamId
+    generation: int
+    at: datetime
+    stall_ms: float | None
+    """Time without a programme frame before this one; None at the first start."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackReading:
+    """One track of the programme since the channel opened; `bps` over the last interval."""
+
+    name: str
+    frames: int
+    bytes: int
+    bps: float | None
+    fps: float | None
+    last_timeline_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationReading:
+    id: DestinationId
+    state: str
+    """connecting, live, backing_off or refused."""
+    detail: str | None
+    bytes_sent: int
+    frames_dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelReading:
+    """Sent for each channel once a second."""
+
+    stream_id: StreamId
+    at: datetime
+    source_up: bool
+    source_bps: float | None
+    source_fps: float | None
+    source_frames: int
+    source_gaps: int
+    ring_bytes: int
+    ring_s: float
+    tracks: tuple[TrackReading, ...]
+    viewers: int
+    viewer_frames_dropped: int
+    programme_lag_ms: float | None
+    """Newest source frame to newest programme frame, on the timeline."""
+    destinations: tuple[DestinationReading, ...] = ()
+    recording_bytes: int | None = None
+
+
+# --- facts: node to control -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    reading: EncoderReading
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerExited:
+    worker_id: WorkerId
+    stream_id: StreamId
+    generation: int
+    at: datetime
+    exit_code: int | None
+    reason: str
+
+
+Fact = (
+    SourceUp
+    | SourceDown
+    | PublishRefused
+    | WorkerUp
+    | WorkerDown
+    | ProgrammeUp
+    | ChannelReading
+    | Heartbeat
+    | WorkerExited
+)

@@ -1,0 +1,1 @@
+"""Where packets live: source channel, replay ring, output switch, outputs, encoder node and worker."""

@@ -1,0 +1,1 @@
+"""Watches the fleet and turns readings into pictures, facts and metrics."""

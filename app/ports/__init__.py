@@ -1,0 +1,1 @@
+"""Openings to the outside, as protocols. Adapters fill them; assembly chooses which."""

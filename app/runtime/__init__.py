@@ -1,0 +1,1 @@
+"""The asyncio kit: clock, supervised tasks, plain-data records. Knows no domain word."""

@@ -1,0 +1,16 @@
+"""The only place that reads a clock. Deciders are handed `now` from here."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+
+def monotonic() -> float:
+    """Seconds from an arbitrary start; never steps. For every duration, deadline and lease."""
+    return time.monotonic()
+
+
+def utc_now() -> datetime:
+    """Aware UTC time, for facts that people read."""
+    return datetime.now(UTC)

@@ -1,0 +1,1 @@
+"""One-shot installer: virtual environment, packages, secrets, settings."""
