@@ -1,0 +1,81 @@
+"""What happened, told on the bus to whoever follows: sockets, metrics, history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from app.domain.encoder import EncoderReading, EncoderState
+from app.domain.ids import EncoderId, StreamId
+from app.domain.session import StreamHealth
+from app.domain.stream import StreamState
+
+
+class Severity(StrEnum):
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamChanged:
+    """A stream entered `state`."""
+
+    stream_id: StreamId
+    tenant: str
+    state: StreamState
+    at: datetime
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamHealthRead:
+    """Once a second for each stream that has a publisher or a programme."""
+
+    tenant: str
+    health: StreamHealth
+
+
+@dataclass(frozen=True, slots=True)
+class StreamErrorSeen:
+    """Something went wrong with a stream; `acted` says what the system did about it, or None."""
+
+    stream_id: StreamId
+    tenant: str
+    severity: Severity
+    cause: str
+    detail: str
+    at: datetime
+    acted: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReplaced:
+    """Another encoder took a stream over."""
+
+    stream_id: StreamId
+    tenant: str
+    from_id: EncoderId | None
+    to_id: EncoderId
+    generation: int
+    cause: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderChanged:
+    encoder_id: EncoderId
+    state: EncoderState
+    at: datetime
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderRead:
+    encoder_id: EncoderId
+    reading: EncoderReading
+    at: datetime
+
+
+Event = StreamChanged | StreamHealthRead | StreamErrorSeen | WorkerReplaced | EncoderChanged | EncoderRead

@@ -1,0 +1,165 @@
+"""One streaming session as clients know it: what they ask for, what they get, how it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from app.domain.encoder import EncoderKind
+from app.domain.ids import EncoderId, GatewayId, PlaybackId, StreamId
+from app.domain.ladder import AudioMode, Ladder, Rendition
+from app.domain.link import ChannelReading, SourceUp
+from app.domain.secret import Secret
+from app.domain.stream import (
+    ChannelPlan,
+    Destination,
+    EncodeSettings,
+    StreamMode,
+    StreamState,
+    Timing,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRequest:
+    """What `POST /api/streams/init` asks for, already of the right types. None: the manager chooses."""
+
+    width: int
+    height: int
+    bitrate_bps: int
+    fps: float
+    name: str | None = None
+    mode: StreamMode = StreamMode.TRANSCODE
+    renditions: tuple[Rendition, ...] | None = None
+    audio: AudioMode = AudioMode.AUTO
+    preset: str = "veryfast"
+    codec: str = "auto"
+    destinations: tuple[str, ...] = ()
+    """URLs rtmp:// or rtmps://, stream key included: secret."""
+    record: bool = False
+    hls: bool = True
+    keyframe_interval_ms: int = 2_000
+    segment_ms: int = 4_000
+    reconnect_window_s: int = 60
+    key_lifetime_s: int = 24 * 3600
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Verdict of the stream rules: what is refused, what is doubtful, what would be better."""
+
+    errors: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    recommendations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRecord:
+    """A stream as the store keeps it. `generation` and `revision` only grow.
+
+    `key_last4` is all that is left of the key for people to see.
+    """
+
+    stream_id: StreamId
+    playback_id: PlaybackId
+    tenant: str
+    name: str | None
+    mode: StreamMode
+    state: StreamState
+    gateway_id: GatewayId
+    key_sha256: str
+    key_last4: str
+    key_expires_at: datetime | None
+    ladder: Ladder
+    encode: EncodeSettings | None
+    timing: Timing
+    destinations: tuple[Destination, ...]
+    record: bool
+    hls: bool
+    region: str | None
+    primary_id: EncoderId | None
+    backup_id: EncoderId | None
+    generation: int
+    revision: int
+    created_at: datetime
+    ended_at: datetime | None = None
+    end_reason: str | None = None
+    plan: ChannelPlan | None = None
+    """The plan last given to the gateway: what to send again after a restart of control or gateway."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderChoice:
+    encoder_id: EncoderId
+    name: str
+    kind: EncoderKind
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Playback:
+    """Where the programme can be watched; None where an output is off."""
+
+    hls: str | None
+    http_flv: str | None
+    rtmp: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedStream:
+    """Answer to an init. `stream_key` is shown this once."""
+
+    record: StreamRecord
+    stream_key: Secret
+    rtmp_url: str
+    rtmps_url: str | None
+    primary: EncoderChoice | None
+    backup: EncoderChoice | None
+    playback: Playback
+    advice: Advice
+
+
+@dataclass(frozen=True, slots=True)
+class StreamHealth:
+    """How a stream is. `protected` is false while no backup stands ready. None: not known."""
+
+    stream_id: StreamId
+    state: StreamState
+    at: datetime
+    score: float | None
+    reasons: tuple[str, ...]
+    protected: bool
+    primary_id: EncoderId | None
+    backup_id: EncoderId | None
+    generation: int
+    cpu_usage: float | None
+    """CPU of the active worker, percent of one core."""
+    dropped_frames: int
+    bitrate: float | None
+    """Programme's highest rendition and audio, bit/s."""
+    source: SourceUp | None
+    channel: ChannelReading | None
+    restarts: int = 0
+    """Workers that took over since the stream opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamChange:
+    """What `PUT /config` asks to change; None leaves a part as it is."""
+
+    bitrate_bps: int | None = None
+    width: int | None = None
+    height: int | None = None
+    fps: float | None = None
+    destinations: tuple[str, ...] | None = None
+    record: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeOutcome:
+    """`change_class`: none, in_place (nothing restarts), or swap (a new worker takes over)."""
+
+    record: StreamRecord
+    change_class: str
+    advice: Advice = field(default_factory=Advice)
