@@ -1,0 +1,179 @@
+"""Every setting of every process: name, type, default, meaning. One flat table, read once at start.
+
+Environment (`ENCMAN_<NAME>`) wins over `.env`, `.env` over the secrets file of the data directory, that over the
+YAML file, that over the defaults here. Where the values come from is `sources.py`'s business; how `.env.example`
+is written from this table is `env_example.py`'s.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
+
+from app.domain.secret import STARS, Secret
+
+PREFIX = "ENCMAN_"
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Role(StrEnum):
+    """The process that asks: each needs secrets of its own."""
+
+    CONTROL = "control"
+    GATEWAY = "gateway"
+    ENCODER = "encoder"
+
+
+NEEDED: Mapping[Role, tuple[str, ...]] = {
+    Role.CONTROL: ("link_token", "key_pepper", "seal_key"),
+    Role.GATEWAY: ("link_token",),
+    Role.ENCODER: ("link_token",),
+}
+"""Secrets without which a process does not start."""
+
+
+def _secret(value: object) -> Secret:
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("text is needed")
+    return Secret(value.strip())
+
+
+def _listed(value: object) -> object:
+    """`a, b` from the environment as the list that YAML gives."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _blank_is_none(value: object) -> object:
+    return None if value == "" else value
+
+
+SecretText = Annotated[
+    Secret,
+    PlainValidator(_secret),
+    PlainSerializer(lambda _: STARS, return_type=str),
+    WithJsonSchema({"type": "string", "writeOnly": True}),
+]
+Networks = Annotated[tuple[Network, ...], BeforeValidator(_listed)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+OptionalPort = Annotated[Port | None, BeforeValidator(_blank_is_none)]
+OptionalPath = Annotated[Path | None, BeforeValidator(_blank_is_none)]
+OptionalText = Annotated[str | None, BeforeValidator(_blank_is_none)]
+OptionalCount = Annotated[Annotated[int, Field(ge=1, le=1000)] | None, BeforeValidator(_blank_is_none)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+"""What an operator may call a part: it goes into URLs, metrics and logs as it is."""
+
+
+def _host_name() -> str:
+    text = "".join(c if c.isascii() and c.isalnum() else "-" for c in socket.gethostname())
+    return text.strip("-")[:48] or "local"
+
+
+class Settings(BaseModel):
+    """Frozen once read. A port of 0 asks the system for a free one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
+
+    # --- this machine
+    data_dir: Path = Field(Path("data"), description="Database, secrets, recordings. Made when missing.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level written.")
+    log_format: Literal["pretty", "json"] = Field("pretty", description="`json` for machines that collect logs.")
+
+    # --- control
+    control_host: str = Field("127.0.0.1", description="Address control listens on.")
+    control_port: Port = Field(8080, description="Port of REST, Socket.IO, the page and the link.")
+    control_url: str = Field(
+        "", pattern=r"^https?://[^\s/]+/?$", description="Where gateways, nodes and the command line find control."
+    )
+    database_url: str = Field(
+        "", repr=False, description="SQLAlchemy URL, sqlite+aiosqlite or postgresql+asyncpg; may hold a password."
+    )
+    trusted_proxies: Networks = Field((), description="Networks whose X-Forwarded-For is believed.")
+
+    # --- gateway
+    gateway_id: Name = Field("", description="Name of this gateway, unique in the fleet.")
+    rtmp_host: str = Field("127.0.0.1", description="Address the RTMP listener binds.")
+    rtmp_port: Port = Field(1935, description="Port for publishers, encoder workers and RTMP viewers.")
+    rtmps_port: OptionalPort = Field(None, description="Port for RTMP over TLS; empty: off.")
+    tls_cert: OptionalPath = Field(None, description="PEM chain for RTMPS.")
+    tls_key: OptionalPath = Field(None, description="PEM private key for RTMPS.")
+    http_host: str = Field("127.0.0.1", description="Address of HLS and HTTP-FLV.")
+    http_port: Port = Field(8081, description="Port of HLS and HTTP-FLV.")
+    public_host: str = Field("127.0.0.1", description="Host that publishers and viewers are told to use.")
+    allowed_private_targets: Networks = Field(
+        (), description="Private networks that programmes may be pushed to; every other one is refused."
+    )
+
+    # --- encoder node
+    encoder_id: Name = Field("", description="Name of this encoder, unique in the fleet.")
+    encoder_name: OptionalText = Field(None, description="Name people see; empty: the id.")
+    host_id: OptionalText = Field(None, description="Encoders of one host die together; empty: from the machine.")
+    region: OptionalText = Field(None, description="Where this machine stands.")
+    rack: OptionalText = Field(None, description="Which rack it stands in.")
+    max_streams: OptionalCount = Field(None, description="Most streams at once; empty: from the machine's size.")
+
+    # --- secrets: `encoder-manager up` and the installer make them
+    link_token: SecretText = Field(Secret(""), description="Shown by gateways and nodes to control.")
+    key_pepper: SecretText = Field(Secret(""), description="Keys the hashes of API keys; a change ends all keys.")
+    seal_key: SecretText = Field(Secret(""), description="Seals destination URLs in the database.")
+    bootstrap_api_key: SecretText = Field(Secret(""), description="Admin key installed at first start.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derive(cls, given: Any) -> Any:
+        """Defaults that follow from other settings."""
+        if not isinstance(given, dict):
+            return given
+        host = given.get("control_host", "127.0.0.1")
+        port = given.get("control_port", 8080)
+        data_dir = given.get("data_dir", "data")
+        derived = {
+            "control_url": f"http://{_dialled(str(host))}:{port}",
+            "database_url": f"sqlite+aiosqlite:///{data_dir}/encoder-manager.db",
+            "gateway_id": f"gateway-{_host_name()}",
+            "encoder_id": f"encoder-{_host_name()}",
+        }
+        return derived | {name: value for name, value in given.items() if value != "" or name not in derived}
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key go together: set both or none")
+        if self.rtmps_port is not None and self.tls_cert is None:
+            raise ValueError("rtmps_port needs tls_cert and tls_key")
+        return self
+
+
+SECRET_NAMES: tuple[str, ...] = tuple(
+    name for name, field in Settings.model_fields.items() if field.annotation is Secret
+)
+
+
+def missing_secrets(settings: Settings, role: Role) -> list[str]:
+    """Names of the secrets `role` needs and `settings` lacks."""
+    return [name for name in NEEDED[role] if not getattr(settings, name)]
+
+
+def _dialled(host: str) -> str:
+    """The address to dial for a listener bound to `host`."""
+    if host in ("0.0.0.0", "::", ""):  # noqa: S104 - compared, not bound
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
