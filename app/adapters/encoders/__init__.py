@@ -1,0 +1,1 @@
+"""Encoders of every kind behind one driver port."""
