@@ -1,11 +1,193 @@
-"""Control's end of the link."""
+"""Control's end of the link: lets gateways and nodes in, carries orders down, hands what they say to its owner."""
 
 from __future__ import annotations
 
-from aiohttp import web
+import asyncio
+import hmac
+from typing import Final
+
+import structlog
+from aiohttp import WSMsgType, web
+
+from app.adapters.link.frames import (
+    MAX_FRAME_BYTES,
+    DoneFrame,
+    FactFrame,
+    FailedFrame,
+    Frame,
+    FrameError,
+    HelloFrame,
+    OrderFrame,
+    UnknownFrame,
+    error_of,
+    read,
+    write,
+)
+from app.domain.errors import Unavailable
+from app.domain.link import GatewayHello, Hello, Order
+from app.domain.secret import Secret
+from app.ports.link import LinkEvents, PeerId
+
+PING_S: Final = 5.0
+HELLO_S: Final = 5.0
+MAX_ORDERS_OPEN: Final = 1_024
+MAX_PEERS: Final = 2_000
+
+log = structlog.get_logger()
 
 
 class LinkServer:
+    """Implements `Downlink`. `listen` names the owner before the first peer may come."""
+
+    def __init__(self, *, token: Secret) -> None:
+        self._token = token.reveal().encode()
+        self._events: LinkEvents | None = None
+        self._peers: dict[PeerId, _Peer] = {}
+        self._entering = asyncio.Lock()
+
+    def listen(self, events: LinkEvents) -> None:
+        self._events = events
+
+    def is_connected(self, peer: PeerId) -> bool:
+        return peer in self._peers
+
+    async def order(self, peer: PeerId, order: Order, *, timeout_s: float = 5.0) -> None:
+        connection = self._peers.get(peer)
+        if connection is None:
+            raise Unavailable(f"{peer} is not connected")
+        await connection.order(order, timeout_s)
+
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
-        """The aiohttp handler of `GET /link`."""
-        raise NotImplementedError
+        """The aiohttp handler of `GET /link`. 401 without the installation's token, 503 before `listen`."""
+        events = self._events
+        if not self._may_enter(request):
+            raise web.HTTPUnauthorized(text="the link token is missing or wrong")
+        if events is None or len(self._peers) >= MAX_PEERS:
+            raise web.HTTPServiceUnavailable(text="the link takes no peer now")
+        socket = web.WebSocketResponse(heartbeat=PING_S, max_msg_size=MAX_FRAME_BYTES, compress=False)
+        await socket.prepare(request)
+        try:
+            hello = await asyncio.wait_for(_hello(socket), HELLO_S)
+        except (TimeoutError, FrameError) as error:
+            log.warning("link refused", reason=str(error) or "no hello in time", peer_address=request.remote)
+            await socket.close(code=1008, message=b"no hello")
+            return socket
+        await self._serve(_Peer(_peer_id(hello), socket), hello, events)
+        return socket
+
+    async def close(self) -> None:
+        for peer in tuple(self._peers.values()):
+            await peer.end("control is stopping")
+
+    def _may_enter(self, request: web.Request) -> bool:
+        shown = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+        return bool(self._token) and hmac.compare_digest(shown, b"Bearer " + self._token)
+
+    async def _serve(self, peer: _Peer, hello: Hello, events: LinkEvents) -> None:
+        reason = "control is stopping"
+        try:
+            async with self._entering:
+                await self._replace(peer, events)
+                log.info("peer up", peer=peer.id, kind=type(hello).__name__, version=hello.version)
+                await events.on_hello(hello)
+            reason = await peer.read(events)
+        finally:
+            peer.fail_open(reason)
+            # A peer that was replaced has been reported lost already.
+            if self._peers.get(peer.id) is peer:
+                del self._peers[peer.id]
+                log.info("peer lost", peer=peer.id, reason=reason)
+                await events.on_lost(peer.id, reason)
+
+    async def _replace(self, peer: _Peer, events: LinkEvents) -> None:
+        """The last one to come is the one that lives: the older connection may be half dead for minutes."""
+        previous = self._peers.pop(peer.id, None)
+        self._peers[peer.id] = peer
+        if previous is not None:
+            await previous.end("the peer connected again")
+            await events.on_lost(peer.id, "the peer connected again")
+
+
+class _Peer:
+    """One connection: its socket and the orders that wait for their answer."""
+
+    def __init__(self, peer_id: PeerId, socket: web.WebSocketResponse) -> None:
+        self.id = peer_id
+        self._socket = socket
+        self._open: dict[int, asyncio.Future[None]] = {}
+        self._next = 0
+        self._ended: str | None = None
+
+    async def order(self, order: Order, timeout_s: float) -> None:
+        if self._ended is not None:
+            raise Unavailable(f"{self.id}: {self._ended}")
+        if len(self._open) >= MAX_ORDERS_OPEN:
+            raise Unavailable(f"{self.id} has too many orders open")
+        number = self._next
+        self._next += 1
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._open[number] = answer
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._socket.send_str(write(OrderFrame(number, order)))
+                await answer
+        except TimeoutError:
+            raise Unavailable(f"{self.id} did not answer in {timeout_s:g} s") from None
+        except (ConnectionError, RuntimeError) as error:
+            # aiohttp says RuntimeError for a socket that is already closing.
+            raise Unavailable(f"{self.id}: {error}") from error
+        finally:
+            self._open.pop(number, None)
+
+    async def read(self, events: LinkEvents) -> str:
+        """Reads until the connection ends; says why it did."""
+        async for message in self._socket:
+            if message.type is not WSMsgType.TEXT:
+                return f"a {message.type.name} frame"
+            try:
+                frame = read(message.data)
+            except FrameError as error:
+                await self._socket.close(code=1008, message=b"bad frame")
+                return str(error)
+            if isinstance(frame, FactFrame):
+                await events.on_fact(self.id, frame.fact)
+            else:
+                self._answer(frame)
+        return str(self._socket.exception() or f"closed ({self._socket.close_code})")
+
+    def _answer(self, frame: Frame) -> None:
+        if isinstance(frame, UnknownFrame):
+            log.warning("peer says what this version does not know", peer=self.id, what=frame.what)
+        elif isinstance(frame, DoneFrame | FailedFrame):
+            answer = self._open.get(frame.number)
+            if answer is None or answer.done():
+                return  # it came after its time
+            if isinstance(frame, DoneFrame):
+                answer.set_result(None)
+            else:
+                answer.set_exception(error_of(frame))
+
+    def fail_open(self, reason: str) -> None:
+        """Every open order fails with `reason`; later ones too."""
+        self._ended = reason
+        for answer in self._open.values():
+            if not answer.done():
+                answer.set_exception(Unavailable(f"{self.id}: {reason}"))
+
+    async def end(self, reason: str) -> None:
+        self.fail_open(reason)
+        await self._socket.close(code=1001, message=reason.encode()[:100])
+
+
+def _peer_id(hello: Hello) -> PeerId:
+    return hello.gateway_id if isinstance(hello, GatewayHello) else hello.encoder.node_id
+
+
+async def _hello(socket: web.WebSocketResponse) -> Hello:
+    message = await socket.receive()
+    if message.type is not WSMsgType.TEXT:
+        raise FrameError("the connection ended before its hello")
+    frame = read(message.data)
+    if not isinstance(frame, HelloFrame):
+        raise FrameError("the first frame must be a hello")
+    return frame.hello

@@ -1,0 +1,154 @@
+"""What crosses the link: one JSON object in each text frame. Text in, frames out; no sockets here.
+
+Up: `{"hello": hello}`, `{"done": n}`, `{"failed": n, "code": c, "detail": d}`, `{"fact": fact}`.
+Down: `{"order": n, "body": order}`. Records travel as `app/runtime/records.py` writes them.
+The link is private to one installation (token, and TLS where it leaves the machine): worker tokens travel as text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+import orjson
+
+from app.domain.errors import ManagerError
+from app.domain.link import Fact, Hello, Order
+from app.domain.secret import Secret
+from app.runtime.records import TIMES, Leaf, Leaves, RecordError, from_plain, to_plain
+
+MAX_FRAME_BYTES: Final = 4 * 1024 * 1024
+"""Room for the hello of a gateway with some ten thousand channels."""
+MAX_DETAIL_CHARS: Final = 1_000
+
+_LEAVES: Final[Leaves] = {**TIMES, Secret: Leaf(Secret.reveal, Secret)}
+
+
+class FrameError(ValueError):
+    """The text is no frame of this link."""
+
+
+@dataclass(frozen=True, slots=True)
+class HelloFrame:
+    hello: Hello
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFrame:
+    number: int
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class DoneFrame:
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailedFrame:
+    number: int
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class FactFrame:
+    fact: Fact
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownFrame:
+    """A frame, order or fact of a newer peer. `number` is set when an answer is owed."""
+
+    what: str
+    number: int | None = None
+
+
+Frame = HelloFrame | OrderFrame | DoneFrame | FailedFrame | FactFrame | UnknownFrame
+
+
+def write(frame: Frame) -> str:
+    match frame:
+        case HelloFrame(hello):
+            plain: dict[str, Any] = {"hello": to_plain(hello, _LEAVES)}
+        case OrderFrame(number, order):
+            plain = {"order": number, "body": to_plain(order, _LEAVES)}
+        case DoneFrame(number):
+            plain = {"done": number}
+        case FailedFrame(number, code, detail):
+            plain = {"failed": number, "code": code, "detail": detail[:MAX_DETAIL_CHARS]}
+        case FactFrame(fact):
+            plain = {"fact": to_plain(fact, _LEAVES)}
+        case UnknownFrame():
+            raise FrameError("an unknown frame is never sent")
+    return orjson.dumps(plain).decode()
+
+
+def read(text: str) -> Frame:
+    """Raises FrameError for text that no peer of any version sends."""
+    try:
+        plain = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise FrameError(f"not JSON: {error}") from None
+    if not isinstance(plain, dict):
+        raise FrameError("an object is needed")
+    if "fact" in plain:
+        return _fact(plain["fact"])
+    if "done" in plain:
+        return DoneFrame(_number(plain["done"]))
+    if "failed" in plain:
+        return FailedFrame(_number(plain["failed"]), _text(plain, "code"), _text(plain, "detail"))
+    if "order" in plain:
+        return _order(_number(plain["order"]), plain.get("body"))
+    if "hello" in plain:
+        return _hello(plain["hello"])
+    return UnknownFrame("frame")
+
+
+def _fact(plain: Any) -> Frame:
+    try:
+        return FactFrame(from_plain(cast(type[Fact], Fact), plain, _LEAVES))
+    except RecordError as error:
+        return UnknownFrame(f"fact: {error}")
+
+
+def _order(number: int, plain: Any) -> Frame:
+    try:
+        return OrderFrame(number, from_plain(cast(type[Order], Order), plain, _LEAVES))
+    except RecordError as error:
+        return UnknownFrame(f"order: {error}", number)
+
+
+def _hello(plain: Any) -> Frame:
+    try:
+        return HelloFrame(from_plain(cast(type[Hello], Hello), plain, _LEAVES))
+    except RecordError as error:
+        raise FrameError(f"hello: {error}") from None
+
+
+def _number(plain: Any) -> int:
+    if type(plain) is not int:
+        raise FrameError("a number is needed")
+    return plain
+
+
+def _text(plain: dict[str, Any], name: str) -> str:
+    value = plain.get(name)
+    if not isinstance(value, str):
+        raise FrameError(f"{name}: text is needed")
+    return value
+
+
+def _codes(kind: type[ManagerError]) -> dict[str, type[ManagerError]]:
+    found = {kind.code: kind}
+    for child in kind.__subclasses__():
+        found |= _codes(child)
+    return found
+
+
+_ERRORS: Final = _codes(ManagerError)
+
+
+def error_of(frame: FailedFrame) -> ManagerError:
+    """The error the peer answered with; a code of a newer peer becomes the root of the tree."""
+    return _ERRORS.get(frame.code, ManagerError)(frame.detail)

@@ -1,0 +1,182 @@
+"""The end of the link that a gateway or node holds: dials control for ever, carries orders down and facts up."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+import structlog
+
+from app.adapters.link.facts import FactQueue
+from app.adapters.link.frames import (
+    MAX_FRAME_BYTES,
+    DoneFrame,
+    FactFrame,
+    FailedFrame,
+    Frame,
+    FrameError,
+    HelloFrame,
+    OrderFrame,
+    UnknownFrame,
+    read,
+    write,
+)
+from app.domain.errors import ManagerError
+from app.domain.link import Fact, Hello, Order
+from app.domain.secret import Secret
+
+BACKOFF_FIRST_S: Final = 0.2
+BACKOFF_MAX_S: Final = 3.0
+"""Control back from a restart hears of everything within adoption's five seconds."""
+PING_S: Final = 5.0
+DIAL_S: Final = 5.0
+MAX_ORDERS_WAITING: Final = 512
+
+log = structlog.get_logger()
+Perform = Callable[[Order], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    socket: aiohttp.ClientWebSocketResponse
+    frame: OrderFrame
+
+
+class WebSocketUplink:
+    """Implements `Uplink`. `control_url` is control's base URL, http or https.
+
+    `jitter` gives numbers in [0, 1): it spreads the dials of a fleet whose control came back.
+    """
+
+    def __init__(self, *, control_url: str, token: Secret, jitter: Callable[[], float] = random.random) -> None:
+        self._url = control_url.rstrip("/") + "/link"
+        self._token = token
+        self._jitter = jitter
+        self._facts = FactQueue()
+        self._news = asyncio.Event()
+        self._orders: asyncio.Queue[_Waiting] = asyncio.Queue(MAX_ORDERS_WAITING)
+        self._performing = asyncio.Lock()
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+
+    @property
+    def connected(self) -> bool:
+        return self._socket is not None
+
+    def tell(self, fact: Fact) -> None:
+        self._facts.put(fact)
+        self._news.set()
+
+    async def run(self, hello: Callable[[], Hello], perform: Perform) -> None:
+        """Runs until cancelled."""
+        worker = asyncio.create_task(self._perform_all(perform), name="link-orders")
+        try:
+            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session:
+                await self._dial_for_ever(session, hello)
+        finally:
+            worker.cancel()
+            await asyncio.gather(worker, return_exceptions=True)
+
+    async def _dial_for_ever(self, session: aiohttp.ClientSession, hello: Callable[[], Hello]) -> None:
+        failures = 0
+        while True:
+            try:
+                reason = await self._one_link(session, hello)
+                failures = 0
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                reason = f"{type(error).__name__}: {error}"
+                failures += 1
+            pause_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(failures, 8)) * (0.5 + self._jitter() / 2)
+            log.info("link down", reason=reason, dropped_facts=self._facts.dropped, retry_s=round(pause_s, 2))
+            await asyncio.sleep(pause_s)
+
+    async def _one_link(self, session: aiohttp.ClientSession, hello: Callable[[], Hello]) -> str:
+        """One connection from dial to end; says why it ended. Raises ClientError, OSError, TimeoutError."""
+        socket = await asyncio.wait_for(
+            session.ws_connect(
+                self._url,
+                headers={"Authorization": f"Bearer {self._token.reveal()}"},
+                heartbeat=PING_S,
+                max_msg_size=MAX_FRAME_BYTES,
+            ),
+            DIAL_S,
+        )
+        sender: asyncio.Task[None] | None = None
+        try:
+            # An order of the last link that is still being performed must be over, or the hello misses its result.
+            async with self._performing:
+                self._facts.forget_readings()
+                await socket.send_str(write(HelloFrame(hello())))
+            self._socket = socket
+            log.info("link up")
+            sender = asyncio.create_task(self._send_facts(socket), name="link-facts")
+            return await self._read(socket)
+        finally:
+            self._socket = None
+            if sender is not None:
+                sender.cancel()
+                await asyncio.gather(sender, return_exceptions=True)
+            await socket.close()
+
+    async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> str:
+        async for message in socket:
+            if message.type is not aiohttp.WSMsgType.TEXT:
+                return f"a {message.type.name} frame"
+            try:
+                frame = read(message.data)
+            except FrameError as error:
+                return str(error)
+            refusal = self._accept(socket, frame)
+            if refusal is not None:
+                await socket.send_str(write(refusal))
+        return str(socket.exception() or f"closed ({socket.close_code})")
+
+    def _accept(self, socket: aiohttp.ClientWebSocketResponse, frame: Frame) -> FailedFrame | None:
+        if isinstance(frame, UnknownFrame) and frame.number is not None:
+            return FailedFrame(frame.number, "invalid_request", f"this version does not know the {frame.what}")
+        if not isinstance(frame, OrderFrame):
+            return None
+        try:
+            self._orders.put_nowait(_Waiting(socket, frame))
+        except asyncio.QueueFull:
+            return FailedFrame(frame.number, "unavailable", "too many orders wait here")
+        return None
+
+    async def _perform_all(self, perform: Perform) -> None:
+        while True:
+            waiting = await self._orders.get()
+            if waiting.socket.closed:
+                continue  # control has already counted it as failed
+            async with self._performing:
+                answer = await self._perform(perform, waiting.frame)
+            try:
+                await waiting.socket.send_str(write(answer))
+            except (aiohttp.ClientError, ConnectionError):
+                log.info("answer lost with its link", order=type(waiting.frame.order).__name__)
+
+    async def _perform(self, perform: Perform, frame: OrderFrame) -> Frame:
+        try:
+            await perform(frame.order)
+        except ManagerError as error:
+            return FailedFrame(frame.number, error.code, error.detail)
+        except Exception as error:  # supervises foreign work: one bad order must not end the streams that run here
+            log.exception("order crashed", order=type(frame.order).__name__)
+            return FailedFrame(frame.number, ManagerError.code, f"{type(error).__name__} while performing")
+        return DoneFrame(frame.number)
+
+    async def _send_facts(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        while True:
+            fact = self._facts.take()
+            if fact is None:
+                self._news.clear()
+                await self._news.wait()
+                continue
+            try:
+                await socket.send_str(write(FactFrame(fact)))
+            except (aiohttp.ClientError, ConnectionError):
+                self._facts.put(fact)
+                await socket.close()
+                return
