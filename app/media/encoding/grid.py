@@ -1,0 +1,61 @@
+"""Which frames of the source a rendition takes, and which of them become key frames.
+
+Decided from the stream's timeline alone, so that every encoder and every rendition cuts alike, wherever it began.
+Leaves to others: pictures.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from app.domain.ladder import FrameRate
+
+
+class Verdict(Enum):
+    SKIP = auto()
+    TAKE = auto()
+    KEY = auto()
+
+
+class FrameGate:
+    """Judges the source's frames in presentation order; `judge` is called once for each.
+
+    Frames at or before `start_after_ms` are skipped; the first one taken is a key frame, later ones are where the
+    timeline crosses a multiple of `interval_ms`. A frame rate below the source's is reached by dropping whole
+    frames: one is taken per slot of `rate`. A frame that crosses the grid is always taken, so renditions of
+    different rates have their key frames at the same times.
+    """
+
+    def __init__(self, rate: FrameRate, interval_ms: int, start_after_ms: int | None = None) -> None:
+        self._rate = rate
+        self._interval_ms = interval_ms
+        self._start_after_ms = start_after_ms
+        self._previous_ms: int | None = None
+        self._taken_slot: int | None = None
+        self._begun = False
+
+    def judge(self, pts_ms: int) -> Verdict:
+        previous_ms, self._previous_ms = self._previous_ms, pts_ms
+        crosses = previous_ms is not None and pts_ms // self._interval_ms > previous_ms // self._interval_ms
+        slot = self._slot(pts_ms)
+        if not crosses and slot == self._taken_slot and self._is_close(previous_ms, pts_ms):
+            return Verdict.SKIP
+        self._taken_slot = slot
+        if self._start_after_ms is not None and pts_ms <= self._start_after_ms:
+            return Verdict.SKIP
+        if not self._begun:
+            self._begun = True
+            return Verdict.KEY
+        return Verdict.KEY if crosses else Verdict.TAKE
+
+    def _slot(self, pts_ms: int) -> int:
+        # The quarter keeps the borders of slots away from frame times of the usual ratios (2:1, 3:1, 5:3, 5:2),
+        # where rounding to milliseconds would tip frames to either side.
+        per_slot = 4000 * self._rate.den
+        return (4 * pts_ms * self._rate.num + 1000 * self._rate.den) // per_slot
+
+    def _is_close(self, previous_ms: int | None, pts_ms: int) -> bool:
+        """Whether the source is really faster here: jitter at an equal rate must not cost a frame."""
+        if previous_ms is None:
+            return False
+        return (pts_ms - previous_ms) * self._rate.num * 10 < 9000 * self._rate.den
