@@ -146,7 +146,7 @@ class Settings(BaseModel):
         port = given.get("control_port", 8080)
         data_dir = given.get("data_dir", "data")
         derived = {
-            "control_url": f"http://{_dialled(str(host))}:{port}",
+            "control_url": f"http://{dialled(str(host))}:{port}",
             "database_url": f"sqlite+aiosqlite:///{data_dir}/encoder-manager.db",
             "gateway_id": f"gateway-{_host_name()}",
             "encoder_id": f"encoder-{_host_name()}",
@@ -172,7 +172,7 @@ def missing_secrets(settings: Settings, role: Role) -> list[str]:
     return [name for name in NEEDED[role] if not getattr(settings, name)]
 
 
-def _dialled(host: str) -> str:
+def dialled(host: str) -> str:
     """The address to dial for a listener bound to `host`."""
     if host in ("0.0.0.0", "::", ""):  # noqa: S104 - compared, not bound
         return "127.0.0.1"

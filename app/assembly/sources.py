@@ -24,8 +24,9 @@ CONFIG_FILE: Final = "encoder-manager.yml"
 SECRETS_FILE: Final = "secrets.env"
 MAX_FILE_BYTES: Final = 256 * 1024
 """A settings file is a page of text; anything larger is a mistake or an attack."""
-OTHER_NAMES: Final = frozenset({"API_KEY", "CONFIG"})
-"""Read from the environment, but no setting: the command line's key, and the place of the YAML file."""
+OTHER_NAMES: Final = frozenset({"API_KEY", "CONFIG", "LIFELINE", "STREAM_KEY"})
+"""Read from the environment, but no setting: keys for the command line, the place of the YAML file, and the
+supervisor's mark on its children."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,148 @@
+"""The commands that *are* the system: its processes, their supervisor, their settings. Imports lazily, for speed.
+
+Commands that only talk to a running control are in `app/cli/`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from app.assembly.settings import Settings
+
+Data = Annotated[Path | None, typer.Option("--data", help="Data directory.", show_default="./data")]
+PortOption = Annotated[int | None, typer.Option(min=0, max=65_535, show_default=False)]
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(up)
+    app.command()(control)
+    app.command()(gateway)
+    app.command()(encoder)
+    app.command()(secrets)
+    app.command()(env)
+
+
+def control() -> None:
+    """Run the control plane: REST, Socket.IO, page, balancer, store."""
+    from app.assembly.process import run_process, settings_or_exit
+    from app.assembly.settings import Role
+
+    settings = settings_or_exit(Role.CONTROL)
+    from app.assembly.control import run
+
+    raise typer.Exit(run_process(Role.CONTROL, run, settings))
+
+
+def gateway() -> None:
+    """Run a gateway: RTMP in, programme out."""
+    from app.assembly.process import run_process, settings_or_exit
+    from app.assembly.settings import Role
+
+    settings = settings_or_exit(Role.GATEWAY)
+    from app.assembly.gateway import run
+
+    raise typer.Exit(run_process(Role.GATEWAY, run, settings))
+
+
+def encoder() -> None:
+    """Run an encoder node on this machine."""
+    from app.assembly.process import run_process, settings_or_exit
+    from app.assembly.settings import Role
+
+    settings = settings_or_exit(Role.ENCODER)
+    from app.assembly.encoder import run
+
+    raise typer.Exit(run_process(Role.ENCODER, run, settings))
+
+
+def env() -> None:
+    """Print every setting with its meaning and default, as a file for `.env`."""
+    from app.assembly.env_example import env_example
+
+    typer.echo(env_example(), nl=False)
+
+
+def secrets(data: Data = None) -> None:
+    """Make the secrets this installation lacks, in DATA/secrets.env. Those that are there stay."""
+    from app.assembly.process import settings_or_exit
+    from app.assembly.secrets_file import ensure_secrets
+
+    settings = settings_or_exit(None, {} if data is None else {"data_dir": str(data)})
+    made = ensure_secrets(settings.data_dir, set_elsewhere(settings))
+    typer.echo(f"made: {', '.join(made)}" if made else "nothing was missing")
+
+
+def set_elsewhere(settings: Settings) -> frozenset[str]:
+    from app.assembly.settings import SECRET_NAMES
+
+    return frozenset(name for name in SECRET_NAMES if getattr(settings, name))
+
+
+def up(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; 0.0.0.0 opens every door to the network.")
+    ] = None,
+    data: Data = None,
+    encoders: Annotated[int, typer.Option(min=1, max=16, help="Encoder nodes to run here.")] = 2,
+    control_port: PortOption = None,
+    rtmp_port: PortOption = None,
+    http_port: PortOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Say what runs where as one line of JSON.")] = False,
+) -> None:
+    """Run everything on this machine: control, gateway and encoders. Ctrl-C ends it. Port 0: any free one."""
+    from app.assembly.logs import configure_logs
+    from app.assembly.process import settings_or_exit
+    from app.assembly.secrets_file import ensure_secrets
+    from app.assembly.settings import Role
+
+    options = {
+        "data_dir": None if data is None else str(data),
+        **dict.fromkeys(("control_host", "rtmp_host", "http_host"), host),
+        "public_host": host if host not in ("0.0.0.0", "::") else None,  # noqa: S104 - compared, not bound
+        "control_port": control_port,
+        "rtmp_port": rtmp_port,
+        "http_port": http_port,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    unsecured = settings_or_exit(None, given)
+    try:
+        ensure_secrets(unsecured.data_dir, set_elsewhere(unsecured))
+    except OSError as error:
+        raise typer.BadParameter(f"{unsecured.data_dir}: {error.strerror}", param_hint="--data") from None
+    settings = settings_or_exit(Role.CONTROL, given)
+    configure_logs(level=settings.log_level, fmt=settings.log_format)
+    raise typer.Exit(_supervise(settings, encoders=encoders, as_json=as_json))
+
+
+def _supervise(settings: Settings, *, encoders: int, as_json: bool) -> int:
+    from app.assembly.process import EXIT_FAILED, EXIT_SETTINGS
+    from app.assembly.supervisor import Supervisor, one_at_a_time, settle_ports
+    from app.assembly.welcome import facts, welcome
+    from app.domain.errors import InvalidSettings, ManagerError
+
+    try:
+        with one_at_a_time(settings.data_dir):
+            settled = settle_ports(settings)
+            text = (
+                json.dumps(facts(settled, encoders=encoders))
+                if as_json
+                else welcome(settled, encoders=encoders, command=_called_as())
+            )
+            asyncio.run(Supervisor(settled, encoders=encoders, on_ready=lambda: print(text, flush=True)).run())  # noqa: T201 - what the person asked to see
+    except ManagerError as error:
+        hint = f"\nhint: {error.hint}" if error.hint else ""
+        typer.echo(f"{error.detail}{hint}", err=True)
+        return EXIT_SETTINGS if isinstance(error, InvalidSettings) else EXIT_FAILED
+    return 0
+
+
+def _called_as() -> str:
+    called = Path(sys.argv[0])
+    return "python -m app" if called.name == "__main__.py" else str(called)

@@ -1,0 +1,81 @@
+"""What every process does around its work: settings, logs, event loop, the tie to its parent, the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from app.assembly.logs import configure_logs
+from app.assembly.settings import Role, Settings
+from app.assembly.sources import load_settings
+from app.domain.errors import InvalidSettings
+
+EXIT_FAILED: Final = 1
+EXIT_SETTINGS: Final = 78
+"""EX_CONFIG of sysexits.h: a supervisor must not start it again."""
+ORPHAN_GRACE_S: Final = 10.0
+"""How long a process whose parent died may take to end in order."""
+
+LIFELINE: Final = "ENCMAN_LIFELINE"
+
+
+def settings_or_exit(
+    role: Role | None, overrides: Mapping[str, object] | None = None, directory: Path | None = None
+) -> Settings:
+    """The settings, or every fault on standard error and exit code 78."""
+    try:
+        return load_settings(role, overrides=overrides, directory=directory)
+    except InvalidSettings as error:
+        print(f"{error.detail}\nhint: {error.hint}", file=sys.stderr)  # noqa: T201 - logs are not set up yet
+        raise SystemExit(EXIT_SETTINGS) from None
+
+
+def run_process(role: Role, work: Callable[[Settings], Awaitable[None]], settings: Settings) -> int:
+    """Run `work` to its end on a fresh event loop; the exit code."""
+    configure_logs(level=settings.log_level, fmt=settings.log_format)
+    structlog.contextvars.bind_contextvars(process=str(role))
+    log = structlog.get_logger("process")
+    if os.environ.pop(LIFELINE, None):
+        threading.Thread(target=_follow_parent, name="lifeline", daemon=True).start()
+    try:
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            runner.run(_awaited(work, settings))
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except InvalidSettings as error:
+        log.error("settings are not usable", detail=error.detail, hint=error.hint)
+        return EXIT_SETTINGS
+    except Exception:
+        log.exception("process failed")
+        return EXIT_FAILED
+    return 0
+
+
+async def _awaited(work: Callable[[Settings], Awaitable[None]], settings: Settings) -> None:
+    await work(settings)
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:  # not built for every platform
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+def _follow_parent() -> None:
+    """Standard input is a pipe the parent holds open: its end is the parent's end, however that came."""
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(ORPHAN_GRACE_S)
+    os._exit(EXIT_FAILED)

@@ -1,0 +1,59 @@
+"""Asks the running parts, over their own doors, whether the system can take a stream."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import aiohttp
+
+from app.assembly.settings import Settings, dialled
+from app.domain.errors import Unavailable
+from app.runtime.clock import monotonic
+
+READY_WITHIN_S: Final = 60.0
+"""The first start on a slow machine probes encoders and makes the database; later ones take about 3 s."""
+_POLL_S: Final = 0.1
+_ANSWER_WITHIN_S: Final = 5.0
+
+
+async def wait_until_ready(settings: Settings, *, encoders: int) -> None:
+    """Returns once control, gateway and `encoders` encoders are ready; Unavailable says what is missing."""
+    deadline = monotonic() + READY_WITHIN_S
+    timeout = aiohttp.ClientTimeout(total=_ANSWER_WITHIN_S)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        while True:
+            missing = await _missing(session, settings, encoders)
+            if missing is None:
+                return
+            if monotonic() >= deadline:
+                raise Unavailable(
+                    f"not ready after {READY_WITHIN_S:.0f} s: {missing}",
+                    hint="the lines above say what the parts are doing",
+                )
+            await asyncio.sleep(_POLL_S)
+
+
+async def _missing(session: aiohttp.ClientSession, settings: Settings, encoders: int) -> str | None:
+    """What is still missing, in words; None: nothing."""
+    control = settings.control_url.rstrip("/")
+    gateway = f"http://{dialled(settings.http_host)}:{settings.http_port}"
+    for part, base in (("control", control), ("gateway", gateway)):
+        status, text = await _get(session, f"{base}/readyz")
+        if status != 200:
+            return f"{part} says {status}: {text[:200]}" if status else f"{part} does not answer ({text})"
+    headers = {"Authorization": f"Bearer {settings.bootstrap_api_key.reveal()}"}
+    status, text = await _get(session, f"{control}/api/encoders", headers)
+    if status != 200:
+        return f"control says {status} when asked for its encoders"
+    online = text.count('"online"')
+    return None if online >= encoders else f"{online} of {encoders} encoders are online"
+
+
+async def _get(session: aiohttp.ClientSession, url: str, headers: dict[str, str] | None = None) -> tuple[int, str]:
+    """Status and text; status 0 and the error's name when nobody answers."""
+    try:
+        async with session.get(url, headers=headers) as answer:
+            return answer.status, await answer.text()
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        return 0, type(error).__name__

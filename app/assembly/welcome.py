@@ -1,0 +1,62 @@
+"""What `encoder-manager up` says once everything runs: where things are, and lines to paste."""
+
+from __future__ import annotations
+
+import json
+
+from app.assembly.settings import Settings
+from app.assembly.sources import SECRETS_FILE
+from app.version import __version__
+
+EXAMPLE = {"resolution": "1280x720", "bitrate": 2_500_000, "fps": 30}
+
+
+def facts(settings: Settings, *, encoders: int) -> dict[str, object]:
+    """For machines: one flat object."""
+    return {
+        "version": __version__,
+        "control_url": settings.control_url,
+        "api_key": settings.bootstrap_api_key.reveal(),
+        "rtmp_url": rtmp_url(settings),
+        "http_url": f"http://{settings.public_host}:{settings.http_port}",
+        "encoders": encoders,
+        "data_dir": str(settings.data_dir),
+    }
+
+
+def rtmp_url(settings: Settings) -> str:
+    """What OBS wants as *Server*; the port is left out where it is RTMP's own."""
+    port = "" if settings.rtmp_port == 1935 else f":{settings.rtmp_port}"
+    return f"rtmp://{settings.public_host}{port}/live"
+
+
+def welcome(settings: Settings, *, encoders: int, command: str) -> str:
+    """For people. `command` is how this program was called."""
+    url = settings.control_url.rstrip("/")
+    key = settings.bootstrap_api_key.reveal()
+    secrets = settings.data_dir / SECRETS_FILE
+    return f"""
+Encoder Manager {__version__} is ready: control, gateway, {encoders} encoders.
+
+  Page      {url}/#key={key}
+  API       {url}/api      described by {url}/api/openapi.json
+  API key   {key}
+            kept in {secrets}
+
+No camera? Send the test card, in another terminal:
+
+  {command} publish testcard
+
+Open a stream of your own; the answer holds the server and the key as two fields:
+
+  curl -sS {url}/api/streams/init -H 'Authorization: Bearer {key}' \\
+       -H 'Content-Type: application/json' -d '{json.dumps(EXAMPLE)}'
+
+Publish to it. OBS (Settings, Stream, Service: Custom): Server {rtmp_url(settings)}
+and as Stream Key the `stream_key` of the answer. ffmpeg:
+
+  ffmpeg -re -i FILE.mp4 -c:v libx264 -preset veryfast -b:v 2500k -g 60 -c:a aac -f flv \\
+         {rtmp_url(settings)}/STREAM_KEY
+
+Ctrl-C ends everything.
+"""

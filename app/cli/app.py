@@ -1,0 +1,49 @@
+"""The command line's root: what can be asked of a running control. Processes are added by the roof."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from app.cli import encoders, keys, streams, watch
+from app.cli.doctor import doctor
+from app.cli.output import Json
+
+app = typer.Typer(
+    name="encoder-manager",
+    help="Manages live streams on a fleet of encoders.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(streams.app, name="streams")
+app.add_typer(encoders.app, name="encoders")
+app.add_typer(keys.app, name="keys")
+app.command()(watch.watch)
+app.command()(doctor)
+
+
+@app.command()
+def version(as_json: Json = False) -> None:
+    """Print the version."""
+    from app.version import __version__
+
+    typer.echo(f'{{"version": "{__version__}"}}' if as_json else __version__)
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    url: Annotated[
+        str | None, typer.Option(envvar="ENCMAN_CONTROL_URL", help="Where control listens.", show_default=False)
+    ] = None,
+    data: Annotated[
+        str, typer.Option(envvar="ENCMAN_DATA_DIR", help="Data directory; its key is used when no other is set.")
+    ] = "data",
+) -> None:
+    """The API key comes from ENCMAN_API_KEY, else from the data directory."""
+    from app.cli.client import Access
+
+    context.obj = Access(url=url, data_dir=data)

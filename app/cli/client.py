@@ -1,0 +1,114 @@
+"""Talks to control over HTTP; turns its problem answers into messages with a hint and an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import typer
+
+DEFAULT_URL: Final = "http://127.0.0.1:8080"
+TIMEOUT_S: Final = 15.0
+
+EXIT_FAILED: Final = 1
+EXIT_NOT_FOUND: Final = 4
+EXIT_UNAVAILABLE: Final = 69
+EXIT_NOT_ALLOWED: Final = 77
+_EXIT_BY_STATUS: Final = {401: EXIT_NOT_ALLOWED, 403: EXIT_NOT_ALLOWED, 404: EXIT_NOT_FOUND, 503: EXIT_UNAVAILABLE}
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to reach control. The key is looked up only when a call needs one."""
+
+    url: str | None
+    data_dir: str
+
+    @property
+    def base(self) -> str:
+        return (self.url or self._kept("ENCMAN_CONTROL_URL") or DEFAULT_URL).rstrip("/")
+
+    def key(self) -> str:
+        """From ENCMAN_API_KEY, else the installation's own. Exits with a hint when there is none."""
+        found = os.environ.get("ENCMAN_API_KEY") or self._kept("ENCMAN_BOOTSTRAP_API_KEY")
+        if not found:
+            fail(
+                "no API key",
+                hint=f"set ENCMAN_API_KEY, or name the data directory with --data (looked in {self.data_dir})",
+                code=EXIT_NOT_ALLOWED,
+            )
+        return found
+
+    def _kept(self, name: str) -> str | None:
+        """A value kept by `up` or the installer in the data directory, or in `.env` here."""
+        from dotenv import dotenv_values
+
+        for path in (Path(self.data_dir) / "secrets.env", Path(self.data_dir) / "up.env", Path(".env")):
+            try:
+                value = dotenv_values(path).get(name) if path.is_file() else None
+            except PermissionError:
+                continue
+            if value:
+                return value
+        return None
+
+
+def call(access: Access, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:
+    """The answer's JSON (None for an empty one). Exits with control's own words when it refuses."""
+    return asyncio.run(_call(access, method, path, body))
+
+
+async def _call(access: Access, method: str, path: str, body: Mapping[str, object] | None) -> Any:
+    import aiohttp
+
+    headers = {"Authorization": f"Bearer {access.key()}"}
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session,
+            session.request(method, access.base + path, json=body, headers=headers) as answer,
+        ):
+            text = await answer.text()
+            if answer.status >= 400:
+                _refuse(answer.status, text)
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        reason = "it did not answer in time" if isinstance(error, TimeoutError) else str(error)
+        fail(
+            f"control at {access.base} cannot be reached: {reason}",
+            hint="start it with `encoder-manager up`, or name it with --url",
+            code=EXIT_UNAVAILABLE,
+        )
+    return _parsed(text) if text.strip() else None
+
+
+def _parsed(text: str) -> Any:
+    import json
+
+    try:
+        return json.loads(text)
+    except ValueError:
+        fail("the answer is not JSON", hint="does --url name the control of Encoder Manager?")
+
+
+def _refuse(status: int, text: str) -> NoReturn:
+    import json
+
+    try:
+        problem = json.loads(text)
+    except ValueError:
+        problem = {}
+    if not isinstance(problem, dict):
+        problem = {}
+    detail = problem.get("detail") or problem.get("title") or f"control answers {status}"
+    fail(str(detail), hint=problem.get("hint"), code=_EXIT_BY_STATUS.get(status, EXIT_FAILED))
+
+
+def fail(message: str, *, hint: str | None = None, code: int = EXIT_FAILED) -> NoReturn:
+    """Say what went wrong and what to do about it, on standard error, and end."""
+    typer.echo(f"error: {message}", err=True)
+    if hint:
+        typer.echo(f"hint: {hint}", err=True)
+    raise typer.Exit(code)

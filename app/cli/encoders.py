@@ -1,0 +1,55 @@
+"""`encoder-manager encoders ...`: see the fleet, take an encoder out of it and put it back."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from app.cli.client import call
+from app.cli.output import Json, show_fields, show_json, show_table
+from app.cli.streams import quoted
+
+app = typer.Typer(help="See the fleet; take an encoder out of it and put it back.", no_args_is_help=True)
+EncoderArgument = Annotated[str, typer.Argument(metavar="ENCODER", help="Encoder id.")]
+COLUMNS = ("encoder_id", "state", "kind", "name", "host_id", "region")
+
+
+@app.command("list")
+def list_encoders(context: typer.Context, as_json: Json = False) -> None:
+    """Every encoder control knows."""
+    answer = call(context.obj, "GET", "/api/encoders")
+    if as_json:
+        show_json(answer)
+    else:
+        show_table(answer["encoders"], COLUMNS, empty="no encoders; `encoder-manager encoder` runs one")
+
+
+@app.command()
+def show(context: typer.Context, encoder: EncoderArgument, as_json: Json = False) -> None:
+    """All about one encoder."""
+    answer = call(context.obj, "GET", f"/api/encoders/{quoted(encoder)}/status")
+    if as_json:
+        show_json(answer)
+    else:
+        show_fields(answer)
+
+
+@app.command()
+def drain(context: typer.Context, encoder: EncoderArgument, as_json: Json = False) -> None:
+    """Give it no new streams; those it has stay."""
+    _control(context, encoder, "drain", as_json=as_json)
+
+
+@app.command()
+def undrain(context: typer.Context, encoder: EncoderArgument, as_json: Json = False) -> None:
+    """Let it take new streams again."""
+    _control(context, encoder, "undrain", as_json=as_json)
+
+
+def _control(context: typer.Context, encoder: str, action: str, *, as_json: bool) -> None:
+    answer = call(context.obj, "POST", f"/api/encoders/{quoted(encoder)}/control", {"action": action})
+    if as_json:
+        show_json(answer)
+    else:
+        typer.echo(f"{encoder}: {action} done")

@@ -1,0 +1,91 @@
+"""`encoder-manager streams ...`: open, look at and end streams."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.client import Access, call
+from app.cli.output import Json, show_fields, show_json, show_table
+
+app = typer.Typer(help="Open, look at and end streams.", no_args_is_help=True)
+StreamArgument = Annotated[str, typer.Argument(metavar="STREAM", help="Stream id, str_...")]
+COLUMNS = ("stream_id", "state", "name", "primary", "backup", "created_at")
+
+
+@app.command("list")
+def list_streams(context: typer.Context, as_json: Json = False) -> None:
+    """Every stream that has not ended."""
+    answer = call(context.obj, "GET", "/api/streams")
+    if as_json:
+        show_json(answer)
+    else:
+        show_table(answer["streams"], COLUMNS, empty="no streams; open one with `encoder-manager streams init`")
+
+
+@app.command()
+def show(context: typer.Context, stream: StreamArgument, as_json: Json = False) -> None:
+    """All about one stream."""
+    _show(call(context.obj, "GET", f"/api/streams/{quoted(stream)}"), as_json=as_json)
+
+
+@app.command()
+def health(context: typer.Context, stream: StreamArgument, as_json: Json = False) -> None:
+    """How a stream is now."""
+    _show(call(context.obj, "GET", f"/api/streams/{quoted(stream)}/health"), as_json=as_json)
+
+
+@app.command()
+def init(
+    context: typer.Context,
+    resolution: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the highest rendition.")] = "1280x720",
+    bitrate: Annotated[int, typer.Option(help="Bits per second of the highest rendition.")] = 2_500_000,
+    fps: Annotated[float, typer.Option(help="Frames per second.")] = 30.0,
+    name: Annotated[str | None, typer.Option(help="A name people will know it by.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Open a stream; the answer shows the stream key, this once."""
+    answer = open_stream(context.obj, resolution=resolution, bitrate=bitrate, fps=fps, name=name)
+    if as_json:
+        show_json(answer)
+        return
+    show_fields(answer, ("stream_id", "rtmp_url", "stream_key"))
+    for word in ("warnings", "recommendations"):
+        for line in answer.get(word, ()):
+            typer.echo(f"{word[:-1]}: {line}", err=True)
+    typer.echo("\nOBS: Server is rtmp_url, Stream Key is stream_key. The key is not shown again.")
+
+
+def open_stream(
+    access: Access, *, resolution: str, bitrate: int, fps: float, name: str | None = None
+) -> dict[str, Any]:
+    body: dict[str, object] = {"resolution": resolution, "bitrate": bitrate, "fps": fps}
+    if name is not None:
+        body["name"] = name
+    answer: dict[str, Any] = call(access, "POST", "/api/streams/init", body)
+    return answer
+
+
+@app.command()
+def end(context: typer.Context, stream: StreamArgument, as_json: Json = False) -> None:
+    """End a stream; its key is worth nothing afterwards."""
+    answer = call(context.obj, "DELETE", f"/api/streams/{quoted(stream)}")
+    if as_json:
+        show_json(answer or {"stream_id": stream, "state": "ended"})
+    else:
+        typer.echo(f"{stream} ended")
+
+
+def quoted(text: str) -> str:
+    """`text` as one part of a path."""
+    from urllib.parse import quote
+
+    return quote(text, safe="")
+
+
+def _show(answer: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        show_json(answer)
+    else:
+        show_fields(answer)

@@ -1,0 +1,44 @@
+"""`encoder-manager watch STREAM`: one line a second about one stream, until it ends."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.client import call
+from app.cli.output import Json, cell
+from app.cli.streams import StreamArgument, quoted
+
+FIELDS = ("state", "score", "primary_id", "generation", "bitrate", "dropped_frames", "cpu_usage", "protected")
+
+
+def watch(
+    context: typer.Context,
+    stream: StreamArgument,
+    count: Annotated[int | None, typer.Option(min=1, help="Stop after so many lines.", show_default=False)] = None,
+    interval: Annotated[float, typer.Option(min=0.2, help="Seconds between lines.")] = 1.0,
+    as_json: Json = False,
+) -> None:
+    """Follow one stream: a line for each reading, until it ends or Ctrl-C."""
+    shown = 0
+    while True:
+        health = call(context.obj, "GET", f"/api/streams/{quoted(stream)}/health")
+        typer.echo(_line(health, as_json=as_json))
+        shown += 1
+        if health.get("state") == "ended" or shown == count:
+            return
+        try:
+            time.sleep(interval)
+        except KeyboardInterrupt:
+            return
+
+
+def _line(health: dict[str, Any], *, as_json: bool) -> str:
+    import json
+
+    if as_json:
+        return json.dumps(health)
+    at = str(health.get("at", ""))[11:19]
+    return "  ".join([at, *(f"{name}={cell(health.get(name))}" for name in FIELDS)])
