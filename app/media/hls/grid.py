@@ -1,0 +1,67 @@
+"""Where segments begin, one answer for every track of a stream. Pure.
+
+A picture track asks at each key frame; the first that asks decides, the others and the sound follow. Numbers come
+from the timeline and the wall clock at which it began, so they go on after a restart; from then on they count up
+by one, because a playlist cannot say otherwise.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+SLACK_MS: Final = 100
+"""Renditions of different frame rates begin a segment this close to each other."""
+_KEPT: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """Segment `number` begins at `start_ms`. `discontinuity`: what follows is not encoded like what came before."""
+
+    number: int
+    start_ms: int
+    discontinuity: bool = False
+
+
+class SegmentGrid:
+    def __init__(self, segment_ms: int, zero_wall_ms: int) -> None:
+        self.segment_ms = segment_ms
+        self.zero_wall_ms = zero_wall_ms
+        self._base = zero_wall_ms // 1000 * 1000 // segment_ms
+        self._boundaries: deque[Boundary] = deque(maxlen=_KEPT)
+
+    def enter(
+        self, position_ms: int, current: Boundary | None, *, forced: bool = False, discontinuity: bool = False
+    ) -> Boundary | None:
+        """The boundary that a key frame at `position_ms` begins; None: it stays in the `current` segment.
+
+        `forced` begins a segment wherever the frame lies, because nothing is open or the format changed.
+        """
+        latest = self._latest(position_ms + SLACK_MS)
+        if latest is not None and (current is None or latest.number > current.number):
+            return latest
+        slot = position_ms // self.segment_ms
+        if current is not None and not forced and slot <= current.start_ms // self.segment_ms:
+            return None
+        last = self._boundaries[-1] if self._boundaries else None
+        if last is not None and position_ms <= last.start_ms:
+            return None
+        number = last.number + 1 if last else self._base + slot
+        boundary = Boundary(number, position_ms, discontinuity)
+        self._boundaries.append(boundary)
+        return boundary
+
+    def after(self, current: Boundary | None) -> Boundary | None:
+        """The first boundary known that follows `current` (None: the first of all)."""
+        for boundary in self._boundaries:
+            if current is None or boundary.number > current.number:
+                return boundary
+        return None
+
+    def _latest(self, position_ms: int) -> Boundary | None:
+        for boundary in reversed(self._boundaries):
+            if boundary.start_ms <= position_ms:
+                return boundary
+        return None

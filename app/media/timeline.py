@@ -1,0 +1,133 @@
+"""One 64-bit millisecond timeline per stream, made from whatever timestamps its publishers send.
+
+Pure: `now_s` is an argument. What it settles, here and nowhere else: 32-bit wrap, backward steps, absurd jumps,
+timestamps that stand still, publishers that come back and count from zero again. While the first publisher
+behaves, its timestamps are the timeline, so its bytes can be handed on as they came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+_WRAP: Final = 1 << 32
+_HALF: Final = 1 << 31
+BACKWARD_LIMIT_MS: Final = 3_000
+"""Audio and video may interleave this loosely; a step further back is a new beginning."""
+FORWARD_LIMIT_MS: Final = 5_000
+"""A step ahead of the wall clock by more than this is not media time."""
+_RESTART_STEP_MS: Final = 40
+"""Least distance between the last frame before a break and the first one after it: one frame of 25 per second."""
+
+AUDIO: Final = 8
+VIDEO: Final = 9
+
+
+class Timeline:
+    """Places source timestamps on the stream's timeline.
+
+    Each track's frames come out strictly increasing. `breaks` counts new beginnings within one publisher,
+    `corrected` frames that had to be moved. `zero_wall_ms` is the wall clock at timeline 0, or None before the
+    first frame.
+    """
+
+    __slots__ = (
+        "_anchor_s",
+        "_fresh",
+        "_last",
+        "_last_s",
+        "_offset",
+        "_raw",
+        "_tracks",
+        "breaks",
+        "corrected",
+        "zero_wall_ms",
+    )
+
+    def __init__(self) -> None:
+        self._fresh = True
+        self._offset = 0
+        self._raw = 0
+        self._last: int | None = None
+        self._last_s = 0.0
+        self._anchor_s = 0.0
+        self._tracks: dict[int, int] = {}
+        self.breaks = 0
+        self.corrected = 0
+        self.zero_wall_ms: int | None = None
+
+    @property
+    def newest_ms(self) -> int | None:
+        """The furthest point reached, or None before the first frame."""
+        return self._last
+
+    def begin(self) -> None:
+        """A publisher begins: its first frame is placed by the wall clock behind all that came before."""
+        self._fresh = True
+
+    def place(self, frames: Iterable[tuple[int, int]], *, now_s: float, wall_ms: int) -> list[int]:
+        """Timeline positions of `frames`, pairs of message type (AUDIO or VIDEO) and 32-bit timestamp.
+
+        `wall_ms` is the wall clock in ms since 1970; it is looked at once, at the first frame.
+        """
+        placed: list[int] = []
+        tracks = self._tracks
+        for kind, stamp in frames:
+            if self._fresh:
+                self._start(stamp, now_s, wall_ms)
+            delta = (stamp - self._raw) & (_WRAP - 1)
+            if delta >= _HALF:
+                delta -= _WRAP
+            if delta > FORWARD_LIMIT_MS or delta < -BACKWARD_LIMIT_MS:
+                delta = self._judge_step(delta, now_s)
+            if delta > 0:
+                self._raw += delta
+                position = self._raw + self._offset
+            else:
+                position = self._raw + delta + self._offset
+            floor = tracks.get(kind)
+            if floor is not None and position <= floor:
+                position = floor + 1
+                self.corrected += 1
+            tracks[kind] = position
+            if self._last is None or position > self._last:
+                self._last = position
+            placed.append(position)
+        if placed:
+            self._last_s = now_s
+        return placed
+
+    def around(self, stamp: int) -> int:
+        """The 64-bit position next to the newest one whose low 32 bits are `stamp`."""
+        newest = self._last or 0
+        delta = (stamp - newest) & (_WRAP - 1)
+        return newest + (delta - _WRAP if delta >= _HALF else delta)
+
+    def _start(self, stamp: int, now_s: float, wall_ms: int) -> None:
+        self._fresh = False
+        if self._last is None:
+            self._raw = stamp
+            self._anchor_s = now_s - stamp / 1000
+            self.zero_wall_ms = wall_ms - stamp
+        else:
+            self._jump_to(stamp, now_s)
+
+    def _judge_step(self, delta: int, now_s: float) -> int:
+        """Keep a long pause that the clock confirms; start anew after anything else."""
+        elapsed_ms = (now_s - self._last_s) * 1000
+        if 0 < delta <= elapsed_ms + FORWARD_LIMIT_MS:
+            return delta
+        self.breaks += 1
+        self._jump_to((self._raw + delta) & (_WRAP - 1), now_s)
+        return 0
+
+    def _jump_to(self, stamp: int, now_s: float) -> None:
+        """Let `stamp` lie where the wall clock stands on the timeline, never before what was given out.
+
+        The clock is read against the very first frame, so many restarts do not add up to a drift.
+        """
+        assert self._last is not None, "there is no break before the first frame"
+        by_clock = round((now_s - self._anchor_s) * 1000)
+        by_step = self._last + max(_RESTART_STEP_MS, round((now_s - self._last_s) * 1000))
+        self._raw = stamp
+        self._offset = min(max(by_clock, self._last + _RESTART_STEP_MS), by_step) - stamp
