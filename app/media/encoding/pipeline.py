@@ -1,0 +1,322 @@
+"""Source packets in, programme packets out: decode, scale and encode side by side in threads.
+
+    put -> [inbox] -> decode, sound -> [pictures] -> gate, scale -> [shots] -> encode (per rendition) -> [outbox]
+
+Every queue is bounded: whoever is slow holds back those before it, up to `put`, and nothing is thrown away.
+Leaves to others: containers, RTMP, the clock's meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from threading import Lock, Thread
+from typing import Final
+
+import av
+from av.video.frame import VideoFrame
+
+from app.domain.errors import InvalidRequest, ManagerError, Unavailable
+from app.domain.ladder import AUDIO_TRACK, Rendition
+from app.domain.stream import EncodeSettings
+from app.media.encoding.codecs import encoder_name
+from app.media.encoding.colour import Colour
+from app.media.encoding.conduit import Closed, Conduit
+from app.media.encoding.decoder import VideoDecoder
+from app.media.encoding.encoder import VideoEncoder
+from app.media.encoding.grid import FrameGate, Verdict
+from app.media.encoding.meter import Meter
+from app.media.encoding.packets import (
+    AudioConfig,
+    AudioPacket,
+    ProgrammeItem,
+    SourceItem,
+    TrackPacket,
+    VideoConfig,
+    VideoEnd,
+    VideoHeader,
+    VideoPacket,
+)
+from app.media.encoding.scaler import Scaler, own_copy
+from app.media.encoding.sound import Sound
+from app.runtime.clock import monotonic
+
+_INBOX_PACKETS: Final = 4096
+"""Half a minute of 60 fps with sound: what a replay after a failover can bring at once."""
+_PICTURES: Final = 3
+_SHOTS: Final = 3
+_OUTBOX_PACKETS: Final = 512
+IDLE_FLUSH_S: Final = 1.0
+"""A live source silent for so long may be gone: the frames that the encoders hold back are let out."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    frame: VideoFrame
+    aspect: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class _Shot:
+    frame: VideoFrame
+    is_key: bool
+    colour: Colour
+
+
+class _Rung:
+    """One rendition on its way: its gate and scaler belong to the scaling thread, the encoder to its own."""
+
+    def __init__(self, rendition: Rendition, interval_ms: int, start_after_ms: int | None) -> None:
+        self.rendition = rendition
+        self.gate = FrameGate(rendition.frame_rate, interval_ms, start_after_ms)
+        self.scaler = Scaler(rendition.width, rendition.height)
+        self.shots: Conduit[_Shot] = Conduit(_SHOTS)
+
+
+class Pipeline:
+    """Runs from construction until `finish` has drained it, `abort`, or a failure.
+
+    `start_after` names for each track the last timestamp that must not come out again. `idle_flush_s` is for live
+    sources; None for files. `on_output` is called when the outbox stops being empty, from any thread. `on_problem`
+    hears what is wrong with the source without ending the work. Raises InvalidRequest for settings that can't work.
+    """
+
+    def __init__(
+        self,
+        settings: EncodeSettings,
+        *,
+        start_after: Mapping[str, int | None] | None = None,
+        idle_flush_s: float | None = None,
+        decoder_threads: int = 1,
+        on_output: Callable[[], None] | None = None,
+        on_problem: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        after = start_after or {}
+        self._settings = settings
+        self._encoder_name = encoder_name(settings.codec)
+        self._idle_flush_s = idle_flush_s
+        self._decoder_threads = decoder_threads
+        self._on_problem = on_problem
+        self._inbox: Conduit[SourceItem] = Conduit(_INBOX_PACKETS)
+        self._pictures: Conduit[_Picture] = Conduit(_PICTURES)
+        self.outbox: Conduit[ProgrammeItem] = Conduit(_OUTBOX_PACKETS, on_item=on_output)
+        self._rungs = [
+            _Rung(rendition, settings.keyframe_interval_ms, after.get(rendition.name))
+            for rendition in settings.ladder.renditions
+        ]
+        self._sound = Sound(settings.ladder.audio, after.get(AUDIO_TRACK))
+        self._decoder: VideoDecoder | None = None
+        self.meter = Meter()
+        self.failure: ManagerError | None = None
+        self._lock = Lock()
+        self._threads = self._make_threads()
+        self._running = len(self._threads)
+        for thread in self._threads:
+            thread.start()
+
+    # --- the owner's side -------------------------------------------------------------------------------
+
+    def put(self, item: SourceItem) -> None:
+        """Wait for room, then take the item. Raises Closed when the pipeline is over."""
+        self._note_arrival(item)
+        self._inbox.put(item)
+
+    def try_put(self, item: SourceItem) -> bool:
+        """False when there is no room: encoding has fallen behind by a whole inbox. Raises Closed."""
+        self._note_arrival(item)
+        return self._inbox.try_put(item)
+
+    @property
+    def waiting(self) -> int:
+        """Packets of the source that nobody has decoded yet."""
+        return len(self._inbox)
+
+    def finish(self) -> None:
+        """No more input: everything inside comes out, then the outbox is closed. Does not wait."""
+        self._inbox.close()
+
+    def abort(self) -> None:
+        """Stop as soon as the packets in the works are done; throw the rest away."""
+        for conduit in self._conduits():
+            conduit.abort()
+
+    def join(self) -> None:
+        """Wait for the threads; the outbox must be taken from meanwhile, or be aborted."""
+        for thread in self._threads:
+            thread.join()
+
+    def _note_arrival(self, item: SourceItem) -> None:
+        if isinstance(item, VideoPacket):
+            self.meter.arrived(item.pts_ms, monotonic())
+
+    # --- threads ----------------------------------------------------------------------------------------
+
+    def _make_threads(self) -> list[Thread]:
+        works: list[tuple[str, Callable[[], None]]] = [("decode", self._decode), ("scale", self._scale)]
+        works += [(f"encode-{rung.rendition.name}", self._encoder_of(rung)) for rung in self._rungs]
+        return [Thread(target=self._supervise, args=(work,), name=name, daemon=True) for name, work in works]
+
+    def _encoder_of(self, rung: _Rung) -> Callable[[], None]:
+        return lambda: self._encode(rung)
+
+    def _supervise(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Closed:
+            pass
+        except ManagerError as error:
+            self._fail(error)
+        except Exception as error:  # the supervisor of a thread: a failure must reach the owner
+            self._fail(Unavailable(f"encoding failed: {error!r}"))
+        with self._lock:
+            self._running -= 1
+            last = self._running == 0
+        if last:
+            self.outbox.close()
+
+    def _fail(self, error: ManagerError) -> None:
+        with self._lock:
+            self.failure = self.failure or error
+        self.abort()
+
+    def _conduits(self) -> list[Conduit[SourceItem] | Conduit[_Picture] | Conduit[_Shot] | Conduit[ProgrammeItem]]:
+        return [self._inbox, self._pictures, *(rung.shots for rung in self._rungs), self.outbox]
+
+    # --- decode -----------------------------------------------------------------------------------------
+
+    def _decode(self) -> None:
+        try:
+            while (item := self._inbox.get()) is not None:
+                self._take(item)
+        except Closed:
+            self._drain_decoder()
+            self._emit_all(self._sound.drain())
+            self._pictures.close()
+
+    def _take(self, item: SourceItem) -> None:
+        match item:
+            case VideoPacket():
+                self._decode_picture(item)
+            case AudioPacket() | AudioConfig():
+                self._take_sound(item)
+            case VideoConfig():
+                self._configure_picture(item)
+            case VideoEnd():
+                self._drain_decoder()
+
+    def _configure_picture(self, config: VideoConfig) -> None:
+        self._drain_decoder()
+        if not self._rungs:
+            return
+        try:
+            self._decoder = VideoDecoder(config, threads=self._decoder_threads)
+        except InvalidRequest as error:
+            self._on_problem(error.detail)
+
+    def _decode_picture(self, packet: VideoPacket) -> None:
+        decoder = self._decoder
+        if decoder is None:
+            if self._rungs:
+                self.meter.dropped()
+            return
+        before = decoder.broken
+        for frame in decoder.decode(packet):
+            self._pictures.put(_Picture(frame, decoder.sample_aspect_ratio))
+        if decoder.broken > before:
+            self.meter.dropped(decoder.broken - before)
+
+    def _drain_decoder(self) -> None:
+        decoder, self._decoder = self._decoder, None
+        if decoder is None:
+            return
+        for frame in decoder.drain():
+            self._pictures.put(_Picture(frame, decoder.sample_aspect_ratio))
+
+    def _take_sound(self, item: AudioConfig | AudioPacket) -> None:
+        try:
+            self._emit_all(self._sound.take(item))
+        except (InvalidRequest, av.FFmpegError) as error:
+            self._on_problem(f"sound: {error}")
+
+    # --- gate and scale ---------------------------------------------------------------------------------
+
+    def _scale(self) -> None:
+        newest_ms: int | None = None
+        colour: Colour | None = None
+        try:
+            while (picture := self._pictures.get()) is not None:
+                pts_ms = picture.frame.pts
+                assert pts_ms is not None, "the decoder gives timed frames only"
+                if newest_ms is not None and pts_ms <= newest_ms:
+                    self.meter.dropped()
+                    continue
+                newest_ms = pts_ms
+                colour = colour or Colour.of(picture.frame)
+                self._share_out(picture, pts_ms, colour)
+        except Closed:
+            for rung in self._rungs:
+                rung.shots.close()
+
+    def _share_out(self, picture: _Picture, pts_ms: int, colour: Colour) -> None:
+        """Scale for every rendition that takes this frame, each from the smallest picture still large enough."""
+        pictures = [picture]
+        shots: list[tuple[_Rung, _Shot]] = []
+        for rung in self._rungs:
+            verdict = rung.gate.judge(pts_ms)
+            if verdict is Verdict.SKIP:
+                continue
+            start = min((p for p in pictures if _covers(p, rung)), key=_area, default=picture)
+            frame = rung.scaler.scale(start.frame, start.aspect)
+            if any(frame is shot.frame for _, shot in shots):
+                frame = own_copy(frame)
+            elif frame is not start.frame:
+                pictures.append(_Picture(frame, Fraction(1)))
+            shots.append((rung, _Shot(frame, verdict is Verdict.KEY, colour)))
+        # Handed on only when all are scaled: scaling touches the fields of the frame it reads.
+        for rung, shot in shots:
+            rung.shots.put(shot)
+
+    # --- encode -----------------------------------------------------------------------------------------
+
+    def _encode(self, rung: _Rung) -> None:
+        encoder: VideoEncoder | None = None
+        header: VideoHeader | None = None
+        try:
+            while True:
+                shot = rung.shots.get(self._idle_flush_s)
+                if shot is None:
+                    self._emit_frames(rung, encoder.drain() if encoder is not None else [])
+                    encoder = None
+                    continue
+                if encoder is None:
+                    encoder = self._open_encoder(rung, shot.colour)
+                    if encoder.header != header:
+                        header = encoder.header
+                        self.outbox.put(header)
+                    shot = _Shot(shot.frame, True, shot.colour)
+                self._emit_frames(rung, encoder.encode(shot.frame, is_key=shot.is_key))
+        except Closed:
+            self._emit_frames(rung, encoder.drain() if encoder is not None else [])
+
+    def _open_encoder(self, rung: _Rung, colour: Colour) -> VideoEncoder:
+        return VideoEncoder(rung.rendition, name=self._encoder_name, preset=self._settings.preset, colour=colour)
+
+    def _emit_frames(self, rung: _Rung, packets: list[TrackPacket]) -> None:
+        now = monotonic()
+        for packet in packets:
+            if rung is self._rungs[0]:
+                self.meter.encoded(packet.pts_ms, now)
+            self.outbox.put(packet)
+
+    def _emit_all(self, items: list[ProgrammeItem]) -> None:
+        for item in items:
+            self.outbox.put(item)
+
+
+def _covers(picture: _Picture, rung: _Rung) -> bool:
+    return picture.frame.width >= rung.rendition.width and picture.frame.height >= rung.rendition.height
+
+
+def _area(picture: _Picture) -> int:
+    return picture.frame.width * picture.frame.height

@@ -1,0 +1,106 @@
+"""Brings a frame to the size of a rendition, without distortion: what does not fit gets black borders.
+
+Leaves to others: frame rate (`grid`), encoding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+import av
+from av.filter.graph import Graph
+from av.video.format import VideoFormat
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
+
+from app.media.encoding.decoder import MILLISECONDS
+
+PIXEL_FORMAT: Final = "yuv420p"
+_TOLERANCE: Final = Fraction(1, 100)
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Size of the picture inside the rendition, in whole chroma samples."""
+
+    width: int
+    height: int
+
+
+def fit(width: int, height: int, aspect: Fraction, into_width: int, into_height: int) -> Fit:
+    """Largest size inside `into_...` that keeps the shape of a `width` by `height` picture.
+
+    `aspect` is the shape of one sample. Differences below 1 % are filled: borders of two lines help nobody.
+    """
+    shape = Fraction(width, height) * aspect
+    target = Fraction(into_width, into_height)
+    if abs(shape / target - 1) <= _TOLERANCE:
+        return Fit(into_width, into_height)
+    if shape > target:
+        return Fit(into_width, min(into_height, max(2, round(into_width / shape / 2) * 2)))
+    return Fit(min(into_width, max(2, round(into_height * shape / 2) * 2)), into_height)
+
+
+class Scaler:
+    """Scales every frame to one size; follows the source when its size or format changes."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width = width
+        self.height = height
+        self._reformatter = VideoReformatter()
+        self._borders: Graph | None = None
+        self._bordered: Fit | None = None
+
+    def scale(self, frame: VideoFrame, aspect: Fraction) -> VideoFrame:
+        """A frame of this size with the same timestamp; `frame` itself when nothing is to be done."""
+        inside = fit(frame.width, frame.height, aspect, self.width, self.height)
+        scaled = self._reformat(frame, inside)
+        if inside == Fit(self.width, self.height):
+            return scaled
+        return self._with_borders(scaled, inside)
+
+    def _reformat(self, frame: VideoFrame, inside: Fit) -> VideoFrame:
+        full_range = frame.format.name.startswith("yuvj") or frame.color_range == ColorRange.JPEG
+        return self._reformatter.reformat(
+            frame,
+            width=inside.width,
+            height=inside.height,
+            format=PIXEL_FORMAT,
+            interpolation=Interpolation.BICUBIC,
+            src_color_range=ColorRange.JPEG if full_range else ColorRange.MPEG,
+            dst_color_range=ColorRange.MPEG,
+            threads=1,
+        )
+
+    def _with_borders(self, frame: VideoFrame, inside: Fit) -> VideoFrame:
+        if self._borders is None or self._bordered != inside:
+            self._borders, self._bordered = self._border_graph(inside), inside
+        self._borders.push(frame)
+        bordered = self._borders.pull()
+        assert isinstance(bordered, VideoFrame)
+        return bordered
+
+    def _border_graph(self, inside: Fit) -> Graph:
+        graph = Graph()
+        graph.threads = 1
+        source = graph.add_buffer(
+            width=inside.width,
+            height=inside.height,
+            format=VideoFormat(PIXEL_FORMAT),
+            time_base=MILLISECONDS,
+        )
+        pad = graph.add("pad", f"{self.width}:{self.height}:-1:-1:black")
+        sink = graph.add("buffersink")
+        source.link_to(pad)
+        pad.link_to(sink)
+        graph.configure()
+        return graph
+
+
+def own_copy(frame: VideoFrame) -> VideoFrame:
+    """The same picture in a frame of its own, for two encoders that mark key frames on it."""
+    copy = av.VideoFrame.from_ndarray(frame.to_ndarray(), format=frame.format.name)
+    copy.pts, copy.time_base = frame.pts, frame.time_base
+    return copy
