@@ -1,0 +1,34 @@
+"""The library on asyncio: `serve` for servers, `connect` for clients."""
+
+from aiortmp.aio.client import ClientConnection, ClientPlay, Publish, connect
+from aiortmp.aio.sending import MediaSender
+from aiortmp.aio.server import (
+    ConnectRequest,
+    Play,
+    PlayRequest,
+    Publication,
+    PublishRequest,
+    Server,
+    ServerConnection,
+    ServerHandler,
+    serve,
+)
+from aiortmp.aio.transport import MediaSink
+
+__all__ = [
+    "ClientConnection",
+    "ClientPlay",
+    "ConnectRequest",
+    "MediaSender",
+    "MediaSink",
+    "Play",
+    "PlayRequest",
+    "Publication",
+    "Publish",
+    "PublishRequest",
+    "Server",
+    "ServerConnection",
+    "ServerHandler",
+    "connect",
+    "serve",
+]

@@ -1,0 +1,298 @@
+"""RTMP servers on asyncio: a listener, its connections, and the requests they bring.
+
+The factory makes one handler for each connection. Requests may be answered at once or later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl as ssl_module
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from aiortmp.aio.sending import MediaSender
+from aiortmp.aio.transport import Connection, MediaSink
+from aiortmp.amf0 import Value
+from aiortmp.errors import ConnectionLost, RtmpError
+from aiortmp.limits import Limits
+from aiortmp.media import MediaBatch
+from aiortmp.session.events import ConnectRequested, Event, PlayRequested, PublishRequested, StreamEnded
+from aiortmp.session.server import ServerSession
+
+
+class ServerHandler(Protocol):
+    """What a server does about one connection. All calls come on the loop; none is awaited."""
+
+    def on_connect(self, request: ConnectRequest) -> None:
+        """A client wants in."""
+
+    def on_publish(self, request: PublishRequest) -> None:
+        """It wants to publish."""
+
+    def on_play(self, request: PlayRequest) -> None:
+        """It wants to play."""
+
+    def on_closed(self, reason: RtmpError | None) -> None:
+        """The connection is over. Called once, also when it never got as far as a request."""
+
+
+class ConnectRequest:
+    """A client's connect command."""
+
+    def __init__(self, connection: ServerConnection, event: ConnectRequested) -> None:
+        self.connection = connection
+        self.app = event.app
+        self.tc_url = event.tc_url
+        self.flash_ver = event.flash_ver
+        self.args: Mapping[str, Value] = event.args
+        self._transaction = event.transaction
+
+    @property
+    def peer(self) -> tuple[str, int]:
+        """Address and port of the client."""
+        return self.connection.peer
+
+    def accept(self) -> None:
+        """Let it in. Without effect when it has gone meanwhile."""
+        self.connection.session.accept_connect(self._transaction)
+        self.connection.flush()
+
+    def reject(self, code: str = "NetConnection.Connect.Rejected", description: str = "") -> None:
+        """Refuse and close; ``description`` is what encoders show to people."""
+        self.connection.session.reject_connect(self._transaction, code, description)
+        self.connection.linger_and_close(f"refused: {code}")
+
+
+class _StreamRequest:
+    def __init__(self, connection: ServerConnection, stream_id: int, name: str) -> None:
+        self.connection = connection
+        self.stream_id = stream_id
+        self.name = name
+        """The name as sent, with its query."""
+
+    def _reject(self, code: str, description: str) -> None:
+        if not self.connection.is_closed:
+            self.connection.session.reject(self.stream_id, code, description)
+            self.connection.linger_and_close(f"refused: {code}")
+
+    def _gone(self) -> ConnectionLost:
+        return ConnectionLost("the client left before it was accepted")
+
+
+class PublishRequest(_StreamRequest):
+    """A client's publish command."""
+
+    def __init__(self, connection: ServerConnection, event: PublishRequested) -> None:
+        super().__init__(connection, event.stream_id, event.name)
+        self.kind = event.kind
+
+    def accept(self, sink: MediaSink) -> Publication:
+        """Let it publish into ``sink``. Raises ConnectionLost when it has gone meanwhile."""
+        connection = self.connection
+        if connection.is_closed or not connection.session.accept_publish(self.stream_id, self.name):
+            raise self._gone()
+        publication = Publication(connection, self.stream_id, self.name, sink)
+        connection.add_publication(publication)
+        connection.flush()
+        return publication
+
+    def reject(self, code: str = "NetStream.Publish.BadName", description: str = "") -> None:
+        """Refuse and close; ``description`` is what encoders show to people."""
+        self._reject(code, description)
+
+
+class PlayRequest(_StreamRequest):
+    """A client's play command."""
+
+    def __init__(self, connection: ServerConnection, event: PlayRequested) -> None:
+        super().__init__(connection, event.stream_id, event.name)
+
+    def accept(self) -> Play:
+        """Let it play; send media to what this returns. Raises ConnectionLost when it has gone."""
+        connection = self.connection
+        if connection.is_closed or not connection.session.accept_play(self.stream_id, self.name):
+            raise self._gone()
+        play = Play(connection, self.stream_id, self.name)
+        connection.add_play(play)
+        connection.flush()
+        return play
+
+    def reject(self, code: str = "NetStream.Play.StreamNotFound", description: str = "") -> None:
+        """Refuse and close; ``description`` is what players show to people."""
+        self._reject(code, description)
+
+
+class Publication:
+    """A client's stream that comes in here."""
+
+    def __init__(self, connection: ServerConnection, stream_id: int, name: str, sink: MediaSink) -> None:
+        self.connection = connection
+        self.stream_id = stream_id
+        self.name = name
+        self.sink = sink
+
+    def finish(self, code: str = "NetStream.Unpublish.Success", description: str = "") -> None:
+        """Take no more; the connection stays."""
+        self.connection.drop_stream(self.stream_id, description or code)
+        self.connection.session.end_stream(self.stream_id, code, description)
+        self.connection.flush()
+
+
+class Play(MediaSender):
+    """A client that plays: send media to it."""
+
+    connection: ServerConnection
+
+    def finish(self, code: str = "NetStream.Play.UnpublishNotify", description: str = "") -> None:
+        """Tell the player that the media is over; the connection stays."""
+        if self.is_open:
+            self.connection.drop_stream(self.stream_id, description or code)
+            self.connection.session.end_stream(self.stream_id, code, description)
+            self.connection.flush()
+
+
+class ServerConnection(Connection):
+    """One client of ours."""
+
+    _session: ServerSession
+
+    def __init__(
+        self,
+        server: Server,
+        factory: Callable[[ServerConnection], ServerHandler],
+        *,
+        limits: Limits,
+        chunk_size: int,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        session = ServerSession(limits=limits, now=loop.time(), chunk_size=chunk_size)
+        super().__init__(session, limits=limits, loop=loop)
+        self._server = server
+        self._publications: dict[int, Publication] = {}
+        self._plays: dict[int, Play] = {}
+        self._handler = factory(self)
+
+    @property
+    def session(self) -> ServerSession:
+        """The protocol state."""
+        return self._session
+
+    def close(self, reason: str = "closed by this side") -> None:
+        """Send what is buffered, then close."""
+        self.start_closing(reason)
+
+    def add_publication(self, publication: Publication) -> None:
+        """For requests: media of this stream goes to its sink from now on."""
+        self._publications[publication.stream_id] = publication
+
+    def add_play(self, play: Play) -> None:
+        """For requests: tell it when the transport drains and when the client leaves."""
+        self._plays[play.stream_id] = play
+
+    def drop_stream(self, stream_id: int, reason: str) -> None:
+        """For requests: this stream has ended, whichever way it ran."""
+        publication = self._publications.pop(stream_id, None)
+        if publication is not None:
+            publication.sink.on_end(reason)
+        play = self._plays.pop(stream_id, None)
+        if play is not None:
+            play.over(reason)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._server.connections.add(self)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._server.connections.discard(self)
+
+    def _handle(self, event: Event) -> None:
+        if type(event) is MediaBatch:
+            publication = self._publications.get(event.stream_id)
+            if publication is not None:
+                publication.sink.on_media(event)
+        elif isinstance(event, ConnectRequested):
+            self._handler.on_connect(ConnectRequest(self, event))
+        elif isinstance(event, PublishRequested):
+            self._handler.on_publish(PublishRequest(self, event))
+        elif isinstance(event, PlayRequested):
+            self._handler.on_play(PlayRequest(self, event))
+        elif isinstance(event, StreamEnded):
+            self.drop_stream(event.stream_id, event.reason)
+
+    def _ended(self, reason: RtmpError) -> None:
+        for stream_id in [*self._publications, *self._plays]:
+            self.drop_stream(stream_id, str(reason))
+        self._handler.on_closed(reason)
+
+    def _writable(self) -> None:
+        for play in list(self._plays.values()):
+            if play.on_writable is not None:
+                play.on_writable()
+
+
+class Server:
+    """A listener and its connections."""
+
+    def __init__(self) -> None:
+        self.connections: set[ServerConnection] = set()
+        self._listener: asyncio.Server | None = None
+
+    def attach(self, listener: asyncio.Server) -> None:
+        """For `serve`."""
+        self._listener = listener
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        assert self._listener is not None, "serve attaches the listener before it returns"
+        return int(self._listener.sockets[0].getsockname()[1])
+
+    def close(self) -> None:
+        """Accept no more and close every connection."""
+        if self._listener is not None:
+            self._listener.close()
+        for connection in list(self.connections):
+            connection.close("server is closing")
+
+    async def wait_closed(self) -> None:
+        """Until the listener and all connections are gone."""
+        if self._listener is not None:
+            await self._listener.wait_closed()
+        for connection in list(self.connections):
+            await connection.wait_closed()
+
+
+async def serve(
+    factory: Callable[[ServerConnection], ServerHandler],
+    host: str | None,
+    port: int,
+    *,
+    ssl: ssl_module.SSLContext | None = None,
+    limits: Limits | None = None,
+    chunk_size: int = 65536,
+    backlog: int = 1024,
+    reuse_port: bool = False,
+) -> Server:
+    """Listen; with ``ssl`` it is RTMPS. ``port`` 0 picks a free one, see `Server.port`.
+
+    ``factory`` makes the handler of each new connection. ``chunk_size`` is that of our own chunks.
+    """
+    loop = asyncio.get_running_loop()
+    bounds = limits or Limits()
+    server = Server()
+
+    def make() -> ServerConnection:
+        return ServerConnection(server, factory, limits=bounds, chunk_size=chunk_size, loop=loop)
+
+    listener = await loop.create_server(
+        make,
+        host,
+        port,
+        ssl=ssl,
+        ssl_handshake_timeout=bounds.handshake_s if ssl else None,
+        backlog=backlog,
+        reuse_port=reuse_port or None,
+    )
+    server.attach(listener)
+    return server

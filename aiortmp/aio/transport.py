@@ -1,0 +1,226 @@
+"""One connection on asyncio: carries bytes between the transport and a session.
+
+Holds no rule of RTMP. Both roles derive from `Connection` and handle the session's events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any, Final, Protocol
+
+from aiortmp.errors import ConnectionLost, LimitExceeded, ProtocolError, RtmpError
+from aiortmp.limits import Limits
+from aiortmp.media import MediaBatch
+from aiortmp.session.base import Session
+from aiortmp.session.events import Event
+
+_HIGH_WATER_BYTES: Final = 512 * 1024
+_LOW_WATER_BYTES: Final = 128 * 1024
+
+
+class MediaSink(Protocol):
+    """Takes the media of one stream, on the loop, straight from the transport."""
+
+    def on_media(self, batch: MediaBatch) -> None:
+        """What one read brought. Must not block; an exception ends the connection."""
+
+    def on_end(self, reason: str) -> None:
+        """No more will come. Called once."""
+
+
+class Connection(asyncio.Protocol):
+    """Thin shell around a session. Not thread-safe: use it on its loop only."""
+
+    def __init__(self, session: Session, *, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
+        self.peer: tuple[str, int] = ("", 0)
+        """Address and port of the other side."""
+        self.bytes_in = 0
+        self.bytes_out = 0
+        """Bytes handed to the transport."""
+        self.media_owner: object = None
+        """Who sent media last: another sender must not refer to its chunk headers."""
+        self._session = session
+        self._limits = limits
+        self._loop = loop
+        self._transport: asyncio.WriteTransport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._reason: RtmpError | None = None
+        self._lingering = False
+        self._congested = False
+        self._over: asyncio.Future[RtmpError | None] = loop.create_future()
+
+    # the owner's side
+
+    @property
+    def session(self) -> Session:
+        """The protocol state; for the library's own senders."""
+        return self._session
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self._transport is None or self._transport.is_closing()
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes the kernel has not yet taken."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
+    def start_closing(self, reason: str) -> None:
+        """Send what is buffered, then close."""
+        self._end(ConnectionLost(reason))
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self, reason: str = "aborted by this side") -> None:
+        """Close at once; what is buffered is lost."""
+        self._end(ConnectionLost(reason))
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def wait_closed(self) -> RtmpError | None:
+        """Until the connection is over; why it is."""
+        return await asyncio.shield(self._over)
+
+    def pause_reading(self) -> None:
+        """Take no more from the peer until `resume_reading`: the kernel's window slows it down."""
+        if isinstance(self._transport, asyncio.ReadTransport) and not self.is_closed:
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Take from the peer again."""
+        if isinstance(self._transport, asyncio.ReadTransport) and not self.is_closed:
+            self._transport.resume_reading()
+
+    # for senders and roles
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Hand bytes to the transport; nothing happens on a closed connection."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        self.bytes_out += len(data)
+        transport.write(data)
+        self._check_backlog(transport)
+
+    def write_parts(self, parts: list[bytes | memoryview]) -> None:
+        """Several pieces as one write."""
+        if len(parts) == 1:
+            self.write(parts[0])
+            return
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        self.bytes_out += sum([len(part) for part in parts])
+        transport.writelines(parts)
+        self._check_backlog(transport)
+
+    def flush(self) -> None:
+        """Hand the session's own bytes to the transport."""
+        if self._session.has_data:
+            self.write(self._session.data_to_send())
+
+    def linger_and_close(self, reason: str) -> None:
+        """Give the peer time to read a refusal, hear nothing more from it, then close."""
+        self.flush()
+        self._end(ConnectionLost(reason))
+        self._lingering = True
+        self._loop.call_later(self._limits.linger_s, self._close_transport)
+        if self._transport is not None and self._transport.can_write_eof() and not self.is_closed:
+            self._transport.write_eof()
+
+    # asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport), "a stream transport can be written to"
+        self._transport = transport
+        transport.set_write_buffer_limits(high=_HIGH_WATER_BYTES, low=_LOW_WATER_BYTES)
+        name = transport.get_extra_info("peername")
+        if isinstance(name, tuple):
+            self.peer = (str(name[0]), int(name[1]))
+        raw: Any = transport.get_extra_info("socket")
+        if raw is not None and raw.family != socket.AF_UNIX:
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._arm()
+        self.flush()
+
+    def data_received(self, data: bytes) -> None:
+        self.bytes_in += len(data)
+        if self._lingering:
+            return
+        try:
+            events = self._session.receive_data(data, self._loop.time())
+            for event in events:
+                self._handle(event)
+        except ProtocolError as error:
+            self._fail(error)
+            return
+        if self._session.has_data:
+            self.flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._end(ConnectionLost(f"transport failed: {exc}" if exc else "closed by the peer"))
+        if not self._over.done():
+            self._over.set_result(self._reason)
+
+    def pause_writing(self) -> None:
+        self._congested = True
+
+    def resume_writing(self) -> None:
+        self._congested = False
+        self._writable()
+
+    # for roles to fill in
+
+    def _handle(self, event: Event) -> None:
+        """Act on one event of the session."""
+        raise NotImplementedError
+
+    def _ended(self, reason: RtmpError) -> None:
+        """The connection is over; called once."""
+        raise NotImplementedError
+
+    def _writable(self) -> None:
+        """The transport drained after having been full."""
+        raise NotImplementedError
+
+    # inside
+
+    def _check_backlog(self, transport: asyncio.WriteTransport) -> None:
+        if self._congested and transport.get_write_buffer_size() > self._limits.max_send_buffer_bytes:
+            self._fail(LimitExceeded("max_send_buffer_bytes", "peer does not read what it asked for"))
+
+    def _fail(self, error: RtmpError) -> None:
+        self.flush()
+        self._end(error)
+        if self._transport is not None:
+            self._transport.abort() if self._congested else self._transport.close()
+
+    def _end(self, reason: RtmpError) -> None:
+        if self._reason is None:
+            self._reason = reason
+            self._ended(reason)
+
+    def _close_transport(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def _arm(self) -> None:
+        due = self._session.due
+        if due is not None and self._reason is None:
+            self._timer = self._loop.call_at(due, self._on_timer)
+
+    def _on_timer(self) -> None:
+        if self._reason is not None or self.is_closed:
+            return
+        try:
+            self._session.tick(self._loop.time())
+        except ProtocolError as error:
+            self._fail(error)
+            return
+        self.flush()
+        self._arm()
+

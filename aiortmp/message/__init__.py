@@ -1,0 +1,1 @@
+"""What the messages mean: control, commands, and media that comes in another wrapping."""

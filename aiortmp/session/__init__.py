@@ -1,0 +1,1 @@
+"""Sessions: bytes in, events and bytes out. No sockets, no clock."""
