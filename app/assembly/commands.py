@@ -22,6 +22,7 @@ PortOption = Annotated[int | None, typer.Option(min=0, max=65_535, show_default=
 
 def add_to(app: typer.Typer) -> None:
     app.command()(up)
+    app.command()(publish)
     app.command()(control)
     app.command()(gateway)
     app.command()(encoder)
@@ -123,7 +124,7 @@ def up(
 
 def _supervise(settings: Settings, *, encoders: int, as_json: bool) -> int:
     from app.assembly.process import EXIT_FAILED, EXIT_SETTINGS
-    from app.assembly.supervisor import Supervisor, one_at_a_time, settle_ports
+    from app.assembly.supervisor import Supervisor, found_by_commands, one_at_a_time, settle_ports
     from app.assembly.welcome import facts, welcome
     from app.domain.errors import InvalidSettings, ManagerError
 
@@ -135,12 +136,31 @@ def _supervise(settings: Settings, *, encoders: int, as_json: bool) -> int:
                 if as_json
                 else welcome(settled, encoders=encoders, command=_called_as())
             )
-            asyncio.run(Supervisor(settled, encoders=encoders, on_ready=lambda: print(text, flush=True)).run())  # noqa: T201 - what the person asked to see
+            with found_by_commands(settled):
+                asyncio.run(Supervisor(settled, encoders=encoders, on_ready=lambda: typer.echo(text)).run())
     except ManagerError as error:
         hint = f"\nhint: {error.hint}" if error.hint else ""
         typer.echo(f"{error.detail}{hint}", err=True)
         return EXIT_SETTINGS if isinstance(error, InvalidSettings) else EXIT_FAILED
     return 0
+
+
+def publish(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(metavar="testcard|FILE", help="What to send.")],
+    stream: Annotated[
+        str | None, typer.Argument(help="Stream id; without one a stream is opened, and ended afterwards.")
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(envvar="ENCMAN_STREAM_KEY", help="Stream key; asked for when missing.", show_default=False),
+    ] = None,
+    loop: Annotated[bool, typer.Option(help="Start the file over at its end.")] = False,
+) -> None:
+    """Send the test card, or a video file, in real time to a stream."""
+    from app.assembly.publishing import publish_to
+
+    raise typer.Exit(publish_to(context.obj, source=source, stream=stream, key=key, loop=loop))
 
 
 def _called_as() -> str:

@@ -121,3 +121,14 @@ def one_at_a_time(data_dir: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def found_by_commands(settings: Settings) -> Iterator[None]:
+    """Leaves control's address in the data directory while `up` runs, for commands that are not told it."""
+    path = settings.data_dir / "up.env"
+    path.write_text(f"{PREFIX}CONTROL_URL={settings.control_url}\n", encoding="utf-8")
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,49 @@
+"""`encoder-manager publish`: finds or opens the stream over control's HTTP door, then sends to its RTMP door."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import typer
+
+from app.assembly.logs import configure_logs
+from app.cli.client import EXIT_FAILED, Access, call, fail
+from app.cli.streams import open_stream, quoted
+from app.domain.errors import ManagerError
+from app.domain.secret import Secret
+
+
+def publish_to(access: Access, *, source: str, stream: str | None, key: str | None, loop: bool) -> int:
+    """The exit code. A stream opened here is ended here."""
+    if source != "testcard" and not Path(source).is_file():
+        fail(f"{source} is no file", hint="name a video file, or `testcard`")
+    if stream is not None:
+        server = str(call(access, "GET", f"/api/streams/{quoted(stream)}")["rtmp_url"])
+        text = key if key is not None else typer.prompt("stream key", hide_input=True)
+        return _send(source, server, Secret(text), loop=loop)
+    opened = open_stream(access, resolution="1280x720", bitrate=2_500_000, fps=30, name=Path(source).name)
+    stream_id = str(opened["stream_id"])
+    typer.echo(f"stream {stream_id}")
+    for name, url in (opened.get("playback") or {}).items():
+        if url:
+            typer.echo(f"  {name:<9} {url}")
+    try:
+        return _send(source, str(opened["rtmp_url"]), Secret(str(opened["stream_key"])), loop=loop)
+    finally:
+        call(access, "DELETE", f"/api/streams/{quoted(stream_id)}")
+        typer.echo(f"stream {stream_id} ended")
+
+
+def _send(source: str, server: str, key: Secret, *, loop: bool) -> int:
+    from app.assembly.publish import run
+
+    configure_logs(level="warning", fmt="pretty")
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(run(source, server, key, loop=loop))
+    except (ManagerError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        return EXIT_FAILED
+    return 0

@@ -1,0 +1,37 @@
+"""Takes the installation away again; what people made (data, `.env`) only when asked to."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+
+def uninstall(root: Path, *, purge: bool, dry_run: bool) -> int:
+    """Exit code 0 also when nothing was there."""
+    doomed = [root / ".venv"]
+    if purge:
+        doomed += [root / ".env", data_directory(root)]
+    for path in doomed:
+        if not path.exists():
+            continue
+        print(f"{'would remove' if dry_run else 'removing'} {path}")
+        if dry_run:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    if not purge:
+        print(f"kept: {root / '.env'} and {data_directory(root)} (--purge removes them)")
+    return 0
+
+
+def data_directory(root: Path) -> Path:
+    """As `.env` names it; a directory outside the project is never touched, so the default is taken instead."""
+    try:
+        lines = (root / ".env").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    named = [line.partition("=")[2].strip() for line in lines if line.startswith("ENCMAN_DATA_DIR=")]
+    path = (root / (named[-1] if named else "data")).resolve()
+    return path if path.is_relative_to(root) and path != root else root / "data"
