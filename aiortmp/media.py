@@ -135,9 +135,7 @@ def encode_row(row: Row, chunk_size: int, stream_id: int, out: list[bytes | memo
     if length <= chunk_size:
         out.append(payload)
     else:
-        out.append(
-            continuation.join([payload[at : at + chunk_size] for at in range(0, length, chunk_size)])
-        )
+        out.append(continuation.join([payload[at : at + chunk_size] for at in range(0, length, chunk_size)]))
 
 
 def _basic(form: int, lane: int) -> bytes:
@@ -222,6 +220,11 @@ class MediaBatch(Sequence[MediaMessage]):
         return part
 
     @property
+    def rows(self) -> Sequence[Row]:
+        """The messages as plain tuples, for hot paths: builds neither messages nor payloads."""
+        return self._rows
+
+    @property
     def first_timestamp(self) -> int:
         """Timestamp of the first message, ms."""
         return self._rows[0][1]
@@ -241,9 +244,7 @@ class MediaBatch(Sequence[MediaMessage]):
         """Indexes of data messages, video key frames and codec headers. Builds no payload."""
         found = self._notable
         if found is None:
-            found = self._notable = tuple(
-                [index for index, row in enumerate(self._rows) if _is_notable(row)]
-            )
+            found = self._notable = tuple([index for index, row in enumerate(self._rows) if _is_notable(row)])
         return found
 
     def encoded(self, chunk_size: int, stream_id: int) -> bytes:

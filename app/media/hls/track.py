@@ -167,7 +167,10 @@ class AudioTrack:
         self.format: AudioFormat | None = None
 
     def configure(self, audio: AudioFormat) -> None:
-        """What follows is of this format; an equal one changes nothing. After a change sound begins with a segment."""
+        """What follows is of this format; an equal one changes nothing.
+
+        After a change the sound begins again with the next segment.
+        """
         if audio == self.format:
             return
         if self.format is not None:

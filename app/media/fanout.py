@@ -1,0 +1,134 @@
+"""One programme handed to many readers, none of whom can slow another or the programme itself.
+
+A reader that does not keep up loses whole stretches up to the next key frame and is counted. What is sent is the
+batch as it came, shared by all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from aiortmp import MediaBatch
+from app.media.arrival import Arrival, tail
+from app.media.join import Headers, JoinCache
+
+READER_MAX_BYTES: Final = 8 * 1024 * 1024
+"""What may wait for one reader: ten seconds of 6 Mbit/s."""
+
+
+class Outlet(Protocol):
+    """Where a reader's packets go. `send` must not block."""
+
+    @property
+    def buffered_bytes(self) -> int: ...
+
+    def send(self, batch: MediaBatch) -> None: ...
+
+
+class Reader:
+    """One viewer, destination or worker. `dropped` counts frames it did not get."""
+
+    __slots__ = ("_headers_version", "_max_bytes", "_outlet", "_waiting", "dropped", "sent")
+
+    def __init__(self, outlet: Outlet, *, max_bytes: int = READER_MAX_BYTES) -> None:
+        self._outlet = outlet
+        self._max_bytes = max_bytes
+        self._waiting = True
+        self._headers_version = -1
+        self.dropped = 0
+        self.sent = 0
+
+    @property
+    def is_waiting(self) -> bool:
+        """Waiting for the next key frame: just come, or fallen behind."""
+        return self._waiting
+
+    def offer(self, arrival: Arrival, headers: Headers) -> None:
+        if self._waiting:
+            self._resume(arrival, headers)
+        elif self._outlet.buffered_bytes > self._max_bytes:
+            self._waiting = True
+            self.dropped += arrival.frames
+        else:
+            if arrival.headers:
+                self._headers_version = headers.version
+            self.sent += arrival.frames
+            self._outlet.send(arrival.batch)
+
+    def start(self, headers: Headers, cache: JoinCache) -> None:
+        """Begin with what is cached; without a cache, with the next key frame."""
+        if cache.start_ms is None:
+            return
+        self._announce(headers, cache.start_ms)
+        for batch in cache.batches():
+            self._outlet.send(batch)
+        self._waiting = False
+
+    def _resume(self, arrival: Arrival, headers: Headers) -> None:
+        first = arrival.key
+        if first is None and not headers.has_video and arrival.audio_frames:
+            first = 0
+        if first is None or self._outlet.buffered_bytes > self._max_bytes // 2:
+            if self._headers_version >= 0:
+                self.dropped += arrival.frames
+            return
+        self._announce(headers, arrival.positions[first])
+        self._outlet.send(tail(arrival, first))
+        self.sent += arrival.frames
+        self._waiting = False
+
+    def _announce(self, headers: Headers, position_ms: int) -> None:
+        if self._headers_version != headers.version:
+            messages = headers.messages(position_ms)
+            if messages:
+                self._outlet.send(MediaBatch.of(messages))
+            self._headers_version = headers.version
+
+
+class FanOut:
+    """The readers of one programme, with what newcomers need. `lost` counts frames dropped by readers that left."""
+
+    def __init__(self) -> None:
+        self.headers = Headers()
+        self._cache = JoinCache()
+        self._readers: list[Reader] = []
+        self.lost = 0
+
+    @property
+    def readers(self) -> int:
+        return len(self._readers)
+
+    @property
+    def cached_bytes(self) -> int:
+        return self._cache.size_bytes
+
+    @property
+    def dropped(self) -> int:
+        """Frames that readers lost, over all time."""
+        return self.lost + sum([reader.dropped for reader in self._readers])
+
+    def join(self, outlet: Outlet, *, max_bytes: int = READER_MAX_BYTES) -> tuple[Reader, Callable[[], None]]:
+        """Begin to send to `outlet`; call the second result to stop."""
+        reader = Reader(outlet, max_bytes=max_bytes)
+        reader.start(self.headers, self._cache)
+        self._readers.append(reader)
+
+        def leave() -> None:
+            if reader in self._readers:
+                self._readers.remove(reader)
+                self.lost += reader.dropped
+
+        return reader, leave
+
+    def push(self, arrival: Arrival) -> None:
+        for index in arrival.headers:
+            self.headers.learn(arrival.batch[index])
+        self._cache.put(arrival, has_video=self.headers.has_video)
+        headers = self.headers
+        for reader in self._readers:
+            reader.offer(arrival, headers)
+
+    def pause(self) -> None:
+        """The publisher is gone: newcomers wait for the next key frame instead of seeing an old one."""
+        self._cache.clear()
