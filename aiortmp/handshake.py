@@ -30,7 +30,7 @@ def _hmac(key: bytes, message: bytes) -> bytes:
     return hmac.new(key, message, hashlib.sha256).digest()
 
 
-def _digest_at(block: bytes, layout: int) -> int:
+def _digest_at(block: bytes | bytearray, layout: int) -> int:
     return layout + 4 + sum(block[layout : layout + 4]) % 728
 
 

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl as ssl_module
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from aiortmp.aio.sending import MediaSender
 from aiortmp.aio.transport import Connection, MediaSink
@@ -93,9 +93,7 @@ class ClientConnection(Connection):
     async def enter(self, address: Address, *, flash_ver: str, args: Mapping[str, Value]) -> None:
         """For `connect`: handshake and connect command."""
         await self._within(self._ready)
-        number = self._session.connect(
-            app=address.app, tc_url=address.tc_url, flash_ver=flash_ver, args=args
-        )
+        number = self._session.connect(app=address.app, tc_url=address.tc_url, flash_ver=flash_ver, args=args)
         await self._answer(number)
 
     async def publish(self, name: str, *, kind: str = "live") -> Publish:
@@ -176,7 +174,8 @@ class ClientConnection(Connection):
             self.drop_stream(stream_id, f"{event.code}: {event.description}")
 
     def _ended(self, reason: RtmpError) -> None:
-        for waiter in [self._ready, *self._answers.values(), *self._statuses.values(), *self._drained]:
+        waiters: list[asyncio.Future[Any]] = [self._ready, *self._drained]
+        for waiter in [*waiters, *self._answers.values(), *self._statuses.values()]:
             if not waiter.done():
                 waiter.set_exception(reason)
                 waiter.exception()  # taken here too, in case nobody waits any more
@@ -268,14 +267,13 @@ async def connect(
         )
 
     context = (ssl or ssl_module.create_default_context()) if address.secure else None
-    where: dict[str, object] = (
-        {"host": address.host, "port": address.port} if sock is None else {"sock": sock}
-    )
-    if context is not None:
-        where |= {"ssl": context, "server_hostname": address.host}
+    name = address.host if address.secure else None
     try:
         async with asyncio.timeout(timeout_s):
-            _, connection = await loop.create_connection(make, **where)
+            if sock is None:
+                _, connection = await loop.create_connection(make, address.host, address.port, ssl=context)
+            else:
+                _, connection = await loop.create_connection(make, sock=sock, ssl=context, server_hostname=name)
     except TimeoutError as error:
         raise ConnectionLost("no connection in time") from error
     try:

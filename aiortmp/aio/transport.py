@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from aiortmp.errors import ConnectionLost, LimitExceeded, ProtocolError, RtmpError
 from aiortmp.limits import Limits
@@ -43,7 +43,7 @@ class Connection(asyncio.Protocol):
         self._session = session
         self._limits = limits
         self._loop = loop
-        self._transport: asyncio.WriteTransport | None = None
+        self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._reason: RtmpError | None = None
         self._lingering = False
@@ -85,12 +85,12 @@ class Connection(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         """Take no more from the peer until `resume_reading`: the kernel's window slows it down."""
-        if isinstance(self._transport, asyncio.ReadTransport) and not self.is_closed:
+        if self._transport is not None and not self.is_closed:
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Take from the peer again."""
-        if isinstance(self._transport, asyncio.ReadTransport) and not self.is_closed:
+        if self._transport is not None and not self.is_closed:
             self._transport.resume_reading()
 
     # for senders and roles
@@ -133,9 +133,9 @@ class Connection(asyncio.Protocol):
     # asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport), "a stream transport can be written to"
-        self._transport = transport
-        transport.set_write_buffer_limits(high=_HIGH_WATER_BYTES, low=_LOW_WATER_BYTES)
+        # Not checked with isinstance: uvloop's transports only behave like asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=_HIGH_WATER_BYTES, low=_LOW_WATER_BYTES)
         name = transport.get_extra_info("peername")
         if isinstance(name, tuple):
             self.peer = (str(name[0]), int(name[1]))
@@ -189,7 +189,7 @@ class Connection(asyncio.Protocol):
 
     # inside
 
-    def _check_backlog(self, transport: asyncio.WriteTransport) -> None:
+    def _check_backlog(self, transport: asyncio.Transport) -> None:
         if self._congested and transport.get_write_buffer_size() > self._limits.max_send_buffer_bytes:
             self._fail(LimitExceeded("max_send_buffer_bytes", "peer does not read what it asked for"))
 
@@ -197,7 +197,10 @@ class Connection(asyncio.Protocol):
         self.flush()
         self._end(error)
         if self._transport is not None:
-            self._transport.abort() if self._congested else self._transport.close()
+            if self._congested:
+                self._transport.abort()
+            else:
+                self._transport.close()
 
     def _end(self, reason: RtmpError) -> None:
         if self._reason is None:
@@ -223,4 +226,3 @@ class Connection(asyncio.Protocol):
             return
         self.flush()
         self._arm()
-

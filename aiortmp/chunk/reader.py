@@ -126,8 +126,7 @@ class ChunkReader:
                     count = (length - 1) // chunk_size
                     end = start + length + count
                     whole = (
-                        end <= size
-                        and data[start + chunk_size : end : chunk_size + 1] == lane.continuation * count
+                        end <= size and data[start + chunk_size : end : chunk_size + 1] == lane.continuation * count
                     )
                 else:
                     end = start + length

@@ -46,8 +46,6 @@ def _split_aggregate(timestamp: int, body: bytes, csid: int) -> list[Row]:
         if offset is None:
             offset = timestamp - tag_time
         if kind in (MessageType.AUDIO, MessageType.VIDEO, MessageType.DATA):
-            rows.extend(
-                media_rows(kind, tag_time + offset & 0xFFFFFFFF, body[at + _TAG_HEADER_BYTES : end], csid)
-            )
+            rows.extend(media_rows(kind, tag_time + offset & 0xFFFFFFFF, body[at + _TAG_HEADER_BYTES : end], csid))
         at = end + _BACK_POINTER_BYTES
     return rows

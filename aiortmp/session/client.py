@@ -32,9 +32,7 @@ class ClientSession(Session):
         self._last_transaction = 0
         self._outgoing.append(handshake.start())
 
-    def connect(
-        self, *, app: str, tc_url: str, flash_ver: str, args: Mapping[str, Value]
-    ) -> int:
+    def connect(self, *, app: str, tc_url: str, flash_ver: str, args: Mapping[str, Value]) -> int:
         """Ask to be let in; ``args`` add to or replace what the command object says by default."""
         self._outgoing.append(self.change_chunk_size(self._wanted_chunk_size))
         self._outgoing.append(window_ack_size(_WINDOW_BYTES))
@@ -111,4 +109,3 @@ def _verdict(command: Command) -> tuple[str, str]:
     code = information.get("code")
     description = information.get("description")
     return str(code or command.name), str(description or "")
-
