@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from installer.environment import Environment, InstallError
 from installer.remove import uninstall
@@ -30,12 +31,17 @@ def main() -> int:
         return 1
     if code != 0:
         return code
-    if not options.run:
-        print(f"\ninstalled. Start everything with:\n\n  {environment.command} up\n")
-        return 0
+    if options.run:
+        _become(environment.command)
+    print(f"\ninstalled. Start everything with:\n\n  {environment.command} up\n")
+    return 0
+
+
+def _become(command: Path) -> NoReturn:
+    """Ctrl-C and exit codes are then the program's own."""
     sys.stdout.flush()
     os.chdir(ROOT)
-    os.execv(environment.command, [str(environment.command), "up"])  # noqa: S606 - the program just installed
+    os.execv(command, [str(command), "up"])  # noqa: S606 - the program just installed
 
 
 def _dry_run(environment: Environment, config: Path, *, run: bool) -> int:

@@ -1,4 +1,4 @@
-"""From answers to lines of `.env`: pure. Which settings exist is the application's business; it checks them itself."""
+"""From answers to lines of `.env`: pure. Whether a value is right, the application itself finds out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The virtual environment: made, filled with the pinned packages, and known to be complete. Standard library only."""
+"""The virtual environment: made, filled with the pinned packages, known to be complete. Standard library only."""
 
 from __future__ import annotations
 
