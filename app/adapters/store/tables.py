@@ -1,0 +1,74 @@
+"""The tables. Instants are microseconds since 1970 UTC: exact, comparable and the same on every database."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
+
+METADATA: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+streams: Final = Table(
+    "streams",
+    METADATA,
+    Column("stream_id", String(64), primary_key=True),
+    Column("tenant", String(128), nullable=False),
+    Column("running", Boolean, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("ended_us", BigInteger),
+    # The record as JSON, secrets sealed. What is searched for has a column of its own.
+    Column("body", Text, nullable=False),
+    Index("ix_streams_running", "running", "created_us"),
+    Index("ix_streams_ended", "tenant", "ended_us"),
+)
+
+api_keys: Final = Table(
+    "api_keys",
+    METADATA,
+    Column("key_id", String(64), primary_key=True),
+    Column("digest", String(128), nullable=False, unique=True),
+    Column("name", String(200), nullable=False),
+    Column("tenant", String(128), nullable=False),
+    Column("scopes", String(200), nullable=False),
+    Column("last4", String(4), nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger, nullable=False),
+    Column("revoked_us", BigInteger),
+)
+
+encoder_wishes: Final = Table(
+    "encoder_wishes",
+    METADATA,
+    Column("encoder_id", String(128), primary_key=True),
+    Column("wish", String(16), nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+)
+
+notes: Final = Table(
+    "notes",
+    METADATA,
+    Column("note_id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("subject", String(128), nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("text", Text, nullable=False),
+    Index("ix_notes_subject", "subject", "note_id"),
+)
+
+
+def to_us(at: datetime) -> int:
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def from_us(us: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=us)

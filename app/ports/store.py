@@ -1,0 +1,71 @@
+"""What outlives a restart of control: streams, API keys, operators' wishes, and a bounded log of what was decided.
+
+Media never waits for the store, and no call of it is on the road of a packet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from app.domain.access import ApiKey
+from app.domain.fleet import OperatorWish
+from app.domain.ids import EncoderId, KeyId, StreamId
+from app.domain.session import StreamRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One line of the log. `subject` is the id of a stream, encoder or key."""
+
+    at: datetime
+    subject: str
+    kind: str
+    text: str
+
+
+class Store(Protocol):
+    """Every call raises Unavailable while the database is away. A write that returned is durable.
+
+    Destination URLs are sealed at rest; what comes back is open again.
+    """
+
+    async def put_stream(self, record: StreamRecord, note: Note | None = None) -> None:
+        """Insert or replace, in one transaction with the note.
+
+        Raises Conflict when the store holds a newer revision of the stream.
+        """
+
+    async def stream(self, stream_id: StreamId) -> StreamRecord | None: ...
+
+    async def running_streams(self) -> tuple[StreamRecord, ...]:
+        """All that have not ended, oldest first."""
+
+    async def ended_streams(self, tenant: str | None, *, limit: int = 100) -> tuple[StreamRecord, ...]:
+        """The last ones to end, newest first; of every tenant for None."""
+
+    async def add_key(self, key: ApiKey) -> None:
+        """Raises Conflict when the id or the digest is there already."""
+
+    async def key_by_digest(self, digest: str) -> ApiKey | None: ...
+
+    async def keys(self) -> tuple[ApiKey, ...]:
+        """Oldest first, revoked and expired ones too."""
+
+    async def revoke_key(self, key_id: KeyId, at: datetime) -> bool:
+        """False when there is no such key; the first revocation's time stays."""
+
+    async def wishes(self) -> dict[EncoderId, OperatorWish]: ...
+
+    async def put_wish(self, encoder_id: EncoderId, wish: OperatorWish, at: datetime) -> None: ...
+
+    async def add_note(self, note: Note) -> None: ...
+
+    async def notes(self, subject: str | None = None, *, limit: int = 100) -> tuple[Note, ...]:
+        """Newest first."""
+
+    async def ping(self) -> None:
+        """Returns when the database answers."""
+
+    async def close(self) -> None: ...
