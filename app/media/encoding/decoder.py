@@ -21,19 +21,10 @@ from app.media.encoding.packets import AudioConfig, AudioPacket, VideoConfig, Vi
 MAX_PIXELS: Final = 8192 * 4320
 MILLISECONDS: Final = Fraction(1, 1000)
 
-_VIDEO_DECODERS: Final = {"h264": "h264", "hevc": "hevc", "av1": "libdav1d", "vp9": "vp9"}
-_AUDIO_DECODERS: Final = {
-    "aac": "aac",
-    "mp3": "mp3",
-    "opus": "opus",
-    "flac": "flac",
-    "ac3": "ac3",
-    "eac3": "eac3",
-    "pcm_s16le": "pcm_s16le",
-    "pcm_alaw": "pcm_alaw",
-    "pcm_mulaw": "pcm_mulaw",
-    "speex": "speex",
+_VIDEO_DECODERS: Final = {"h264": "h264", "hevc": "hevc", "av1": "libdav1d", "vp9": "vp9"} | {
+    name: name for name in ("vp8", "mpeg4", "mpeg2video", "prores", "mjpeg")
 }
+_AUDIO_DECODERS: Final = frozenset(("aac", "mp3", "mp2", "opus", "vorbis", "flac", "alac", "ac3", "eac3", "speex"))
 
 
 class VideoDecoder:
@@ -87,10 +78,9 @@ class AudioDecoder:
     """One decoder for one audio header; frames carry the packet's timestamp in milliseconds."""
 
     def __init__(self, config: AudioConfig) -> None:
-        name = _AUDIO_DECODERS.get(config.codec)
-        if name is None:
+        if config.codec not in _AUDIO_DECODERS:
             raise InvalidRequest(f"no decoder for audio codec {config.codec}")
-        context = av.CodecContext.create(name, "r")
+        context = av.CodecContext.create(config.codec, "r")
         assert isinstance(context, AudioCodecContext)
         context.extradata = config.extradata or None
         if config.sample_rate is not None and not config.extradata:

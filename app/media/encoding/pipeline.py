@@ -38,7 +38,7 @@ from app.media.encoding.packets import (
     VideoHeader,
     VideoPacket,
 )
-from app.media.encoding.scaler import Scaler, own_copy
+from app.media.encoding.scaler import Scaler
 from app.media.encoding.sound import Sound
 from app.runtime.clock import monotonic
 
@@ -269,7 +269,7 @@ class Pipeline:
             start = min((p for p in pictures if _covers(p, rung)), key=_area, default=picture)
             frame = rung.scaler.scale(start.frame, start.aspect)
             if any(frame is shot.frame for _, shot in shots):
-                frame = own_copy(frame)
+                frame = rung.scaler.own_handle(frame)
             elif frame is not start.frame:
                 pictures.append(_Picture(frame, Fraction(1)))
             shots.append((rung, _Shot(frame, verdict is Verdict.KEY, colour)))

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-import av
 from av.filter.graph import Graph
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
@@ -52,6 +51,8 @@ class Scaler:
         self._reformatter = VideoReformatter()
         self._borders: Graph | None = None
         self._bordered: Fit | None = None
+        self._handles: Graph | None = None
+        self._handled: tuple[int, int] | None = None
 
     def scale(self, frame: VideoFrame, aspect: Fraction) -> VideoFrame:
         """A frame of this size with the same timestamp; `frame` itself when nothing is to be done."""
@@ -74,33 +75,33 @@ class Scaler:
             threads=1,
         )
 
+    def own_handle(self, frame: VideoFrame) -> VideoFrame:
+        """The same picture under a handle of its own: two encoders mark their key frames on the handle."""
+        if self._handles is None or self._handled != (frame.width, frame.height):
+            self._handles, self._handled = _graph(frame.width, frame.height, "null"), (frame.width, frame.height)
+        return _through(self._handles, frame)
+
     def _with_borders(self, frame: VideoFrame, inside: Fit) -> VideoFrame:
         if self._borders is None or self._bordered != inside:
-            self._borders, self._bordered = self._border_graph(inside), inside
-        self._borders.push(frame)
-        bordered = self._borders.pull()
-        assert isinstance(bordered, VideoFrame)
-        return bordered
-
-    def _border_graph(self, inside: Fit) -> Graph:
-        graph = Graph()
-        graph.threads = 1
-        source = graph.add_buffer(
-            width=inside.width,
-            height=inside.height,
-            format=VideoFormat(PIXEL_FORMAT),
-            time_base=MILLISECONDS,
-        )
-        pad = graph.add("pad", f"{self.width}:{self.height}:-1:-1:black")
-        sink = graph.add("buffersink")
-        source.link_to(pad)
-        pad.link_to(sink)
-        graph.configure()
-        return graph
+            pad = f"{self.width}:{self.height}:-1:-1:black"
+            self._borders, self._bordered = _graph(inside.width, inside.height, "pad", pad), inside
+        return _through(self._borders, frame)
 
 
-def own_copy(frame: VideoFrame) -> VideoFrame:
-    """The same picture in a frame of its own, for two encoders that mark key frames on it."""
-    copy = av.VideoFrame.from_ndarray(frame.to_ndarray(), format=frame.format.name)
-    copy.pts, copy.time_base = frame.pts, frame.time_base
-    return copy
+def _graph(width: int, height: int, name: str, args: str | None = None) -> Graph:
+    graph = Graph()
+    graph.threads = 1
+    source = graph.add_buffer(width=width, height=height, format=VideoFormat(PIXEL_FORMAT), time_base=MILLISECONDS)
+    work = graph.add(name, args)
+    sink = graph.add("buffersink")
+    source.link_to(work)
+    work.link_to(sink)
+    graph.configure()
+    return graph
+
+
+def _through(graph: Graph, frame: VideoFrame) -> VideoFrame:
+    graph.push(frame)
+    out = graph.pull()
+    assert isinstance(out, VideoFrame)
+    return out

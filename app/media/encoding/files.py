@@ -1,0 +1,125 @@
+"""Reads a media file as source packets: one picture and one sound, times in milliseconds from its beginning.
+
+Opened with a closed list of protocols and formats: libav would otherwise follow what a file names to other files
+and hosts. Leaves to others: pace, encoding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from app.domain.errors import InvalidRequest, NotFound
+from app.media.encoding.nal import avc_record, hevc_record, length_prefixed
+from app.media.encoding.packets import AudioConfig, AudioPacket, SourceItem, VideoConfig, VideoPacket
+
+FORMATS: Final = ("mov", "mp4", "m4a", "matroska", "webm", "flv", "mpegts", "mp3", "aac", "wav", "ogg")
+_OPEN_OPTIONS: Final = {
+    "protocol_whitelist": "file",
+    "format_whitelist": ",".join(FORMATS),
+    "probesize": str(5 * 1024 * 1024),
+    "analyzeduration": "5000000",
+}
+_FROM_ANNEX_B: Final = ("h264", "hevc")
+
+
+def open_file(path: Path) -> InputContainer:
+    """Raises NotFound, or InvalidRequest when it is no media file of an allowed format."""
+    if not path.is_file():
+        raise NotFound(f"no such file: {path.name}")
+    try:
+        return av.open(f"file:{path}", options=dict(_OPEN_OPTIONS))
+    except (av.FFmpegError, ValueError) as error:
+        raise InvalidRequest(
+            f"{path.name} can't be opened as media: {error}", hint=f"allowed formats: {', '.join(FORMATS)}"
+        ) from error
+
+
+def read_source(path: Path) -> Iterator[SourceItem]:
+    """Headers, then every packet in the file's order. Raises as `open_file`, and InvalidRequest without any."""
+    with open_file(path) as container:
+        yield from _Reader(container, path.name).items()
+
+
+class _Reader:
+    def __init__(self, container: InputContainer, name: str) -> None:
+        self._container = container
+        self._video = container.streams.video[0] if container.streams.video else None
+        self._audio = container.streams.audio[0] if container.streams.audio else None
+        if self._video is None and self._audio is None:
+            raise InvalidRequest(f"{name} has neither picture nor sound")
+        self._annex_b = False
+        self._adts = False
+
+    def items(self) -> Iterator[SourceItem]:
+        streams = [stream for stream in (self._video, self._audio) if stream is not None]
+        first = [_seconds(s.start_time, s.time_base) for s in streams if s.start_time is not None]
+        origin = min(first, default=Fraction(0))
+        if self._video is not None:
+            yield self._video_config(self._video)
+        pending_audio = self._audio
+        for packet in self._container.demux(*streams):
+            if packet.size == 0 or packet.pts is None:
+                continue
+            if packet.stream is self._video:
+                yield self._video_packet(packet, origin)
+                continue
+            data = bytes(packet)
+            if pending_audio is not None:
+                yield self._audio_config(pending_audio, data)
+                pending_audio = None
+            pts_ms = _ms(_seconds(packet.pts, packet.time_base) - origin)
+            yield AudioPacket(pts_ms, _without_adts(data) if self._adts else data)
+
+    def _video_config(self, stream: VideoStream) -> VideoConfig:
+        codec = stream.codec_context.codec.canonical_name
+        extradata = stream.codec_context.extradata or b""
+        # The records of MP4 begin with their version, 1; annex B begins with a start code.
+        self._annex_b = codec in _FROM_ANNEX_B and extradata[:1] != b"\x01"
+        if self._annex_b:
+            extradata = avc_record(extradata) if codec == "h264" else hevc_record(extradata)
+        return VideoConfig(codec, extradata)
+
+    def _video_packet(self, packet: av.Packet[Any], origin: Fraction) -> VideoPacket:
+        dts = packet.pts if packet.dts is None else packet.dts
+        pts_ms = _ms(_seconds(packet.pts, packet.time_base) - origin)
+        dts_ms = _ms(_seconds(dts, packet.time_base) - origin)
+        data = bytes(packet)
+        return VideoPacket(dts_ms, pts_ms, length_prefixed(data) if self._annex_b else data)
+
+    def _audio_config(self, stream: AudioStream, first: bytes) -> AudioConfig:
+        context = stream.codec_context
+        codec = context.codec.canonical_name
+        extradata = context.extradata or b""
+        self._adts = codec == "aac" and not extradata
+        if self._adts:
+            extradata = _asc_of_adts(first)
+        return AudioConfig(codec, extradata, context.sample_rate, context.channels)
+
+
+def _seconds(time: int | None, base: Fraction | None) -> Fraction:
+    return Fraction(time or 0) * (base or 0)
+
+
+def _ms(seconds: Fraction) -> int:
+    return round(seconds * 1000)
+
+
+def _asc_of_adts(data: bytes) -> bytes:
+    """AudioSpecificConfig of an ADTS header (ISO/IEC 14496-3, 1.A.2 and 1.6.2.1)."""
+    if len(data) < 7 or data[0] != 0xFF or data[1] & 0xF0 != 0xF0:
+        raise InvalidRequest("AAC without a header")
+    object_type, rate = (data[2] >> 6) + 1, data[2] >> 2 & 15
+    channels = (data[2] & 1) << 2 | data[3] >> 6
+    return (object_type << 11 | rate << 7 | channels << 3).to_bytes(2, "big")
+
+
+def _without_adts(data: bytes) -> bytes:
+    return data[7 if data[1] & 1 else 9 :]
