@@ -80,7 +80,9 @@ def _encode_value(value: Value, out: list[bytes]) -> None:
     elif isinstance(value, Mapping):
         out.append(b"\x08" + _U32.pack(len(value)) if isinstance(value, EcmaArray) else b"\x03")
         _encode_pairs(value, out)
-    elif isinstance(value, Sequence) and type(value) is not bytes:
+    elif isinstance(value, bytes):
+        raise TypeError("AMF0 has no form for bytes")
+    elif isinstance(value, Sequence):
         out.append(b"\x0a" + _U32.pack(len(value)))
         for item in value:
             _encode_value(item, out)
