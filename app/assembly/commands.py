@@ -5,7 +5,6 @@ Commands that only talk to a running control are in `app/cli/`.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from pathlib import Path
@@ -123,6 +122,8 @@ def up(
 
 
 def _supervise(settings: Settings, *, encoders: int, as_json: bool) -> int:
+    import asyncio
+
     from app.assembly.process import EXIT_FAILED, EXIT_SETTINGS
     from app.assembly.supervisor import Supervisor, found_by_commands, one_at_a_time, settle_ports
     from app.assembly.welcome import facts, welcome

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,6 +58,8 @@ class Access:
 
 def call(access: Access, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:
     """The answer's JSON (None for an empty one). Exits with control's own words when it refuses."""
+    import asyncio
+
     return asyncio.run(_call(access, method, path, body))
 
 

@@ -1,0 +1,99 @@
+"""Private servers in a temporary folder, on the loopback, ended with the test: PostgreSQL, Redis, nginx-rtmp."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.support.peers import free_port, program, wait_for
+
+NGINX_RTMP_MODULE = "/usr/lib/nginx/modules/ngx_rtmp_module.so"
+
+
+@contextlib.contextmanager
+def nginx_rtmp(applications: str = "application live { live on; }", **options: str) -> Iterator[int]:
+    """The RTMP port of a real nginx-rtmp. `applications`: the server's content; `options`: its further directives."""
+    nginx = program("nginx", package="nginx", places=("/usr/sbin/nginx",))
+    program(NGINX_RTMP_MODULE, package="libnginx-mod-rtmp", places=(NGINX_RTMP_MODULE,))
+    port = free_port()
+    directives = "".join(f"{name} {value}; " for name, value in options.items())
+    with _folder("nginx") as home:
+        (home / "nginx.conf").write_text(
+            f"load_module {NGINX_RTMP_MODULE};\n"
+            f"daemon off; master_process off; pid {home}/pid; error_log {home}/error.log info;\n"
+            "events { worker_connections 1024; }\n"
+            f"rtmp {{ server {{ listen 127.0.0.1:{port}; {directives} {applications} }} }}\n"
+        )
+        with _running([nginx, "-p", str(home), "-c", str(home / "nginx.conf")], port=port):
+            yield port
+
+
+@contextlib.contextmanager
+def redis() -> Iterator[str]:
+    """The URL of a real Redis that keeps nothing."""
+    server = program("redis-server", package="redis-server")
+    port = free_port()
+    with _folder("redis") as home:
+        command = [server, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(home)]
+        with _running(command, port=port):
+            yield f"redis://127.0.0.1:{port}/0"
+
+
+@contextlib.contextmanager
+def postgres() -> Iterator[str]:
+    """The base URL (`postgresql://user@host:port`) of a real PostgreSQL; its superuser needs no password."""
+    found = sorted(str(place) for place in Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    initdb = Path(program("initdb", package="postgresql", places=tuple(reversed(found))))
+    # It refuses to run as root.
+    user = "postgres" if os.geteuid() == 0 else None
+    port = free_port()
+    with _folder("postgres") as home:
+        if user is not None:
+            shutil.chown(home, user, user)
+        data = str(home / "data")
+        make = [str(initdb), "-D", data, "-U", "encman", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]
+        subprocess.run(make, check=True, capture_output=True, user=user, cwd="/", timeout=60)
+        serve = [str(initdb.with_name("postgres")), "-D", data, "-p", str(port), "-k", str(home)]
+        with _running([*serve, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"], port=port, user=user):
+            yield f"postgresql://encman@127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def _folder(name: str) -> Iterator[Path]:
+    # Not pytest's tmp_path: its path is too long for a PostgreSQL socket, and closed to other users.
+    home = Path(tempfile.mkdtemp(prefix=f"encman-{name}-"))
+    try:
+        yield home
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _running(command: list[str], *, port: int, user: str | None = None) -> Iterator[None]:
+    """Runs until the block ends; the block begins when the port answers."""
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, user=user, cwd="/", process_group=0
+    )
+
+    def answers() -> bool:
+        assert process.poll() is None, f"{command[0]} ended with {process.returncode}"
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+        return False
+
+    try:
+        wait_for(f"{command[0]} answers on port {port}", answers)
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
