@@ -17,6 +17,8 @@ class Limits:
     """Silence of the peer after which the connection is given up; half of it draws a ping."""
     linger_s: float = 2.0
     """Time a refused peer has to read the refusal before the connection is cut."""
+    close_s: float = 10.0
+    """Time for buffered bytes to go out after closing; then the connection is cut."""
 
     max_media_bytes: int = 8 * 1024 * 1024
     """Longest audio, video or aggregate message."""

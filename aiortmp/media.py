@@ -35,14 +35,17 @@ class MessageType(IntEnum):
 
 
 Row: TypeAlias = tuple[int, int, bytes, int, int, int, int]
-"""type, timestamp, block, start, end, chunk stream id, chunk size (0: the payload lies whole)."""
+"""type, timestamp, block, start, end, chunk stream id, chunk size.
+
+The payload is ``block[start:end]``; where chunk size is not 0, it has a one-byte header after each
+that many bytes, so only the first 128 bytes may be looked at in place.
+"""
 
 Span: TypeAlias = "memoryview | Row"
 """A run of chunks as they came, or a message that has to be written anew."""
 
 _TYPES: Final = {int(kind): kind for kind in MessageType}
 _CHUNK_STREAM: Final = {MessageType.AUDIO: 4, MessageType.VIDEO: 6, MessageType.DATA: 5}
-_HEADER: Final = struct.Struct(">BIIB")
 _STREAM_ID: Final = struct.Struct("<I")
 _EXTENDED: Final = 0xFFFFFF
 
@@ -155,11 +158,12 @@ class MediaBatch(Sequence[MediaMessage]):
         "_lanes",
         "_messages",
         "_notable",
-        "_rows",
         "_serial",
+        "_shift",
         "_source",
         "_spans",
         "_wires",
+        "rows",
         "stream_id",
     )
 
@@ -176,11 +180,13 @@ class MediaBatch(Sequence[MediaMessage]):
         has_full_header: bool = False,
     ) -> None:
         """For the chunk reader; everybody else uses `of`."""
-        self._rows = rows
+        self.rows = rows
+        """Where each message lies: for hot paths that only peek, as ``block[start]``."""
         self.stream_id = stream_id
         self._spans = spans
         self._chunk_size = chunk_size
         self._source = source
+        self._shift = 0
         self._serial = serial
         self._lanes = lanes
         self._has_full_header = has_full_header
@@ -197,7 +203,7 @@ class MediaBatch(Sequence[MediaMessage]):
         return batch
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
     def __iter__(self) -> Iterator[MediaMessage]:
         return iter(self._all())
@@ -209,42 +215,38 @@ class MediaBatch(Sequence[MediaMessage]):
     def __getitem__(self, index: int | slice) -> MediaMessage | MediaBatch:
         if isinstance(index, int):
             return self._all()[index]
-        part = MediaBatch(self._rows[index], stream_id=self.stream_id)
+        part = MediaBatch(self.rows[index], stream_id=self.stream_id)
         if self._messages is not None:
             part._messages = self._messages[index]
-        first, last, step = index.indices(len(self._rows))
-        if step == 1 and first < last == len(self._rows):
+        first, last, step = index.indices(len(self.rows))
+        if step == 1 and first < last == len(self.rows):
             # What follows the whole batch on the wire also follows its tail.
             part._source, part._serial, part._chunk_size = self._source, self._serial, self._chunk_size
-            part._lanes = _lanes(part._rows)
+            part._shift = self._shift
+            part._lanes = _lanes(part.rows)
         return part
-
-    @property
-    def rows(self) -> Sequence[Row]:
-        """The messages as plain tuples, for hot paths: builds neither messages nor payloads."""
-        return self._rows
 
     @property
     def first_timestamp(self) -> int:
         """Timestamp of the first message, ms."""
-        return self._rows[0][1]
+        return self.rows[0][1]
 
     @property
     def last_timestamp(self) -> int:
         """Timestamp of the last message, ms."""
-        return self._rows[-1][1]
+        return self.rows[-1][1]
 
     @property
     def size_bytes(self) -> int:
         """Bytes held, payloads with the headers among them."""
-        return sum([row[4] - row[3] for row in self._rows])
+        return sum([row[4] - row[3] for row in self.rows])
 
     @property
     def notable(self) -> tuple[int, ...]:
         """Indexes of data messages, video key frames and codec headers. Builds no payload."""
         found = self._notable
         if found is None:
-            found = self._notable = tuple([index for index, row in enumerate(self._rows) if _is_notable(row)])
+            found = self._notable = tuple([index for index, row in enumerate(self.rows) if _is_notable(row)])
         return found
 
     def encoded(self, chunk_size: int, stream_id: int) -> bytes:
@@ -253,16 +255,37 @@ class MediaBatch(Sequence[MediaMessage]):
         wire = self._wires.get(key)
         if wire is None:
             parts: list[bytes | memoryview] = []
-            for row in self._rows:
+            for row in self.rows:
                 encode_row(row, chunk_size, stream_id, parts)
             wire = self._wires[key] = b"".join(parts)
         return wire
 
+    def shifted(self, offset_ms: int) -> MediaBatch:
+        """The same media at other times, chunks kept: headers mostly hold differences."""
+        moved = MediaBatch(
+            [_moved(row, offset_ms) for row in self.rows],
+            stream_id=self.stream_id,
+            chunk_size=self._chunk_size,
+            source=self._source,
+            serial=self._serial,
+            lanes=self._lanes,
+        )
+        moved._shift = self._shift + offset_ms & 0xFFFFFFFF
+        if self._spans is not None and not self._has_full_header:
+            moved._spans = [
+                span if isinstance(span, memoryview) else _moved(span, offset_ms) for span in self._spans
+            ]
+        return moved
+
     def _all(self) -> list[MediaMessage]:
         messages = self._messages
         if messages is None:
-            messages = self._messages = [MediaMessage._of_row(row) for row in self._rows]
+            messages = self._messages = [MediaMessage._of_row(row) for row in self.rows]
         return messages
+
+
+def _moved(row: Row, offset_ms: int) -> Row:
+    return (row[0], row[1] + offset_ms & 0xFFFFFFFF, *row[2:])
 
 
 def _lanes(rows: Sequence[Row]) -> int:

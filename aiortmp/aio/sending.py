@@ -31,6 +31,7 @@ class MediaSender:
         self._open = True
         self._source: object = None
         self._serial = 0
+        self._shift = 0
         self._lanes = 0
 
     @property
@@ -50,6 +51,7 @@ class MediaSender:
         connection = self.connection
         follows = (
             batch._source is self._source
+            and batch._shift == self._shift
             and batch._serial == self._serial + 1
             and connection.media_owner is self
             and self._source is not None
@@ -61,6 +63,7 @@ class MediaSender:
         connection.media_owner = self
         self._lanes = self._lanes | batch._lanes if follows else batch._lanes
         self._source = batch._source
+        self._shift = batch._shift
         self._serial = batch._serial
         connection.write(batch.encoded(connection.session.out_chunk_size, self.stream_id))
 

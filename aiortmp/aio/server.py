@@ -73,7 +73,7 @@ class _StreamRequest:
     def _reject(self, code: str, description: str) -> None:
         if not self.connection.is_closed:
             self.connection.session.reject(self.stream_id, code, description)
-            self.connection.linger_and_close(f"refused: {code}")
+            self.connection.after_refusal(f"refused: {code}")
 
     def _gone(self) -> ConnectionLost:
         return ConnectionLost("the client left before it was accepted")
@@ -97,7 +97,7 @@ class PublishRequest(_StreamRequest):
         return publication
 
     def reject(self, code: str = "NetStream.Publish.BadName", description: str = "") -> None:
-        """Refuse and close; ``description`` is what encoders show to people."""
+        """Refuse; ``description`` is what encoders show. Closes unless other streams are running."""
         self._reject(code, description)
 
 
@@ -118,7 +118,7 @@ class PlayRequest(_StreamRequest):
         return play
 
     def reject(self, code: str = "NetStream.Play.StreamNotFound", description: str = "") -> None:
-        """Refuse and close; ``description`` is what players show to people."""
+        """Refuse; ``description`` is what players show. Closes unless other streams are running."""
         self._reject(code, description)
 
 
@@ -188,6 +188,13 @@ class ServerConnection(Connection):
     def add_play(self, play: Play) -> None:
         """For requests: tell it when the transport drains and when the client leaves."""
         self._plays[play.stream_id] = play
+
+    def after_refusal(self, reason: str) -> None:
+        """For requests: one that has nothing else here is not kept, so it cannot go on guessing."""
+        if self._publications or self._plays:
+            self.flush()
+        else:
+            self.linger_and_close(reason)
 
     def drop_stream(self, stream_id: int, reason: str) -> None:
         """For requests: this stream has ended, whichever way it ran."""

@@ -46,7 +46,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._reason: RtmpError | None = None
-        self._lingering = False
+        self._cut: asyncio.TimerHandle | None = None
         self._congested = False
         self._over: asyncio.Future[RtmpError | None] = loop.create_future()
 
@@ -60,7 +60,7 @@ class Connection(asyncio.Protocol):
     @property
     def is_closed(self) -> bool:
         """Whether nothing can be sent any more."""
-        return self._transport is None or self._transport.is_closing()
+        return self._transport is None or self._reason is not None or self._transport.is_closing()
 
     @property
     def buffered_bytes(self) -> int:
@@ -69,9 +69,9 @@ class Connection(asyncio.Protocol):
 
     def start_closing(self, reason: str) -> None:
         """Send what is buffered, then close."""
+        self.flush()
         self._end(ConnectionLost(reason))
-        if self._transport is not None:
-            self._transport.close()
+        self._close_transport()
 
     def abort(self, reason: str = "aborted by this side") -> None:
         """Close at once; what is buffered is lost."""
@@ -98,7 +98,7 @@ class Connection(asyncio.Protocol):
     def write(self, data: bytes | memoryview) -> None:
         """Hand bytes to the transport; nothing happens on a closed connection."""
         transport = self._transport
-        if transport is None or transport.is_closing():
+        if transport is None or self._reason is not None:
             return
         self.bytes_out += len(data)
         transport.write(data)
@@ -110,7 +110,7 @@ class Connection(asyncio.Protocol):
             self.write(parts[0])
             return
         transport = self._transport
-        if transport is None or transport.is_closing():
+        if transport is None or self._reason is not None:
             return
         self.bytes_out += sum([len(part) for part in parts])
         transport.writelines(parts)
@@ -125,10 +125,14 @@ class Connection(asyncio.Protocol):
         """Give the peer time to read a refusal, hear nothing more from it, then close."""
         self.flush()
         self._end(ConnectionLost(reason))
-        self._lingering = True
-        self._loop.call_later(self._limits.linger_s, self._close_transport)
-        if self._transport is not None and self._transport.can_write_eof() and not self.is_closed:
-            self._transport.write_eof()
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if transport.can_write_eof():
+            transport.write_eof()
+            self._cut = self._loop.call_later(self._limits.linger_s, transport.abort)
+        else:
+            self._close_transport()
 
     # asyncio's side
 
@@ -147,7 +151,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.bytes_in += len(data)
-        if self._lingering:
+        if self._reason is not None:
             return
         try:
             events = self._session.receive_data(data, self._loop.time())
@@ -160,8 +164,9 @@ class Connection(asyncio.Protocol):
             self.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._cut):
+            if timer is not None:
+                timer.cancel()
         self._end(ConnectionLost(f"transport failed: {exc}" if exc else "closed by the peer"))
         if not self._over.done():
             self._over.set_result(self._reason)
@@ -200,7 +205,7 @@ class Connection(asyncio.Protocol):
             if self._congested:
                 self._transport.abort()
             else:
-                self._transport.close()
+                self._close_transport()
 
     def _end(self, reason: RtmpError) -> None:
         if self._reason is None:
@@ -208,8 +213,10 @@ class Connection(asyncio.Protocol):
             self._ended(reason)
 
     def _close_transport(self) -> None:
-        if self._transport is not None:
+        """Close after what is buffered has gone, but do not wait for ever for a peer that is stuck."""
+        if self._transport is not None and self._cut is None:
             self._transport.close()
+            self._cut = self._loop.call_later(self._limits.close_s, self._transport.abort)
 
     def _arm(self) -> None:
         due = self._session.due
