@@ -76,7 +76,7 @@ class GuessBlock:
 
     def __init__(
         self,
-        rate: Rate = Rate(5, 60.0),  # noqa: B008 - frozen
+        rate: Rate = Rate(5, 60.0),
         *,
         block_s: float = 900.0,
         max_block_s: float = 86_400.0,

@@ -1,0 +1,36 @@
+"""Whether an encoder is there, from its last sign of life and its operator's wish. What follows is for others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from app.domain.encoder import EncoderState
+from app.domain.fleet import OperatorWish
+
+SUSPECT_S: Final = 1.5
+"""Three heartbeats."""
+OFFLINE_S: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    state: EncoderState
+    reason: str | None
+
+
+def judge(*, last_heard: float, link_up: bool, wish: OperatorWish, now: float) -> Presence:
+    """`last_heard` and `now` in monotonic seconds. A lost link alone is only suspicious: it may be back at once."""
+    silent_s = now - last_heard
+    if silent_s >= OFFLINE_S:
+        why = "no heartbeat" if link_up else "not connected"
+        return Presence(EncoderState.OFFLINE, f"{why} for more than {OFFLINE_S:g} s")
+    if wish is OperatorWish.STOPPED:
+        return Presence(EncoderState.STOPPED, "stopped by an operator")
+    if wish is OperatorWish.DRAINING:
+        return Presence(EncoderState.DRAINING, "draining by an operator's wish")
+    if not link_up:
+        return Presence(EncoderState.SUSPECT, "its link broke")
+    if silent_s >= SUSPECT_S:
+        return Presence(EncoderState.SUSPECT, f"no heartbeat for more than {SUSPECT_S:g} s")
+    return Presence(EncoderState.ONLINE, None)

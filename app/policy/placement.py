@@ -1,0 +1,199 @@
+"""Which encoders take a stream: filter out the unfit, order the rest by cost, choose a primary and a backup.
+
+Pure: one picture of the fleet in, candidates with every part of their cost out. Who holds the reservations, and
+what is done when nobody can take the stream, is others' business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from app.domain.encoder import CodecProbe, EncoderInfo, EncoderReading, EncoderState
+from app.domain.fleet import Candidate, ScorePart
+from app.domain.ladder import Ladder
+
+LOAD_POINTS: Final = 100.0
+CPU_POINTS: Final = 30.0
+MEMORY_POINTS: Final = 10.0
+TEMPERATURE_POINTS: Final = 20.0
+UNKNOWN_SHARE: Final = 0.5
+"""What is not known counts like the middle of its range: worse than good, better than bad."""
+FAILURE_POINTS: Final = 15.0
+"""For each worker lost here lately."""
+REGION_POINTS: Final = 15.0
+BUILD_POINTS: Final = 10.0
+"""Another build of the media libraries than the primary's: its splice may change the parameter sets."""
+
+SLOW_START_S: Final = 60.0
+"""A newcomer's weight grows over this time, so that a returning encoder does not take everything at once."""
+SLOW_START_LEAST: Final = 0.05
+TEMPERATURE_COOL_C: Final = 60.0
+TEMPERATURE_HOT_C: Final = 80.0
+"""Takes nothing new from here on."""
+MEMORY_FULL_PERCENT: Final = 95.0
+LEAST_PIXELS_PER_S: Final = 1.0
+"""Cost of a stream without picture: it still takes a place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One encoder in the picture. Durations in seconds; `promised_*` counts primaries and backups."""
+
+    info: EncoderInfo
+    state: EncoderState
+    state_reason: str | None
+    reading: EncoderReading | None
+    here_for_s: float
+    promised_pixels_per_s: float
+    promised_streams: int
+    failures_lately: int = 0
+    ejected: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    pixels_per_s: float
+    codec: str
+    """FFmpeg's name, or `auto`."""
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`backup` is None when no second encoder has room; the reasons say so."""
+
+    primary: EncoderInfo | None
+    backup: EncoderInfo | None
+    reasons: tuple[str, ...]
+    candidates: tuple[Candidate, ...]
+
+
+def ladder_cost(ladder: Ladder) -> float:
+    """Pixels per second of all renditions."""
+    pixels = sum(r.width * r.height * r.frame_rate.fps for r in ladder.renditions)
+    return max(pixels, LEAST_PIXELS_PER_S)
+
+
+def choose(standings: tuple[Standing, ...], need: Need) -> Choice:
+    ranked = rank(standings, need)
+    fit = [candidate for candidate in ranked if candidate.cost is not None]
+    if not fit:
+        return Choice(None, None, _why_nobody(ranked), ranked)
+    by_id = {standing.info.encoder_id: standing for standing in standings}
+    primary = by_id[fit[0].encoder_id].info
+    backup, backup_reasons = choose_backup(standings, need, primary)
+    reasons = (f"{primary.name} is primary: the lowest cost, {fit[0].cost:.1f}", *backup_reasons)
+    return Choice(primary, backup, reasons, ranked)
+
+
+def choose_backup(
+    standings: tuple[Standing, ...], need: Need, primary: EncoderInfo
+) -> tuple[EncoderInfo | None, tuple[str, ...]]:
+    """Another host before another node of the same host, then the lower cost."""
+    others = tuple(
+        s for s in standings if s.info.encoder_id != primary.encoder_id and s.info.node_id != primary.node_id
+    )
+    by_id = {standing.info.encoder_id: standing.info for standing in others}
+    best: tuple[tuple[bool, float], EncoderInfo] | None = None
+    for candidate in rank(others, need):
+        if candidate.cost is None:
+            continue
+        info = by_id[candidate.encoder_id]
+        other_build = info.capabilities.build != primary.capabilities.build
+        order = (info.host_id == primary.host_id, candidate.cost + (BUILD_POINTS if other_build else 0.0))
+        if best is None or order < best[0]:
+            best = (order, info)
+    if best is None:
+        return None, ("no second encoder has room: the stream is unprotected",)
+    (same_host, cost), info = best
+    if same_host:
+        return info, (f"{info.name} is backup on the primary's own host: no other host has room, cost {cost:.1f}",)
+    return info, (f"{info.name} is backup on another host, cost {cost:.1f}",)
+
+
+def rank(standings: tuple[Standing, ...], need: Need) -> tuple[Candidate, ...]:
+    """Cheapest first, the unfit last; equals by id, so that the same picture gives the same choice."""
+    return tuple(
+        sorted(
+            (_judge(standing, need) for standing in standings),
+            key=lambda c: (c.cost is None, c.cost or 0.0, c.encoder_id),
+        )
+    )
+
+
+def _judge(standing: Standing, need: Need) -> Candidate:
+    info = standing.info
+    vetoes = _vetoes(standing, need)
+    parts = _parts(standing, need)
+    cost = None if vetoes else round(sum(part.points for part in parts), 2)
+    return Candidate(info.encoder_id, info.name, cost, parts, vetoes)
+
+
+def _vetoes(standing: Standing, need: Need) -> tuple[str, ...]:
+    capabilities, reading = standing.info.capabilities, standing.reading
+    found: list[str] = []
+    if standing.state is not EncoderState.ONLINE:
+        found.append(f"{standing.state.value}: {standing.state_reason or 'takes nothing new'}")
+    if standing.ejected is not None:
+        found.append(standing.ejected)
+    if standing.promised_streams >= capabilities.max_streams:
+        found.append(f"all {capabilities.max_streams} places are promised")
+    free = capabilities.capacity_pixels_per_s - standing.promised_pixels_per_s
+    if need.pixels_per_s > free:
+        found.append(f"{need.pixels_per_s / 1e6:.1f} Mpixel/s are needed, {max(free, 0.0) / 1e6:.1f} are free")
+    codec = _codec_fault(capabilities.probes, need.codec)
+    if codec is not None:
+        found.append(codec)
+    if reading is not None and reading.temperature_c is not None and reading.temperature_c >= TEMPERATURE_HOT_C:
+        found.append(f"hot: {reading.temperature_c:.0f} °C")
+    if reading is not None and reading.memory_percent is not None and reading.memory_percent >= MEMORY_FULL_PERCENT:
+        found.append(f"memory {reading.memory_percent:.0f} % full")
+    return tuple(found)
+
+
+def _codec_fault(probes: tuple[CodecProbe, ...], codec: str) -> str | None:
+    """`auto` wants any H.264 encoder that was proved here."""
+    if codec == "auto":
+        proved = any(probe.works and "264" in probe.codec for probe in probes)
+        return None if proved else "no H.264 encoder was proved to work"
+    for probe in probes:
+        if probe.codec == codec:
+            return None if probe.works else f"{codec} does not work: {probe.reason or 'probe failed'}"
+    return f"{codec} was not proved to work"
+
+
+def _parts(standing: Standing, need: Need) -> tuple[ScorePart, ...]:
+    reading = standing.reading or EncoderReading()
+    capacity = standing.info.capabilities.capacity_pixels_per_s
+    weight = max(SLOW_START_LEAST, min(1.0, standing.here_for_s / SLOW_START_S))
+    load = (standing.promised_pixels_per_s + need.pixels_per_s) / (capacity * weight) if capacity > 0 else None
+    here = standing.info.region
+    wrong_region = need.region is not None and here != need.region
+    return (
+        ScorePart("load", load, LOAD_POINTS if load is None else LOAD_POINTS * load),
+        _share("cpu", reading.cpu_percent, 100.0, CPU_POINTS),
+        _share("memory", reading.memory_percent, 100.0, MEMORY_POINTS),
+        _temperature(reading.temperature_c),
+        ScorePart("failures", float(standing.failures_lately), FAILURE_POINTS * standing.failures_lately),
+        ScorePart("region", None if here is None else float(wrong_region), REGION_POINTS if wrong_region else 0.0),
+    )
+
+
+def _share(name: str, value: float | None, most: float, points: float) -> ScorePart:
+    share = UNKNOWN_SHARE if value is None else max(0.0, min(1.0, value / most))
+    return ScorePart(name, value, round(points * share, 2))
+
+
+def _temperature(celsius: float | None) -> ScorePart:
+    """Machines without a sensor are common; they count as warm, not as cold."""
+    above = None if celsius is None else celsius - TEMPERATURE_COOL_C
+    return ScorePart(
+        "temperature", celsius, _share("", above, TEMPERATURE_HOT_C - TEMPERATURE_COOL_C, TEMPERATURE_POINTS).points
+    )
+
+
+def _why_nobody(ranked: tuple[Candidate, ...]) -> tuple[str, ...]:
+    if not ranked:
+        return ("no encoder is connected",)
+    return tuple(f"{candidate.name}: {'; '.join(candidate.vetoes)}" for candidate in ranked)
