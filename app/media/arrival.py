@@ -53,7 +53,7 @@ def _video_table() -> list[int]:
         elif first >> 4 == 5:
             table.append(_OTHER)
         else:
-            table.append(_BY_SECOND if first & 15 in (7, 12) else frame)
+            table.append(_BY_SECOND if first & 15 in (7, 12, 13) else frame)
     return table
 
 

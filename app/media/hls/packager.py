@@ -1,0 +1,172 @@
+"""All HLS tracks of one stream: takes arrivals, gives playlists, init segments and media segments. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from aiortmp import MediaMessage, ProtocolError
+from aiortmp.flv import parse_audio, parse_video
+from app.domain.ladder import AUDIO_TRACK
+from app.media.arrival import Arrival
+from app.media.fmp4.formats import UnsupportedFormat
+from app.media.fmp4.parameter_sets import Size
+from app.media.formats import audio_format, read_metadata, video_format
+from app.media.hls.grid import SegmentGrid
+from app.media.hls.playlist import AudioRendition, Segment, Variant, multivariant
+from app.media.hls.track import AudioTrack, Shelf, VideoTrack
+from app.media.timeline import AUDIO, VIDEO
+
+
+class Packager:
+    """`renditions` are the picture tracks expected, highest first; empty: whatever comes first decides.
+
+    Frames that fit no MP4 are counted in `skipped`, with the reason in `refused`.
+    """
+
+    def __init__(self, *, segment_ms: int, zero_wall_ms: int, renditions: Sequence[str] = ()) -> None:
+        self._grid = SegmentGrid(segment_ms, zero_wall_ms)
+        self._order = list(renditions)
+        self._video: dict[str, VideoTrack] = {}
+        self._audio = AudioTrack(self._grid, video_expected=bool(renditions))
+        self._sizes: dict[str, Size] = {}
+        self._pending: dict[str, bytes] = {}
+        self.skipped = 0
+        self.refused: str | None = None
+        self.ended = False
+
+    def push(self, track: str, arrival: Arrival) -> None:
+        """Packets of `track`; sound among them goes to the one sound track."""
+        special = {*arrival.headers, *arrival.others} if arrival.headers or arrival.others else ()
+        for index, message in enumerate(arrival.batch):
+            if index in special:
+                if index in arrival.headers:
+                    self._header(track, message)
+            elif message.type == VIDEO:
+                self._picture(track, arrival.positions[index], message.payload)
+            else:
+                self._sound(arrival.positions[index], message.payload)
+
+    def flush(self) -> None:
+        """Nothing follows for now: close what is open, so viewers see all that came."""
+        for track in self._video.values():
+            track.flush()
+        self._audio.flush()
+
+    def end(self) -> None:
+        """The programme is over: every playlist says so."""
+        self.flush()
+        self.ended = True
+        for shelf in self.shelves().values():
+            shelf.end()
+
+    def shelves(self) -> dict[str, Shelf]:
+        shelves = {name: track.shelf for name, track in self._video.items()}
+        if self._audio.format is not None:
+            shelves[AUDIO_TRACK] = self._audio.shelf
+        return shelves
+
+    @property
+    def is_ready(self) -> bool:
+        """Each track that has begun can be played."""
+        shelves = self.shelves().values()
+        return bool(shelves) and all(shelf.segments for shelf in shelves)
+
+    def index(self) -> str | None:
+        """The multivariant playlist; None before there is anything to play."""
+        audio = self._audio if self._audio.format is not None and self._audio.shelf.segments else None
+        sound_codecs = (audio.format.codecs,) if audio is not None and audio.format is not None else ()
+        variants = []
+        for name in self._names():
+            track = self._video[name]
+            if track.format is None or not track.shelf.segments:
+                continue
+            peak, average = _rates(track.shelf.segments, audio.shelf.segments if audio else ())
+            variants.append(
+                Variant(
+                    f"{name}/index.m3u8",
+                    (track.format.codecs, *sound_codecs),
+                    peak,
+                    average,
+                    track.format.width,
+                    track.format.height,
+                    _fps(track.shelf.segments),
+                )
+            )
+        if audio is None or audio.format is None:
+            return multivariant(variants, None) if variants else None
+        if not variants:
+            peak, average = _rates(audio.shelf.segments, ())
+            return multivariant([Variant(f"{AUDIO_TRACK}/index.m3u8", sound_codecs, peak, average)], None)
+        return multivariant(variants, AudioRendition(f"{AUDIO_TRACK}/index.m3u8", audio.format.channels))
+
+    def _names(self) -> list[str]:
+        known = [name for name in self._order if name in self._video]
+        return known + [name for name in self._video if name not in self._order]
+
+    def _header(self, track: str, message: MediaMessage) -> None:
+        try:
+            if message.type == VIDEO:
+                self._configure_video(track, message.payload)
+            elif message.type == AUDIO:
+                self._audio.configure(audio_format(message.payload))
+            else:
+                self._learn(track, message.payload)
+        except UnsupportedFormat as error:
+            self.refused = str(error)
+
+    def _learn(self, track: str, payload: bytes) -> None:
+        metadata = read_metadata(payload)
+        if metadata is not None and metadata.size is not None:
+            self._sizes[track] = metadata.size
+            if track in self._pending:
+                self._configure_video(track, self._pending[track])
+
+    def _configure_video(self, track: str, header: bytes) -> None:
+        self._pending[track] = header
+        found = video_format(header, self._sizes.get(track))
+        del self._pending[track]
+        if track not in self._video:
+            self._video[track] = VideoTrack(self._grid)
+        self._video[track].configure(found)
+
+    def _picture(self, track: str, position_ms: int, payload: bytes) -> None:
+        video = self._video.get(track)
+        try:
+            tag = parse_video(payload)
+        except ProtocolError:
+            self.skipped += 1
+            return
+        if video is None or not tag.is_coded:
+            self.skipped += 1
+            return
+        body = memoryview(payload)[tag.body_start : tag.body_end]
+        video.frame(position_ms, tag.composition_time_ms, body, sync=tag.is_keyframe)
+        self._audio.settle(position_ms)
+
+    def _sound(self, position_ms: int, payload: bytes) -> None:
+        try:
+            tag = parse_audio(payload)
+        except ProtocolError:
+            self.skipped += 1
+            return
+        if self._audio.format is None or not tag.is_coded:
+            self.skipped += 1
+            return
+        self._audio.frame(position_ms, memoryview(payload)[tag.body_start : tag.body_end], self._video_ms())
+
+    def _video_ms(self) -> int | None:
+        newest = [track.newest_ms for track in self._video.values() if track.newest_ms is not None]
+        return max(newest) if newest else None
+
+
+def _rates(picture: Sequence[Segment], sound: Sequence[Segment]) -> tuple[float, float]:
+    """Peak and average bits per second of segments heard and seen together."""
+    by_number: Mapping[int, float] = {segment.number: segment.bps for segment in sound}
+    rates = [segment.bps + by_number.get(segment.number, 0.0) for segment in picture if segment.data]
+    return (max(rates), sum(rates) / len(rates)) if rates else (0.0, 0.0)
+
+
+def _fps(segments: Sequence[Segment]) -> float | None:
+    frames = sum(segment.frames for segment in segments)
+    seconds = sum(segment.duration_s for segment in segments if segment.data)
+    return frames / seconds if seconds > 0 else None

@@ -1,0 +1,81 @@
+"""Merges one rendition and the sound into a single stream in time order, for viewers that take one. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final, NamedTuple
+
+from aiortmp import MediaBatch, MediaMessage
+from app.media.arrival import Arrival
+from app.media.timeline import AUDIO, VIDEO
+
+HOLD_MS: Final = 600
+"""One side waits this long, in stream time, for the other."""
+
+
+class _Item(NamedTuple):
+    position_ms: int
+    message: MediaMessage
+    is_header: bool
+    is_key: bool
+
+
+class Interleaver:
+    """A side that has been silent longer than HOLD_MS is waited for no more until it speaks again."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[int, deque[_Item]] = {VIDEO: deque(), AUDIO: deque()}
+        self._silent: set[int] = set()
+
+    def push(self, kind: int, arrival: Arrival) -> Arrival | None:
+        """Take packets of one side (VIDEO or AUDIO); gives what is in order now, None when that is nothing."""
+        lane = self._lanes[kind]
+        apart, headers = {*arrival.headers, *arrival.others}, set(arrival.headers)
+        for index, (position, message) in enumerate(zip(arrival.positions, arrival.batch, strict=True)):
+            if index in apart and index not in headers:
+                continue
+            is_key = kind == VIDEO and index not in apart and message.peek(1)[0] >> 4 & 7 == 1
+            lane.append(_Item(position, message, index in headers, is_key))
+        self._silent.discard(kind)
+        return self._merged(self._take(kind))
+
+    def flush(self) -> Arrival | None:
+        """All that is held, in order."""
+        items = sorted((item for lane in self._lanes.values() for item in lane), key=lambda item: item.position_ms)
+        for lane in self._lanes.values():
+            lane.clear()
+        return self._merged(items)
+
+    def _take(self, spoke: int) -> list[_Item]:
+        mine, other_kind = self._lanes[spoke], AUDIO if spoke == VIDEO else VIDEO
+        other = self._lanes[other_kind]
+        taken: list[_Item] = []
+        while mine or other:
+            if mine and other:
+                lane = mine if mine[0].position_ms <= other[0].position_ms else other
+                taken.append(lane.popleft())
+                continue
+            if not mine:
+                break
+            if other_kind not in self._silent:
+                if mine[-1].position_ms - mine[0].position_ms <= HOLD_MS:
+                    break
+                self._silent.add(other_kind)
+            taken.append(mine.popleft())
+        return taken
+
+    def _merged(self, items: list[_Item]) -> Arrival | None:
+        if not items:
+            return None
+        headers = [index for index, item in enumerate(items) if item.is_header]
+        frames = [item for item in items if not item.is_header]
+        video = sum(item.message.type == VIDEO for item in frames)
+        return Arrival(
+            MediaBatch.of([item.message for item in items]),
+            [item.position_ms for item in items],
+            headers,
+            (),
+            next((index for index, item in enumerate(items) if item.is_key), None),
+            video,
+            len(frames) - video,
+        )

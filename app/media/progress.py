@@ -1,0 +1,65 @@
+"""Tells a worker that stands still from one that is slow. Pure; acting on it is the channel's business.
+
+The source flows and no programme frame comes for the stall limit: 500 ms, more for a worker whose measured latency
+is larger, and generous until its first frame, because an encoder needs a moment to begin.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+STALL_S: Final = 0.5
+START_S: Final = 10.0
+"""Until the first frame of a worker: start, catch up, encode."""
+LATENCY_SHARE: Final = 2.0
+"""A worker may be silent for twice the delay it was seen to need."""
+STALL_MAX_S: Final = 5.0
+_FORGET: Final = 0.995
+"""How much of the longest delay seen is left after one more frame: half after some 140."""
+
+
+class WorkerProgress:
+    def __init__(self, now_s: float) -> None:
+        self._since_s = now_s
+        self._source_s: float | None = None
+        self._frame_s: float | None = None
+        self._latency_s = 0.0
+
+    @property
+    def limit_s(self) -> float:
+        """Silence allowed right now."""
+        if self._frame_s is None:
+            return START_S
+        return min(STALL_MAX_S, max(STALL_S, self._latency_s * LATENCY_SHARE))
+
+    @property
+    def due_s(self) -> float | None:
+        """When `stalled` is worth asking, None while no source flows."""
+        last = self._last_sign_s()
+        return None if last is None else last + self.limit_s
+
+    def source(self, now_s: float) -> None:
+        """A source frame was handed to the worker."""
+        if self._source_s is None or now_s - self._source_s > STALL_S:
+            # After a pause of the source the worker has nothing to show yet.
+            self._since_s = now_s
+        self._source_s = now_s
+
+    def programme(self, now_s: float, lag_ms: float | None) -> None:
+        """A programme frame passed the switch, `lag_ms` behind the newest source frame."""
+        self._frame_s = now_s
+        if lag_ms is not None:
+            self._latency_s = max(self._latency_s * _FORGET, lag_ms / 1000)
+
+    def stalled(self, now_s: float) -> float | None:
+        """Seconds of silence when that is too long, else None."""
+        last = self._last_sign_s()
+        if last is None or self._source_s is None or now_s - self._source_s > STALL_S:
+            return None
+        silence = now_s - last
+        return silence if silence > self.limit_s else None
+
+    def _last_sign_s(self) -> float | None:
+        if self._source_s is None:
+            return None
+        return self._since_s if self._frame_s is None else max(self._frame_s, self._since_s)

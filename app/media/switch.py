@@ -1,0 +1,129 @@
+"""The output switch: who may speak, and what has been said. Pure.
+
+For each track of the programme it knows the last timestamp let through; only frames after it pass, only from the
+generation that speaks. A generation that takes over begins each picture track with a key frame, so what passes is
+decodable, with no frame twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from aiortmp import MediaBatch
+from app.domain.ladder import AUDIO_TRACK
+from app.media.arrival import Arrival
+
+
+class _Track:
+    __slots__ = ("doubled", "frames", "last_ms", "needs_key")
+
+    def __init__(self) -> None:
+        self.last_ms: int | None = None
+        self.needs_key = True
+        self.doubled = 0
+        self.frames = 0
+
+
+class OutputSwitch:
+    """`fenced` counts frames of generations that may not speak, `undecodable` those before a first key frame."""
+
+    def __init__(self, tracks: Sequence[str]) -> None:
+        self._tracks = {name: _Track() for name in tracks}
+        self.generation = 0
+        self.fenced = 0
+        self.undecodable = 0
+
+    def hand_over(self, generation: int) -> bool:
+        """Let `generation` speak from now on; False when a newer one does already."""
+        if generation < self.generation:
+            return False
+        self.generation = generation
+        for track in self._tracks.values():
+            track.needs_key = True
+        return True
+
+    def start_after(self) -> Mapping[str, int | None]:
+        """The last timestamp let through on each track: a new worker says nothing at or before it."""
+        return {name: track.last_ms for name, track in self._tracks.items()}
+
+    def returned_ms(self) -> int | None:
+        """Everything at or before this has come back on every track that speaks; None: nothing has."""
+        lasts = [track.last_ms for track in self._tracks.values() if track.last_ms is not None]
+        return min(lasts) if lasts and len(lasts) == len(self._tracks) else None
+
+    def knows(self, track: str) -> bool:
+        return track in self._tracks
+
+    def doubled(self) -> int:
+        """Frames refused because their time had passed already."""
+        return sum(track.doubled for track in self._tracks.values())
+
+    def admit(self, name: str, generation: int, arrival: Arrival) -> Arrival | None:
+        """What of `arrival` may pass; None: nothing. Headers pass with the generation that speaks."""
+        track = self._tracks[name]
+        if generation != self.generation:
+            self.fenced += arrival.frames
+            return None
+        first_key = arrival.key
+        if not arrival.frames:
+            return arrival
+        if name != AUDIO_TRACK and track.needs_key and first_key is None:
+            self.undecodable += arrival.frames
+            return self._headers_only(arrival)
+        if self._all_new(track, arrival) and not (track.needs_key and first_key):
+            track.needs_key = False
+            track.last_ms = arrival.positions[-1]
+            track.frames += arrival.frames
+            return arrival
+        return self._pick(name, track, arrival)
+
+    def _all_new(self, track: _Track, arrival: Arrival) -> bool:
+        return not arrival.headers and (track.last_ms is None or arrival.positions[0] > track.last_ms)
+
+    def _pick(self, name: str, track: _Track, arrival: Arrival) -> Arrival | None:
+        """Message by message: the road for the reads around a change and those with headers in them."""
+        apart = {*arrival.headers, *arrival.others}
+        keep: list[int] = []
+        for index, position in enumerate(arrival.positions):
+            if index in apart:
+                keep.append(index)
+            elif track.last_ms is not None and position <= track.last_ms:
+                track.doubled += 1
+            elif name != AUDIO_TRACK and track.needs_key and not _is_key(arrival, index):
+                self.undecodable += 1
+            else:
+                track.needs_key = False
+                track.last_ms = position
+                track.frames += 1
+                keep.append(index)
+        return _of(arrival, keep)
+
+    def _headers_only(self, arrival: Arrival) -> Arrival | None:
+        return _of(arrival, [*arrival.headers]) if arrival.headers else None
+
+
+def _is_key(arrival: Arrival, index: int) -> bool:
+    head = arrival.batch[index].peek(2)
+    return bool(head) and head[0] >> 4 & 7 == 1
+
+
+def _of(arrival: Arrival, keep: Sequence[int]) -> Arrival | None:
+    if not keep:
+        return None
+    if len(keep) == len(arrival.positions):
+        return arrival
+    place = {old: new for new, old in enumerate(keep)}
+    headers = [place[index] for index in arrival.headers if index in place]
+    others = [place[index] for index in arrival.others if index in place]
+    frames = [index for index in keep if index not in {*arrival.headers, *arrival.others}]
+    keys = [index for index in frames if arrival.key is not None and index >= arrival.key]
+    key = next((place[index] for index in keys if _is_key(arrival, index)), None)
+    return Arrival(
+        MediaBatch.of([arrival.batch[index] for index in keep]),
+        [arrival.positions[index] for index in keep],
+        headers,
+        others,
+        key if arrival.video_frames else None,
+        len(frames) if arrival.video_frames else 0,
+        0 if arrival.video_frames else len(frames),
+    )
