@@ -16,6 +16,8 @@ class Scope(StrEnum):
     """Open, change and end streams."""
     ENCODERS = "encoders"
     """Control encoders: drain, stop, start, restart."""
+    METRICS = "metrics"
+    """Read the Prometheus metrics of the whole system, and nothing else: for the key of a scraper."""
     ADMIN = "admin"
     """Everything, keys included; implies every other scope."""
 

@@ -1,0 +1,1 @@
+"""What clients send and get, as models of their own: a new field of a noun is never told by accident."""

@@ -1,0 +1,256 @@
+"""Encoders: status, metrics, configuration, control; and what the balancer thinks of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from app.api.registry import Answer, Body
+from app.api.schemas.common import LadderView, ReadingView
+from app.domain.fleet import (
+    BalancerView,
+    Candidate,
+    EncoderAction,
+    EncoderConfig,
+    EncoderMetrics,
+    EncoderView,
+    FleetSummary,
+    PlacementDecision,
+)
+from app.domain.ids import StreamId
+
+Visible = frozenset[StreamId] | None
+"""Streams the caller may see; None: all of them."""
+
+
+class ControlBody(Body):
+    action: EncoderAction
+
+
+class CodecView(Answer):
+    codec: str
+    works: bool
+    reason: str | None
+
+
+class EncoderAnswer(Answer):
+    encoder_id: str
+    name: str
+    kind: str
+    host_id: str
+    node_id: str
+    region: str | None
+    rack: str | None
+    state: str
+    reason: str | None
+    score: float | None = Field(description="0 to 100; null while nothing is known")
+    score_reasons: list[str]
+    last_seen_at: datetime
+    connected_since: datetime
+    cpu_model: str | None
+    cpu_cores: int
+    memory_bytes: int
+    gpus: list[str]
+    codecs: list[CodecView]
+    build: str
+    max_streams: int
+    streams_primary: int
+    streams_backup: int
+    capacity_pixels_per_s: float
+    used_pixels_per_s: float
+    device_status: ReadingView | None
+
+    @classmethod
+    def of(cls, view: EncoderView, visible: Visible) -> EncoderAnswer:
+        info, able = view.info, view.info.capabilities
+        return cls(
+            encoder_id=info.encoder_id,
+            name=info.name,
+            kind=info.kind,
+            host_id=info.host_id,
+            node_id=info.node_id,
+            region=info.region,
+            rack=info.rack,
+            state=view.state,
+            reason=view.reason,
+            score=view.score,
+            score_reasons=list(view.score_reasons),
+            last_seen_at=view.last_seen_at,
+            connected_since=view.arrived_at,
+            cpu_model=able.cpu_model,
+            cpu_cores=able.cpu_cores,
+            memory_bytes=able.memory_bytes,
+            gpus=list(able.gpus),
+            codecs=[CodecView(codec=p.codec, works=p.works, reason=p.reason) for p in able.probes],
+            build=able.build,
+            max_streams=able.max_streams,
+            streams_primary=view.streams_primary,
+            streams_backup=view.streams_backup,
+            capacity_pixels_per_s=able.capacity_pixels_per_s,
+            used_pixels_per_s=view.used_pixels_per_s,
+            device_status=ReadingView.of(view.reading, visible) if view.reading else None,
+        )
+
+
+class EncoderList(Answer):
+    encoders: list[EncoderAnswer]
+
+
+class EncoderMetricsAnswer(Answer):
+    encoder_id: str
+    state: str
+    at: datetime
+    score: float | None
+    score_reasons: list[str]
+    metrics: ReadingView | None
+
+    @classmethod
+    def of(cls, metrics: EncoderMetrics, visible: Visible) -> EncoderMetricsAnswer:
+        return cls(
+            encoder_id=metrics.encoder_id,
+            state=metrics.state,
+            at=metrics.at,
+            score=metrics.score,
+            score_reasons=list(metrics.score_reasons),
+            metrics=ReadingView.of(metrics.reading, visible) if metrics.reading else None,
+        )
+
+
+class ConfiguredStreamView(Answer):
+    stream_id: str
+    role: str
+    worker_id: str
+    generation: int
+    running: bool | None
+    ladder: LadderView | None
+    preset: str | None
+    codec: str | None
+    keyframe_interval_ms: int | None
+
+
+class EncoderConfigAnswer(Answer):
+    encoder_id: str
+    streams: list[ConfiguredStreamView]
+
+    @classmethod
+    def of(cls, config: EncoderConfig, visible: Visible) -> EncoderConfigAnswer:
+        return cls(
+            encoder_id=config.encoder_id,
+            streams=[
+                ConfiguredStreamView(
+                    stream_id=stream.stream_id,
+                    role=stream.role,
+                    worker_id=stream.worker_id,
+                    generation=stream.generation,
+                    running=stream.running,
+                    ladder=LadderView.of(stream.encode.ladder) if stream.encode else None,
+                    preset=stream.encode.preset if stream.encode else None,
+                    codec=stream.encode.codec if stream.encode else None,
+                    keyframe_interval_ms=stream.encode.keyframe_interval_ms if stream.encode else None,
+                )
+                for stream in config.streams
+                if visible is None or stream.stream_id in visible
+            ],
+        )
+
+
+class FleetView(Answer):
+    encoders_total: int
+    encoders_by_state: dict[str, int]
+    capacity_pixels_per_s: float
+    used_pixels_per_s: float
+    gateways_connected: int
+
+    @classmethod
+    def of(cls, summary: FleetSummary) -> FleetView:
+        return cls(
+            encoders_total=summary.total,
+            encoders_by_state={str(state): count for state, count in summary.by_state},
+            capacity_pixels_per_s=summary.capacity_pixels_per_s,
+            used_pixels_per_s=summary.used_pixels_per_s,
+            gateways_connected=summary.gateways_connected,
+        )
+
+
+class PartView(Answer):
+    name: str
+    value: float | None
+    points: float
+
+
+class CandidateView(Answer):
+    encoder_id: str
+    name: str
+    cost: float | None = Field(description="lower is better; null: it could not be chosen")
+    parts: list[PartView]
+    vetoes: list[str]
+
+    @classmethod
+    def of(cls, candidate: Candidate) -> CandidateView:
+        return cls(
+            encoder_id=candidate.encoder_id,
+            name=candidate.name,
+            cost=candidate.cost,
+            parts=[PartView(name=p.name, value=p.value, points=p.points) for p in candidate.parts],
+            vetoes=list(candidate.vetoes),
+        )
+
+
+class DecisionView(Answer):
+    stream_id: str | None
+    at: datetime
+    pixels_per_s: float
+    primary_encoder_id: str | None
+    backup_encoder_id: str | None
+    reasons: list[str]
+    candidates: list[CandidateView]
+
+    @classmethod
+    def of(cls, decision: PlacementDecision) -> DecisionView:
+        return cls(
+            stream_id=decision.stream_id,
+            at=decision.at,
+            pixels_per_s=decision.pixels_per_s,
+            primary_encoder_id=decision.primary_id,
+            backup_encoder_id=decision.backup_id,
+            reasons=list(decision.reasons),
+            candidates=[CandidateView.of(candidate) for candidate in decision.candidates],
+        )
+
+
+class PlacementAnswer(Answer):
+    decisions: list[DecisionView] = Field(description="newest first")
+
+
+class ReservationView(Answer):
+    encoder_id: str
+    stream_id: str
+    role: str
+    pixels_per_s: float
+
+
+class BalancerAnswer(Answer):
+    """`candidates`: how each encoder would be judged for one more 1080p30 stream now."""
+
+    at: datetime
+    candidates: list[CandidateView]
+    reserved: list[ReservationView]
+    decisions: list[DecisionView]
+
+    @classmethod
+    def of(cls, view: BalancerView, visible: Visible) -> BalancerAnswer:
+        return cls(
+            at=view.at,
+            candidates=[CandidateView.of(candidate) for candidate in view.candidates],
+            reserved=[
+                ReservationView(encoder_id=encoder_id, stream_id=stream_id, role=role, pixels_per_s=pixels)
+                for encoder_id, stream_id, role, pixels in view.reserved
+                if visible is None or stream_id in visible
+            ],
+            decisions=[
+                DecisionView.of(decision)
+                for decision in view.decisions
+                if visible is None or decision.stream_id in visible
+            ],
+        )

@@ -1,0 +1,112 @@
+"""How streams are, as clients see it over REST and Socket.IO alike."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from app.api.registry import Answer
+from app.domain.session import StreamHealth
+
+
+class SourceView(Answer):
+    """The publisher's side, as the gateway sees it."""
+
+    software: str | None
+    video_codec: str | None
+    audio_codec: str | None
+    width: int | None
+    height: int | None
+    since: datetime
+
+
+class TrackView(Answer):
+    name: str
+    frames: int
+    bitrate: float | None
+    fps: float | None
+
+
+class DestinationState(Answer):
+    id: str
+    state: str
+    detail: str | None
+    bytes_sent: int
+    dropped_frames: int
+
+
+class HealthView(Answer):
+    """`cpu_usage` is percent of one core, `bitrate` bit/s; null is not known."""
+
+    stream_id: str
+    state: str
+    at: datetime
+    score: float | None
+    reasons: list[str]
+    protected: bool = Field(description="a backup stands ready")
+    primary_encoder_id: str | None
+    backup_encoder_id: str | None
+    generation: int
+    restarts: int
+    cpu_usage: float | None
+    dropped_frames: int
+    bitrate: float | None
+    source: SourceView | None
+    source_bitrate: float | None
+    source_fps: float | None
+    programme_lag_ms: float | None
+    viewers: int | None
+    tracks: list[TrackView]
+    destinations: list[DestinationState]
+
+    @classmethod
+    def of(cls, health: StreamHealth) -> HealthView:
+        source, channel = health.source, health.channel
+        return cls(
+            stream_id=health.stream_id,
+            state=health.state,
+            at=health.at,
+            score=health.score,
+            reasons=list(health.reasons),
+            protected=health.protected,
+            primary_encoder_id=health.primary_id,
+            backup_encoder_id=health.backup_id,
+            generation=health.generation,
+            restarts=health.restarts,
+            cpu_usage=health.cpu_usage,
+            dropped_frames=health.dropped_frames,
+            bitrate=health.bitrate,
+            source=SourceView(
+                software=source.software,
+                video_codec=source.video_codec,
+                audio_codec=source.audio_codec,
+                width=source.width,
+                height=source.height,
+                since=source.at,
+            )
+            if source
+            else None,
+            source_bitrate=channel.source_bps if channel else None,
+            source_fps=channel.source_fps if channel else None,
+            programme_lag_ms=channel.programme_lag_ms if channel else None,
+            viewers=channel.viewers if channel else None,
+            tracks=[
+                TrackView(name=track.name, frames=track.frames, bitrate=track.bps, fps=track.fps)
+                for track in (channel.tracks if channel else ())
+            ],
+            destinations=[
+                DestinationState(
+                    id=one.id,
+                    state=one.state,
+                    detail=one.detail,
+                    bytes_sent=one.bytes_sent,
+                    dropped_frames=one.frames_dropped,
+                )
+                for one in (channel.destinations if channel else ())
+            ],
+        )
+
+
+class HealthList(Answer):
+    streams: list[HealthView]

@@ -1,0 +1,285 @@
+"""Streams: what is asked for, what is answered. The stream key is in `OpenedAnswer` and nowhere else."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, StringConstraints
+
+from app.api.registry import Answer, Body
+from app.api.schemas.common import LadderView
+from app.domain.ladder import AudioMode, FrameRate, Rendition
+from app.domain.session import (
+    ChangeOutcome,
+    EncoderChoice,
+    OpenedStream,
+    Playback,
+    StreamChange,
+    StreamRecord,
+    StreamRequest,
+)
+from app.domain.stream import Destination, StreamMode
+
+Resolution = Annotated[
+    str,
+    StringConstraints(pattern=r"^[1-9][0-9]{1,4}x[1-9][0-9]{1,4}$"),
+    Field(description="WIDTHxHEIGHT", examples=["1920x1080"]),
+]
+Bitrate = Annotated[int, Field(ge=1, le=1_000_000_000, description="bit/s", examples=[5_000_000])]
+Fps = Annotated[float, Field(gt=0, le=1000, description="frames per second", examples=[30])]
+Target = Annotated[
+    str,
+    StringConstraints(min_length=8, max_length=2048, pattern=r"^rtmps?://[^\s\x00-\x1f\x7f]+$"),
+    Field(description="rtmp:// or rtmps:// with the stream key: never shown again"),
+]
+Targets = Annotated[list[Target], Field(max_length=16)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+
+DEFAULT_BPS: Final = 4_500_000
+"""What the ready line publishes when nothing is encoded here: what is recommended for 720p."""
+NTSC: Final = {23.98: (24000, 1001), 23.976: (24000, 1001), 29.97: (30000, 1001), 59.94: (60000, 1001)}
+
+
+def size_of(resolution: str) -> tuple[int, int]:
+    width, height = resolution.split("x")
+    return int(width), int(height)
+
+
+def frame_rate(fps: float) -> FrameRate:
+    num, den = NTSC.get(round(fps, 3), (round(fps * 1000), 1000))
+    return FrameRate(num // 1000, 1) if den == 1000 and num % 1000 == 0 else FrameRate(num, den)
+
+
+class RenditionBody(Body):
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+    resolution: Resolution
+    bitrate: Bitrate
+    fps: Fps
+
+    def rendition(self) -> Rendition:
+        width, height = size_of(self.resolution)
+        return Rendition(self.name, width, height, frame_rate(self.fps), self.bitrate)
+
+
+class InitBody(Body):
+    """A streaming session to be opened."""
+
+    resolution: Resolution
+    bitrate: Bitrate
+    fps: Fps
+    name: Name | None = None
+    mode: StreamMode = StreamMode.TRANSCODE
+    renditions: Annotated[list[RenditionBody], Field(min_length=1, max_length=8)] | None = Field(
+        None, description="absent: the asked resolution and the standard ones below it"
+    )
+    audio: AudioMode = AudioMode.AUTO
+    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = "veryfast"
+    codec: Word = Field("auto", description="an FFmpeg encoder's name, or auto")
+    destinations: Targets = Field(default_factory=list)
+    record: bool = False
+    hls: bool = True
+    keyframe_interval_ms: Annotated[int, Field(ge=500, le=10_000)] = 2000
+    segment_ms: Annotated[int, Field(ge=500, le=20_000)] = 4000
+    reconnect_window_s: Annotated[int, Field(ge=0, le=600)] = 60
+    key_lifetime_s: Annotated[int, Field(ge=60, le=31_536_000)] = 24 * 3600
+    region: Word | None = None
+
+    def request(self) -> StreamRequest:
+        width, height = size_of(self.resolution)
+        return StreamRequest(
+            width=width,
+            height=height,
+            bitrate_bps=self.bitrate,
+            fps=self.fps,
+            name=self.name,
+            mode=self.mode,
+            renditions=tuple(item.rendition() for item in self.renditions) if self.renditions else None,
+            audio=self.audio,
+            preset=self.preset,
+            codec=self.codec,
+            destinations=tuple(self.destinations),
+            record=self.record,
+            hls=self.hls,
+            keyframe_interval_ms=self.keyframe_interval_ms,
+            segment_ms=self.segment_ms,
+            reconnect_window_s=self.reconnect_window_s,
+            key_lifetime_s=self.key_lifetime_s,
+            region=self.region,
+        )
+
+
+class ConfigBody(Body):
+    """What is absent stays as it is."""
+
+    resolution: Resolution | None = None
+    bitrate: Bitrate | None = None
+    fps: Fps | None = None
+    destinations: Targets | None = None
+    record: bool | None = None
+
+    def change(self) -> StreamChange:
+        width, height = size_of(self.resolution) if self.resolution else (None, None)
+        return StreamChange(
+            bitrate_bps=self.bitrate,
+            width=width,
+            height=height,
+            fps=self.fps,
+            destinations=None if self.destinations is None else tuple(self.destinations),
+            record=self.record,
+        )
+
+
+class ChosenEncoder(Answer):
+    encoder_id: str
+    name: str
+    kind: str
+    reasons: list[str]
+
+    @classmethod
+    def of(cls, choice: EncoderChoice | None) -> ChosenEncoder | None:
+        if choice is None:
+            return None
+        return cls(encoder_id=choice.encoder_id, name=choice.name, kind=choice.kind, reasons=list(choice.reasons))
+
+
+class PlaybackView(Answer):
+    """null: this output is off."""
+
+    hls: str | None
+    http_flv: str | None
+    rtmp: str | None
+
+    @classmethod
+    def of(cls, playback: Playback) -> PlaybackView:
+        return cls(hls=playback.hls, http_flv=playback.http_flv, rtmp=playback.rtmp)
+
+
+class OpenedAnswer(Answer):
+    """`stream_key` and `ffmpeg` hold the key; it is shown this once."""
+
+    stream_id: str
+    stream_key: str
+    stream_key_expires_at: datetime | None
+    rtmp_url: str = Field(description="the server part: OBS wants server and key apart")
+    rtmps_url: str | None
+    ffmpeg: str = Field(description="a line to paste; the stream key is the last part of its address")
+    state: str
+    primary_encoder: ChosenEncoder | None
+    backup_encoder: ChosenEncoder | None
+    playback: PlaybackView
+    ladder: LadderView
+    recommendations: list[str]
+    warnings: list[str]
+    created_at: datetime
+
+    @classmethod
+    def of(cls, opened: OpenedStream) -> OpenedAnswer:
+        record = opened.record
+        key = opened.stream_key.reveal()
+        return cls(
+            stream_id=record.stream_id,
+            stream_key=key,
+            stream_key_expires_at=record.key_expires_at,
+            rtmp_url=opened.rtmp_url,
+            rtmps_url=opened.rtmps_url,
+            ffmpeg=ffmpeg_line(
+                opened.rtmp_url, key, record.ladder.renditions[0].video_bps if record.encode else None
+            ),
+            state=record.state,
+            primary_encoder=ChosenEncoder.of(opened.primary),
+            backup_encoder=ChosenEncoder.of(opened.backup),
+            playback=PlaybackView.of(opened.playback),
+            ladder=LadderView.of(record.ladder),
+            recommendations=list(opened.advice.recommendations),
+            warnings=list(opened.advice.warnings),
+            created_at=record.created_at,
+        )
+
+
+def ffmpeg_line(server: str, key: str, video_bps: int | None) -> str:
+    """Publishes a file as a camera would: in real time, a key frame each two seconds."""
+    rate = f"{(video_bps or DEFAULT_BPS) // 1000}k"
+    video = f"-c:v libx264 -preset veryfast -b:v {rate} -force_key_frames 'expr:gte(t,n_forced*2)'"
+    return f"ffmpeg -re -i input.mp4 {video} -c:a aac -b:a 128k -ar 48000 -f flv '{server}/{key}'"
+
+
+class DestinationView(Answer):
+    id: str
+    server: str = Field(description="where it goes, without the part that holds a key")
+    rendition: str | None
+
+    @classmethod
+    def of(cls, destination: Destination) -> DestinationView:
+        url = urlsplit(destination.url.reveal())
+        return cls(id=destination.id, server=f"{url.scheme}://{url.hostname}", rendition=destination.rendition)
+
+
+class StreamView(Answer):
+    stream_id: str
+    name: str | None
+    tenant: str
+    mode: str
+    state: str
+    stream_key_last4: str
+    stream_key_expires_at: datetime | None
+    primary_encoder_id: str | None
+    backup_encoder_id: str | None
+    ladder: LadderView
+    playback: PlaybackView
+    destinations: list[DestinationView]
+    record: bool
+    hls: bool
+    region: str | None
+    generation: int
+    revision: int
+    created_at: datetime
+    ended_at: datetime | None
+    end_reason: str | None
+
+    @classmethod
+    def of(cls, record: StreamRecord, playback: Playback) -> StreamView:
+        return cls(
+            stream_id=record.stream_id,
+            name=record.name,
+            tenant=record.tenant,
+            mode=record.mode,
+            state=record.state,
+            stream_key_last4=record.key_last4,
+            stream_key_expires_at=record.key_expires_at,
+            primary_encoder_id=record.primary_id,
+            backup_encoder_id=record.backup_id,
+            ladder=LadderView.of(record.ladder),
+            playback=PlaybackView.of(playback),
+            destinations=[DestinationView.of(destination) for destination in record.destinations],
+            record=record.record,
+            hls=record.hls,
+            region=record.region,
+            generation=record.generation,
+            revision=record.revision,
+            created_at=record.created_at,
+            ended_at=record.ended_at,
+            end_reason=record.end_reason,
+        )
+
+
+class StreamList(Answer):
+    streams: list[StreamView]
+
+
+class ChangedAnswer(Answer):
+    change: str = Field(description="none, in_place (nothing restarted) or swap (a new worker takes over)")
+    stream: StreamView
+    recommendations: list[str]
+    warnings: list[str]
+
+    @classmethod
+    def of(cls, outcome: ChangeOutcome, playback: Playback) -> ChangedAnswer:
+        return cls(
+            change=outcome.change_class,
+            stream=StreamView.of(outcome.record, playback),
+            recommendations=list(outcome.advice.recommendations),
+            warnings=list(outcome.advice.warnings),
+        )

@@ -1,0 +1,39 @@
+"""What the doors are built on: the services they call, handed in by assembly."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from app.domain.access import Principal, Scope
+from app.domain.events import Event
+from app.domain.ids import StreamId
+from app.domain.session import Playback, StreamRecord
+from app.runtime.bus import Bus
+from app.services.encoder_service import EncoderService
+from app.services.key_service import KeyService
+from app.services.load_balancer import LoadBalancer
+from app.services.stream_service import StreamService
+
+
+@dataclass(frozen=True, slots=True)
+class DoorServices:
+    """`ready` says what is missing to open a stream now; empty: nothing."""
+
+    streams: StreamService
+    encoders: EncoderService
+    balancer: LoadBalancer
+    keys: KeyService
+    bus: Bus[Event]
+    ready: Callable[[], Awaitable[tuple[str, ...]]]
+    playback: Callable[[StreamRecord], Playback]
+    media_origins: Callable[[], tuple[str, ...]]
+    """Scheme, host and port of every gateway's HTTP side: the page plays from there."""
+    prometheus: Callable[[], bytes]
+    """The metrics in Prometheus' text format."""
+
+    def visible(self, who: Principal) -> frozenset[StreamId] | None:
+        """The streams `who` may see; None: all."""
+        if who.may(Scope.ADMIN):
+            return None
+        return frozenset(health.stream_id for health in self.streams.all_health(who))

@@ -1,0 +1,118 @@
+"""Facts of the system as Socket.IO messages, and which rooms hear them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from app.api.encoder_endpoints import device_status
+from app.api.schemas.health import HealthView
+from app.domain.events import (
+    EncoderChanged,
+    EncoderRead,
+    Event,
+    StreamChanged,
+    StreamErrorSeen,
+    StreamHealthRead,
+    WorkerReplaced,
+)
+from app.domain.ids import StreamId
+from app.domain.session import StreamHealth
+from app.services.websocket_security import Message, Room
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """`tenant` None: everybody in the room may hear it."""
+
+    room: Room
+    tenant: str | None
+    messages: tuple[Message, ...]
+
+
+def tell(event: Event, encoder_score: float | None) -> Telling:
+    """`event` as the messages for its room; `encoder_score` is that of the encoder an encoder's event is about."""
+    match event:
+        case StreamHealthRead():
+            return _stream(event.health.stream_id, event.tenant, (stream_health(event.health),))
+        case StreamChanged():
+            return _stream(event.stream_id, event.tenant, (message("stream_changed", _stream_changed(event)),))
+        case StreamErrorSeen():
+            return _stream(event.stream_id, event.tenant, (message("stream_error", _stream_error(event)),))
+        case WorkerReplaced():
+            data = _replaced(event)
+            both = (message("stream_failover", data), message("worker_replaced", data))
+            return _stream(event.stream_id, event.tenant, both)
+        case EncoderChanged():
+            return Telling(
+                Room("encoder", event.encoder_id), None, (message("encoder_changed", _encoder_changed(event)),)
+            )
+        case EncoderRead():
+            data = {
+                "encoder_id": event.encoder_id,
+                "at": event.at.isoformat(),
+                "device_status": device_status(event.reading),
+                "connection_health": {"health_score": encoder_score},
+            }
+            reading = message("health_update", data, topic=f"encoder:{event.encoder_id}")
+            return Telling(Room("encoder", event.encoder_id), None, (reading,))
+
+
+def stream_health(health: StreamHealth) -> Message:
+    return message(
+        "stream_health", HealthView.of(health).model_dump(mode="json"), topic=f"stream:{health.stream_id}"
+    )
+
+
+def message(event: str, data: dict[str, Any], topic: str | None = None) -> Message:
+    return Message(event, data, len(orjson.dumps(data)), topic)
+
+
+def _stream(stream_id: StreamId, tenant: str, messages: tuple[Message, ...]) -> Telling:
+    return Telling(Room("stream", stream_id), tenant, messages)
+
+
+def _stream_changed(event: StreamChanged) -> dict[str, Any]:
+    return {
+        "stream_id": event.stream_id,
+        "state": event.state,
+        "reason": event.reason,
+        "at": event.at.isoformat(),
+    }
+
+
+def _stream_error(event: StreamErrorSeen) -> dict[str, Any]:
+    return {
+        "stream_id": event.stream_id,
+        "severity": event.severity,
+        "cause": event.cause,
+        "detail": event.detail,
+        "acted": event.acted is not None,
+        "action": event.acted,
+        "at": event.at.isoformat(),
+    }
+
+
+def _replaced(event: WorkerReplaced) -> dict[str, Any]:
+    """The publisher's and viewers' connections stay with the gateway, so nobody has to connect anew."""
+    return {
+        "stream_id": event.stream_id,
+        "from_encoder_id": event.from_id,
+        "to_encoder_id": event.to_id,
+        "generation": event.generation,
+        "cause": event.cause,
+        "at": event.at.isoformat(),
+        "reconnect_needed": False,
+        "connection": None,
+    }
+
+
+def _encoder_changed(event: EncoderChanged) -> dict[str, Any]:
+    return {
+        "encoder_id": event.encoder_id,
+        "state": event.state,
+        "reason": event.reason,
+        "at": event.at.isoformat(),
+    }

@@ -1,0 +1,135 @@
+"""The rules of live connections: limits, origin, what may be subscribed to, what a client may have waiting for it.
+
+Pure: no clock, no sockets. `app/api/sockets.py` carries the verdicts out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from app.domain.errors import InvalidRequest, TooManyRequests
+
+EVERYTHING: Final = "*"
+"""Subscribed to instead of an id: all that the key may see."""
+_ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}")
+
+
+@dataclass(frozen=True, slots=True)
+class SocketLimits:
+    message_bytes: int = 100_000
+    messages_per_s: int = 20
+    authenticate_s: float = 9.5
+    """A transport that has not shown a key by then is closed; with one sweep on top, 10 seconds."""
+    sweep_s: float = 0.5
+    recheck_s: float = 2.0
+    """How often the keys of open connections are checked again."""
+    rooms: int = 100
+    outbox_messages: int = 256
+    outbox_bytes: int = 1_000_000
+    over_rate_forgiven: int = 200
+    """Messages above the rate are dropped; after so many the client is disconnected."""
+
+
+def origin_allowed(origin: str | None, *, host: str, scheme: str) -> bool:
+    """Same origin only. A missing Origin is no browser; `null`, look-alikes and other ports are foreign."""
+    if origin is None:
+        return True
+    parts = urlsplit(origin)
+    if parts.scheme not in ("http", "https") or parts.path or parts.query or parts.fragment or "@" in parts.netloc:
+        return False
+    return (parts.scheme, parts.netloc.lower()) == (scheme, host.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a client follows: `kind` is stream or encoder; `name` an id, or `*` for all it may see."""
+
+    kind: str
+    name: str
+
+
+def room_of(asked: object) -> Room:
+    """The room that `{"stream_id": ...}` or `{"encoder_id": ...}` names. Raises InvalidRequest."""
+    if not isinstance(asked, dict) or len(asked) != 1:
+        raise InvalidRequest('one entry is needed: {"stream_id": "..."} or {"encoder_id": "..."}')
+    field_name, value = next(iter(asked.items()))
+    kind = {"stream_id": "stream", "encoder_id": "encoder"}.get(field_name) if isinstance(field_name, str) else None
+    if kind is None:
+        raise InvalidRequest("only stream_id or encoder_id can be subscribed to")
+    if not isinstance(value, str) or (value != EVERYTHING and not _ID.fullmatch(value)):
+        raise InvalidRequest(f"{field_name} is no id")
+    return Room(kind, value)
+
+
+def join(rooms: set[Room], room: Room, limit: int) -> None:
+    """Add `room`. Raises TooManyRequests when the client follows `limit` already."""
+    if room not in rooms and len(rooms) >= limit:
+        raise TooManyRequests(f"no more than {limit} subscriptions for one connection")
+    rooms.add(room)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message to a client. `topic` not None: a reading, of which only the newest of its topic matters."""
+
+    event: str
+    data: Any
+    size_bytes: int
+    topic: str | None = None
+
+
+@dataclass(slots=True)
+class Outbox:
+    """What waits for one client, bounded: newer readings replace older, then readings go, then the client."""
+
+    max_messages: int
+    max_bytes: int
+    dropped: int = 0
+    _waiting: OrderedDict[str | int, Message] = field(default_factory=OrderedDict)
+    _bytes: int = 0
+    _number: int = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def size_bytes(self) -> int:
+        return self._bytes
+
+    def offer(self, message: Message) -> bool:
+        """Queue `message`. False: the client is too far behind to be told what it must know; disconnect it."""
+        if message.topic is not None:
+            self._remove(message.topic)
+        while not self._fits(message):
+            reading = next((name for name, old in self._waiting.items() if old.topic is not None), None)
+            if reading is None:
+                self.dropped += 1
+                # A reading can be missed; a change that nobody is told of cannot.
+                return message.topic is not None
+            self._remove(reading)
+            self.dropped += 1
+        self._number += 1
+        self._waiting[message.topic if message.topic is not None else self._number] = message
+        self._bytes += message.size_bytes
+        return True
+
+    def take(self, count: int) -> list[Message]:
+        """The oldest `count` messages, taken out."""
+        taken: list[Message] = []
+        while self._waiting and len(taken) < count:
+            _, message = self._waiting.popitem(last=False)
+            self._bytes -= message.size_bytes
+            taken.append(message)
+        return taken
+
+    def _fits(self, message: Message) -> bool:
+        return len(self._waiting) < self.max_messages and self._bytes + message.size_bytes <= self.max_bytes
+
+    def _remove(self, name: str | int) -> None:
+        old = self._waiting.pop(name, None)
+        if old is not None:
+            self._bytes -= old.size_bytes
