@@ -79,14 +79,21 @@ class Conduit(Generic[T]):
             return items
 
     def close(self) -> None:
-        """Nothing more goes in; what is inside can still be taken."""
+        """Nothing more goes in; what is inside can still be taken. `on_item` is called once more."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+        if self._on_item is not None:
+            self._on_item()
+
+    @property
+    def is_over(self) -> bool:
+        """Closed and empty."""
+        with self._changed:
+            return self._closed and not self._items
 
     def abort(self) -> None:
         """Close and throw away what is inside."""
         with self._changed:
-            self._closed = True
             self._items.clear()
-            self._changed.notify_all()
+        self.close()

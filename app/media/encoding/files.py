@@ -60,14 +60,15 @@ class _Reader:
 
     def items(self) -> Iterator[SourceItem]:
         streams = [stream for stream in (self._video, self._audio) if stream is not None]
-        first = [_seconds(s.start_time, s.time_base) for s in streams if s.start_time is not None]
-        origin = min(first, default=Fraction(0))
         if self._video is not None:
             yield self._video_config(self._video)
         pending_audio = self._audio
+        origin: Fraction | None = None
         for packet in self._container.demux(*streams):
             if packet.size == 0 or packet.pts is None:
                 continue
+            if origin is None:
+                origin = _seconds(packet.pts if packet.dts is None else packet.dts, packet.time_base)
             if packet.stream is self._video:
                 yield self._video_packet(packet, origin)
                 continue
@@ -76,6 +77,8 @@ class _Reader:
                 yield self._audio_config(pending_audio, data)
                 pending_audio = None
             pts_ms = _ms(_seconds(packet.pts, packet.time_base) - origin)
+            if pts_ms < 0:
+                continue  # an encoder's lead-in, which players are told to skip
             yield AudioPacket(pts_ms, _without_adts(data) if self._adts else data)
 
     def _video_config(self, stream: VideoStream) -> VideoConfig:
@@ -92,7 +95,7 @@ class _Reader:
         pts_ms = _ms(_seconds(packet.pts, packet.time_base) - origin)
         dts_ms = _ms(_seconds(dts, packet.time_base) - origin)
         data = bytes(packet)
-        return VideoPacket(dts_ms, pts_ms, length_prefixed(data) if self._annex_b else data)
+        return VideoPacket(dts_ms, pts_ms, length_prefixed(data) if self._annex_b else data, packet.is_keyframe)
 
     def _audio_config(self, stream: AudioStream, first: bytes) -> AudioConfig:
         context = stream.codec_context

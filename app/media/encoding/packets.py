@@ -34,6 +34,8 @@ class VideoPacket:
     dts_ms: int
     pts_ms: int
     data: bytes
+    is_key: bool = False
+    """Whether the source says that decoding can begin here; decoders find out themselves."""
 
 
 @dataclass(frozen=True, slots=True)

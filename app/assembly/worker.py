@@ -1,0 +1,77 @@
+"""The worker child's process: one order on standard input, lines of figures on standard output.
+
+Started by a node as `python -m app.assembly.worker PARENT_PID`. It ends when told to (SIGTERM, or its standard
+input is closed) and when its node has gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from typing import BinaryIO
+
+import av
+
+from app.domain.errors import InvalidRequest
+from app.domain.stream import WorkerOrder
+from app.media.encoding.confine import confine
+from app.media.encoding.talk import MAX_LINE_BYTES, ExitCode, Farewell, Line, read_order, report_line
+from app.media.encoding.worker import Worker
+
+_MAX_DECODER_THREADS = 4
+
+
+def main() -> None:
+    confine(int(sys.argv[1]))
+    av.logging.set_level(None)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    reports = Reports(sys.stdout.fileno())
+    try:
+        order = read_order(sys.stdin.buffer.readline(MAX_LINE_BYTES))
+    except InvalidRequest as error:
+        farewell = Farewell(ExitCode.BAD_ORDER, error.detail)
+    else:
+        farewell = asyncio.run(_run(order, reports, sys.stdin.buffer))
+    reports.tell(farewell)
+    # Threads of the pipeline may still hang in a codec: nothing is left to save.
+    os._exit(farewell.exit_code)
+
+
+class Reports:
+    """Lines to the node. A node that does not read costs lines, never the stream: the pipe is written unblocked."""
+
+    def __init__(self, fd: int) -> None:
+        os.set_blocking(fd, False)
+        self._fd = fd
+
+    def tell(self, line: Line) -> None:
+        # Lines are shorter than PIPE_BUF, so each is written whole or not at all.
+        try:
+            os.write(self._fd, report_line(line))
+        except (BlockingIOError, BrokenPipeError):
+            return
+
+
+async def _run(order: WorkerOrder, reports: Reports, orders: BinaryIO) -> Farewell:
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stopping.set)
+    await loop.connect_read_pipe(lambda: _NodeWatch(stopping), orders)
+    threads = min(_MAX_DECODER_THREADS, os.cpu_count() or 1)
+    return await Worker(order, tell=reports.tell, decoder_threads=threads).run(stopping)
+
+
+class _NodeWatch(asyncio.Protocol):
+    """Standard input ends when the node closes it or dies."""
+
+    def __init__(self, stopping: asyncio.Event) -> None:
+        self._stopping = stopping
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stopping.set()
+
+
+if __name__ == "__main__":
+    main()
