@@ -18,7 +18,7 @@ NGINX_RTMP_MODULE = "/usr/lib/nginx/modules/ngx_rtmp_module.so"
 
 @contextlib.contextmanager
 def nginx_rtmp(applications: str = "application live { live on; }", **options: str) -> Iterator[int]:
-    """The RTMP port of a real nginx-rtmp. `applications`: the server's content; `options`: its further directives."""
+    """Port of a real nginx-rtmp. `applications`: what its server holds; `options`: its other directives."""
     nginx = program("nginx", package="nginx", places=("/usr/sbin/nginx",))
     program(NGINX_RTMP_MODULE, package="libnginx-mod-rtmp", places=(NGINX_RTMP_MODULE,))
     port = free_port()
