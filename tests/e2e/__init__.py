@@ -1,0 +1,1 @@
+"""The whole system as a newcomer runs it: real processes, real video, real peers."""
