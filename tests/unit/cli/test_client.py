@@ -1,0 +1,163 @@
+"""How the command line speaks of what control answers. Against a real HTTP server that plays control."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from app.__main__ import app
+from tests.support.peers import free_port
+
+STREAM = {"stream_id": "str_1", "state": "live", "name": "a\x1b[31mb", "primary": None, "backup": None}
+
+
+class Control(BaseHTTPRequestHandler):
+    """Answers by path; `seen` keeps method, path, key and body of each request."""
+
+    answers: dict[str, tuple[int, object]]
+    seen: list[tuple[str, str, str | None, object]]
+
+    def _answer(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        body = json.loads(self.rfile.read(length)) if length else None
+        self.seen.append((self.command, self.path, self.headers.get("Authorization"), body))
+        status, answer = self.answers.get(f"{self.command} {self.path}", (404, {"detail": "no such thing"}))
+        content = (
+            answer if isinstance(answer, bytes) else json.dumps(answer).encode() if answer is not None else b""
+        )
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_POST = do_DELETE = _answer  # noqa: N815 - the names http.server calls
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def control(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[Control]]:
+    handler = type("Handler", (Control,), {"answers": {}, "seen": []})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    monkeypatch.setenv("ENCMAN_CONTROL_URL", f"http://127.0.0.1:{server.server_port}/")
+    monkeypatch.setenv("ENCMAN_API_KEY", "emk_live_x")
+    monkeypatch.chdir(tmp_path)
+    yield handler
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(app, words)
+
+
+def test_a_list_is_a_table_and_cannot_steer_the_terminal(control: type[Control]) -> None:
+    control.answers["GET /api/streams"] = 200, {"streams": [STREAM]}
+    result = run("streams", "list")
+    assert result.exit_code == 0
+    assert "STREAM_ID" in result.stdout
+    assert "str_1" in result.stdout
+    assert "\x1b" not in result.stdout
+    assert control.seen == [("GET", "/api/streams", "Bearer emk_live_x", None)]
+
+
+def test_json_is_the_whole_answer(control: type[Control]) -> None:
+    control.answers["GET /api/streams"] = 200, {"streams": [STREAM], "next": None}
+    assert json.loads(run("streams", "list", "--json").stdout) == {"streams": [STREAM], "next": None}
+
+
+def test_an_empty_list_says_what_to_do(control: type[Control]) -> None:
+    control.answers["GET /api/streams"] = 200, {"streams": []}
+    assert "streams init" in run("streams", "list").stdout
+
+
+def test_opening_a_stream_sends_what_was_asked_and_shows_the_key_once(control: type[Control]) -> None:
+    answer = {"stream_id": "str_1", "rtmp_url": "rtmp://h/live", "stream_key": "k", "warnings": ["odd size"]}
+    control.answers["POST /api/streams/init"] = 201, answer
+    result = run("streams", "init", "--resolution", "640x360", "--bitrate", "1000000", "--fps", "25")
+    assert control.seen[0][3] == {"resolution": "640x360", "bitrate": 1_000_000, "fps": 25.0}
+    assert "rtmp://h/live" in result.stdout
+    assert "warning: odd size" in result.stderr
+
+
+def test_an_id_cannot_leave_its_place_in_the_path(control: type[Control]) -> None:
+    run("streams", "show", "../keys?x")
+    assert control.seen[0][1] == "/api/streams/..%2Fkeys%3Fx"
+
+
+@pytest.mark.parametrize(("status", "code"), [(404, 4), (401, 77), (403, 77), (409, 1), (503, 69), (500, 1)])
+def test_a_refusal_is_told_in_controls_words_with_an_exit_code(
+    control: type[Control], status: int, code: int
+) -> None:
+    control.answers["DELETE /api/streams/str_1"] = status, {"title": "T", "detail": "the reason", "hint": "do this"}
+    result = run("streams", "end", "str_1")
+    assert result.exit_code == code
+    assert "error: the reason" in result.stderr
+    assert "hint: do this" in result.stderr
+
+
+@pytest.mark.parametrize("answer", [b"<html>", [1], None])
+def test_an_answer_of_something_else_is_no_crash(control: type[Control], answer: object) -> None:
+    control.answers["GET /api/keys"] = 502, answer
+    result = run("keys", "list")
+    assert result.exit_code == 1
+    assert "502" in result.stderr
+
+
+def test_ending_a_stream_is_confirmed_although_the_answer_is_empty(control: type[Control]) -> None:
+    control.answers["DELETE /api/streams/str_1"] = 204, None
+    assert "ended" in run("streams", "end", "str_1").stdout
+
+
+def test_draining_is_asked_of_the_encoder(control: type[Control]) -> None:
+    control.answers["POST /api/encoders/enc-1/control"] = 200, {}
+    assert run("encoders", "drain", "enc-1").exit_code == 0
+    assert control.seen[0][3] == {"action": "drain"}
+
+
+def test_a_key_is_the_only_thing_on_standard_output(control: type[Control]) -> None:
+    control.answers["POST /api/keys"] = 201, {"key": "emk_live_new", "key_id": "key_1", "expires_at": "2030"}
+    assert run("keys", "create", "for me").stdout == "emk_live_new\n"
+
+
+def test_watching_ends_with_the_stream(control: type[Control]) -> None:
+    control.answers["GET /api/streams/str_1/health"] = 200, {"state": "ended", "at": "2026-01-01T10:11:12Z"}
+    result = run("watch", "str_1")
+    assert "10:11:12" in result.stdout
+    assert "bitrate=-" in result.stdout
+
+
+def test_an_unreachable_control_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENCMAN_API_KEY", "k")
+    result = run("--url", f"http://127.0.0.1:{free_port()}", "streams", "list")
+    assert result.exit_code == 69
+    assert "encoder-manager up" in result.stderr
+
+
+def test_without_a_key_the_places_looked_at_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("streams", "list")
+    assert result.exit_code == 77
+    assert "ENCMAN_API_KEY" in result.stderr
+
+
+def test_the_key_and_address_of_the_data_directory_are_used(control: type[Control], tmp_path: Path) -> None:
+    import os
+
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/secrets.env").write_text("ENCMAN_BOOTSTRAP_API_KEY=emk_live_kept\n")
+    (tmp_path / "data/up.env").write_text(f"ENCMAN_CONTROL_URL={os.environ.pop('ENCMAN_CONTROL_URL')}\n")
+    del os.environ["ENCMAN_API_KEY"]
+    control.answers["GET /api/streams"] = 200, {"streams": []}
+    assert run("streams", "list").exit_code == 0
+    assert control.seen[0][2] == "Bearer emk_live_kept"
