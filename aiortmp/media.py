@@ -157,7 +157,6 @@ class MediaBatch(Sequence[MediaMessage]):
         "_has_full_header",
         "_lanes",
         "_messages",
-        "_notable",
         "_serial",
         "_shift",
         "_source",
@@ -191,7 +190,6 @@ class MediaBatch(Sequence[MediaMessage]):
         self._lanes = lanes
         self._has_full_header = has_full_header
         self._messages: list[MediaMessage] | None = None
-        self._notable: tuple[int, ...] | None = None
         self._wires: dict[tuple[int, int], bytes] = {}
 
     @classmethod
@@ -241,14 +239,6 @@ class MediaBatch(Sequence[MediaMessage]):
         """Bytes held, payloads with the headers among them."""
         return sum([row[4] - row[3] for row in self.rows])
 
-    @property
-    def notable(self) -> tuple[int, ...]:
-        """Indexes of data messages, video key frames and codec headers. Builds no payload."""
-        found = self._notable
-        if found is None:
-            found = self._notable = tuple([index for index, row in enumerate(self.rows) if _is_notable(row)])
-        return found
-
     def encoded(self, chunk_size: int, stream_id: int) -> bytes:
         """Wire form that depends on nothing sent before; made once for each pair and shared."""
         key = (chunk_size, stream_id)
@@ -294,19 +284,3 @@ def _lanes(rows: Sequence[Row]) -> int:
         if row[5] < 64:
             lanes |= 1 << row[5]
     return lanes
-
-
-def _is_notable(row: Row) -> bool:
-    kind, _, block, start, end, _, _ = row
-    if start == end:
-        return False
-    if kind == 9:
-        first = block[start]
-        # Frame type 1 is a key frame, classic or enhanced; enhanced packet type 0 a codec header.
-        return first & 0x70 == 0x10 or first & 0x8F == 0x80
-    if kind == 8:
-        first = block[start]
-        if first >> 4 == 9:
-            return first & 0x0F == 0
-        return first >> 4 == 10 and end - start > 1 and block[start + 1] == 0
-    return True
