@@ -24,6 +24,7 @@ CONFIG_FILE: Final = "encoder-manager.yml"
 SECRETS_FILE: Final = "secrets.env"
 MAX_FILE_BYTES: Final = 256 * 1024
 """A settings file is a page of text; anything larger is a mistake or an attack."""
+MAX_DEPTH: Final = 4
 OTHER_NAMES: Final = frozenset({"API_KEY", "CONFIG", "LIFELINE", "STREAM_KEY"})
 """Read from the environment, but no setting: keys for the command line, the place of the YAML file, and the
 supervisor's mark on its children."""
@@ -135,9 +136,9 @@ def _yaml_entries(path: Path, faults: list[str], *, must_exist: bool) -> Iterato
     if text is None:
         return
     try:
-        # Aliases can make a small file huge, and no setting needs one.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            faults.append(f"{path}: aliases (*name) are not allowed")
+        bomb = _bomb(text)
+        if bomb is not None:
+            faults.append(f"{path}: {bomb}")
             return
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is None:
@@ -146,7 +147,7 @@ def _yaml_entries(path: Path, faults: list[str], *, must_exist: bool) -> Iterato
             faults.append(f"{path}: a list of `name: value` is needed")
             return
         values = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
+    except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         faults.append(f"{path}{f':{mark.line + 1}' if mark else ''}: not valid YAML")
         return
@@ -160,6 +161,18 @@ def _yaml_entries(path: Path, faults: list[str], *, must_exist: bool) -> Iterato
         else:
             yield Entry(name, "" if values.get(name) is None else values[name], origin)
         seen.add(name)
+
+
+def _bomb(text: str) -> str | None:
+    """What makes this small file costly to read, if anything does: no setting needs an alias or deep nesting."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent):
+            return "aliases (*name) are not allowed"
+        if depth > MAX_DEPTH:
+            return f"nested deeper than {MAX_DEPTH}"
+    return None
 
 
 def _checked(found: Mapping[str, Entry], faults: list[str], role: Role | None) -> Settings:

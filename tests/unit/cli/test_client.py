@@ -46,7 +46,7 @@ class Control(BaseHTTPRequestHandler):
 def control(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[Control]]:
     handler = type("Handler", (Control,), {"answers": {}, "seen": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     monkeypatch.setenv("ENCMAN_CONTROL_URL", f"http://127.0.0.1:{server.server_port}/")
     monkeypatch.setenv("ENCMAN_API_KEY", "emk_live_x")
