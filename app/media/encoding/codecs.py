@@ -97,6 +97,11 @@ def _own_options(name: str, rendition: Rendition, preset: str) -> dict[str, str]
     return {}
 
 
+def pixel_format(name: str) -> str:
+    """4:2:0 with 8 bits, in the layout the encoder takes."""
+    return "nv12" if name.endswith(("_qsv", "_vaapi")) else "yuv420p"
+
+
 def lookahead_frames(rendition: Rendition) -> int:
     return min(_MAX_LOOKAHEAD, round(rendition.frame_rate.fps * _LOOKAHEAD_S))
 

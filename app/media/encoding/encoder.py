@@ -15,12 +15,11 @@ from av.video.frame import PictureType, VideoFrame
 
 from app.domain.errors import Unavailable
 from app.domain.ladder import Rendition
-from app.media.encoding.codecs import OUTPUT_CODECS, encoder_options
+from app.media.encoding.codecs import OUTPUT_CODECS, encoder_options, pixel_format
 from app.media.encoding.colour import Colour
 from app.media.encoding.decoder import MILLISECONDS
 from app.media.encoding.nal import avc_record, hevc_record, length_prefixed
 from app.media.encoding.packets import TrackPacket, VideoHeader
-from app.media.encoding.scaler import PIXEL_FORMAT
 
 _LIMITED_RANGE: Final = 1
 
@@ -32,7 +31,7 @@ class VideoEncoder:
         self._track = rendition.name
         context = av.CodecContext.create(name, "w")
         assert isinstance(context, VideoCodecContext)
-        context.width, context.height, context.pix_fmt = rendition.width, rendition.height, PIXEL_FORMAT
+        context.width, context.height, context.pix_fmt = rendition.width, rendition.height, pixel_format(name)
         context.time_base = MILLISECONDS
         context.framerate = Fraction(rendition.frame_rate.num, rendition.frame_rate.den)
         context.color_primaries, context.color_trc = colour.primaries, colour.transfer
