@@ -30,6 +30,7 @@ class Client:
     outbox: Outbox
     rooms: set[Room] = field(default_factory=set)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    delivery: asyncio.Task[None] | None = None
 
     def follows(self, room: Room) -> bool:
         return room in self.rooms or Room(room.kind, EVERYTHING) in self.rooms
@@ -39,7 +40,7 @@ class Client:
 
 
 class Audience:
-    """`score_of` gives an encoder's score; `overrun` is called for a client that cannot be told what it must know."""
+    """`score_of` gives an encoder's score; `overrun` takes a client that cannot be told what it must know."""
 
     def __init__(
         self,

@@ -49,7 +49,7 @@ class Page:
 
 
 def policy(media_origins: tuple[str, ...]) -> str:
-    """The page's Content-Security-Policy: own files, own sockets, and the gateways' media; no inline code at all."""
+    """The page's Content-Security-Policy: own files, own sockets, the gateways' media; no inline code at all."""
     media = " ".join(("'self'", *media_origins))
     return "; ".join(
         (

@@ -244,15 +244,13 @@ class SocketDoor:
             sid, transport_id, who, key, Outbox(self._limits.outbox_messages, self._limits.outbox_bytes)
         )
         self._audience.add(client)
-        self._tasks.start(self._deliver(client), name="socket outbox")
+        client.delivery = self._tasks.start(self._deliver(client), name="socket outbox")
 
     async def _on_disconnect(self, sid: str, *_: object) -> None:
-        client = self._audience.remove(sid)
+        client = self._audience.find(sid)
         if client is not None:
-            self._load.leave(client.who.key_id)
-            client.wake.set()
-            # One that only claims to be gone would go on without a key.
-            self._cut(client.transport_id, "left")
+            # Cut as well: one that only claims to be gone would go on without a key.
+            self._dismiss(client, "left")
 
     async def _on_subscribe(self, sid: str, *args: object) -> dict[str, Any]:
         client = self._audience.find(sid)
@@ -304,13 +302,18 @@ class SocketDoor:
             return None
 
     def _overrun(self, client: Client) -> None:
+        self._dismiss(client, "too far behind")
+
+    def _dismiss(self, client: Client, reason: str) -> None:
         self._audience.remove(client.sid)
         self._load.leave(client.who.key_id)
-        self._cut(client.transport_id, "too far behind")
+        if client.delivery is not None:
+            client.delivery.cancel()
+        self._cut(client.transport_id, reason)
 
     async def _deliver(self, client: Client) -> None:
         """Empties the outbox at the pace of the client until it leaves."""
-        while self._audience.find(client.sid) is client:
+        while True:
             await client.wake.wait()
             client.wake.clear()
             while batch := client.outbox.take(BATCH):

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+import pytest
+from aiohttp import ClientSession, web
+
+from app.api.application import Doors, build
+from app.api.connections import GuardedSite
+from app.api.limits import DoorLimits
+from app.api.peers import Network
+from app.api.services import DoorServices
+from app.domain.access import Scope
+from app.domain.events import Event
+from app.policy.rates import Rate
+from app.runtime.bus import Bus
+from tests.unit.api import fleet
+
+AMPLE = Rate(100_000, 60.0)
+ROOMY = DoorLimits(reads=AMPLE, writes=AMPLE, inits=AMPLE, wrong_keys=AMPLE, handshakes=AMPLE)
+
+
+@dataclass
+class House:
+    """A served application with keys for every scope, over services in memory."""
+
+    base: str
+    port: int
+    doors: Doors
+    keys: fleet.Keys
+    streams: fleet.Streams
+    encoders: fleet.Encoders
+    bus: Bus[Event]
+    missing: list[str]
+    site: GuardedSite
+
+    def auth(self, text: str = "admin") -> dict[str, str]:
+        return {"Authorization": f"Bearer {text}"}
+
+
+Serve = Callable[..., Awaitable[House]]
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    running: list[tuple[Doors, GuardedSite, web.AppRunner]] = []
+
+    async def start(limits: DoorLimits = ROOMY, trusted: tuple[Network, ...] = ()) -> House:
+        keys, streams = fleet.Keys(), fleet.Streams()
+        encoders = fleet.Encoders(streams)
+        errors: list[BaseException] = []
+        bus: Bus[Event] = Bus(errors.append)
+        missing: list[str] = []
+
+        async def ready() -> tuple[str, ...]:
+            return tuple(missing)
+
+        services = DoorServices(
+            streams=streams,
+            encoders=encoders,
+            balancer=fleet.Balancer(streams),
+            keys=keys,
+            bus=bus,
+            ready=ready,
+            playback=fleet.playback_of,
+            media_origins=lambda: ("http://127.0.0.1:8081",),
+            prometheus=lambda: b"# HELP encman_up 1 while it runs\nencman_up 1\n",
+        )
+        for scope in Scope:
+            keys.give(scope.value, scope)
+        keys.give("other", Scope.READ, Scope.STREAMS, tenant="rival")
+        keys.give("expired", Scope.ADMIN, expired=True)
+        doors = build(services, limits=limits, trusted=trusted)
+        runner = web.AppRunner(doors.app)
+        await runner.setup()
+        await doors.start()
+        site = GuardedSite(runner, host="127.0.0.1", port=0, limits=limits)
+        port = await site.start()
+        running.append((doors, site, runner))
+        return House(f"http://127.0.0.1:{port}", port, doors, keys, streams, encoders, bus, missing, site)
+
+    yield start
+    for doors, site, runner in running:
+        site.stop_listening()
+        await doors.close()
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def house(serve: Serve) -> House:
+    return await serve()
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[ClientSession]:
+    async with ClientSession() as session:
+        yield session

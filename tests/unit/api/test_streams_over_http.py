@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import ClientSession
+
+INIT = {"resolution": "1920x1080", "bitrate": 5_000_000, "fps": 30}
+
+
+async def test_init_answers_what_a_publisher_needs_and_shows_the_key_once(house: Any, http: ClientSession) -> None:
+    async with http.post(f"{house.base}/api/streams/init", json=INIT, headers=house.auth("streams")) as response:
+        opened = await response.json()
+        assert response.status == 201
+    assert opened["rtmp_url"] == "rtmp://127.0.0.1:1935/live"
+    assert opened["stream_key"].startswith("sk_CANARY")
+    assert opened["ffmpeg"].endswith(f"'rtmp://127.0.0.1:1935/live/{opened['stream_key']}'")
+    assert opened["primary_encoder"]["encoder_id"] == "enc_a"
+    assert opened["warnings"] == ["no backup stands ready"]
+    for path in ("", "/health", "/placement"):
+        async with http.get(
+            f"{house.base}/api/v1/streams/{opened['stream_id']}{path}", headers=house.auth("read")
+        ) as response:
+            text = await response.text()
+            assert response.status == 200
+            assert "CANARY" not in text
