@@ -89,7 +89,7 @@ class PublishRequest(_StreamRequest):
     def accept(self, sink: MediaSink) -> Publication:
         """Let it publish into ``sink``. Raises ConnectionLost when it has gone meanwhile."""
         connection = self.connection
-        if connection.is_closed or not connection.session.accept_publish(self.stream_id, self.name):
+        if connection.is_closed or not connection.session.accept_publish(self.stream_id):
             raise self._gone()
         publication = Publication(connection, self.stream_id, self.name, sink)
         connection.add_publication(publication)
@@ -110,7 +110,7 @@ class PlayRequest(_StreamRequest):
     def accept(self) -> Play:
         """Let it play; send media to what this returns. Raises ConnectionLost when it has gone."""
         connection = self.connection
-        if connection.is_closed or not connection.session.accept_play(self.stream_id, self.name):
+        if connection.is_closed or not connection.session.accept_play(self.stream_id):
             raise self._gone()
         play = Play(connection, self.stream_id, self.name)
         connection.add_play(play)

@@ -60,6 +60,7 @@ class ServerSession(Session):
         self._admission = _Admission.NONE
         self._object_encoding = 0.0
         self._streams: dict[int, StreamState] = {}
+        self._names: dict[int, str] = {}
         self._refusals = 0
 
     # what the owner decides
@@ -86,7 +87,7 @@ class ServerSession(Session):
         information = {"level": "error", "code": code, "description": description}
         self._send_command(Command("_error", transaction, (None, information)))
 
-    def accept_publish(self, stream_id: int, name: str) -> bool:
+    def accept_publish(self, stream_id: int) -> bool:
         """Begin; False when the client has gone from this stream meanwhile."""
         if self._streams.get(stream_id) is not StreamState.ASKING_PUBLISH:
             return False
@@ -97,7 +98,7 @@ class ServerSession(Session):
         self.send_status(stream_id, "status", "NetStream.Publish.Start", "Publishing.")
         return True
 
-    def accept_play(self, stream_id: int, name: str) -> bool:
+    def accept_play(self, stream_id: int) -> bool:
         """Begin; False when the client has gone from this stream meanwhile."""
         if self._streams.get(stream_id) is not StreamState.ASKING_PLAY:
             return False
@@ -191,7 +192,7 @@ class ServerSession(Session):
         if state is not StreamState.IDLE:
             self._refuse(command, f"stream is {state.value}")
             return
-        name = command.text(1) or ""
+        name = self._names[stream_id] = command.text(1) or ""
         if command.name == "publish":
             self._streams[stream_id] = StreamState.ASKING_PUBLISH
             events.append(PublishRequested(stream_id, name, command.text(2) or "live"))
@@ -200,11 +201,19 @@ class ServerSession(Session):
             events.append(PlayRequested(stream_id, name))
 
     def _delete_stream(self, command: Command, events: list[Event]) -> None:
-        number = command.number(1)
-        # NaN and infinity are numbers too, but no stream's.
-        stream_id = int(number) if number is not None and abs(number) < 2**32 else command.stream_id
+        stream_id = self._stream_meant(command)
         self._stop(stream_id, "deleteStream", events)
         self._streams.pop(stream_id, None)
+        self._names.pop(stream_id, None)
+
+    def _stream_meant(self, command: Command) -> int:
+        number = command.number(1)
+        # NaN and infinity are numbers too, but no stream's.
+        if number is not None and abs(number) < 2**32:
+            return int(number)
+        # GStreamer's sink puts the name where the number belongs.
+        named = [stream_id for stream_id, name in self._names.items() if name == command.text(1)]
+        return named[0] if named else command.stream_id
 
     def _stop(self, stream_id: int, reason: str, events: list[Event]) -> None:
         state = self._streams.get(stream_id)
