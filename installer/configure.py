@@ -50,7 +50,7 @@ def _write_env(path: Path, answers: Answers) -> None:
     fresh.write_text(text, encoding="utf-8")
     fresh.chmod(0o600)
     fresh.replace(path)
-    print(f"wrote {path}")
+    print(f"wrote {path}", flush=True)
 
 
 if __name__ == "__main__":
