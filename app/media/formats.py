@@ -1,4 +1,4 @@
-"""From codec headers and metadata of RTMP to what a track is. Payloads are parsed by aiortmp, boxes made by `fmp4`."""
+"""From codec headers and metadata of RTMP to what a track is. Payloads are parsed by aiortmp, boxes by `fmp4`."""
 
 from __future__ import annotations
 

@@ -32,7 +32,8 @@ class Interleaver:
         lane = self._lanes[kind]
         apart, headers = {*arrival.headers, *arrival.others}, set(arrival.headers)
         for index, (position, message) in enumerate(zip(arrival.positions, arrival.batch, strict=True)):
-            if index in apart and index not in headers:
+            if (index in apart and index not in headers) or (kind == AUDIO and message.type != AUDIO):
+                # The picture's metadata describes the stream; the sound's own would replace it.
                 continue
             is_key = kind == VIDEO and index not in apart and message.peek(1)[0] >> 4 & 7 == 1
             lane.append(_Item(position, message, index in headers, is_key))

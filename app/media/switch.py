@@ -46,10 +46,21 @@ class OutputSwitch:
         """The last timestamp let through on each track: a new worker says nothing at or before it."""
         return {name: track.last_ms for name, track in self._tracks.items()}
 
-    def returned_ms(self) -> int | None:
-        """Everything at or before this has come back on every track that speaks; None: nothing has."""
-        lasts = [track.last_ms for track in self._tracks.values() if track.last_ms is not None]
-        return min(lasts) if lasts and len(lasts) == len(self._tracks) else None
+    def returned_ms(self, newest_video_ms: int | None, newest_audio_ms: int | None) -> int | None:
+        """Everything of the source at or before this has come back on every track.
+
+        A track that has said all there was, or whose side of the source does not exist, holds nothing back.
+        None: a track that has something to say has not begun.
+        """
+        returned = max(newest_video_ms or 0, newest_audio_ms or 0)
+        for name, track in self._tracks.items():
+            newest = newest_audio_ms if name == AUDIO_TRACK else newest_video_ms
+            if newest is None or (track.last_ms is not None and track.last_ms >= newest):
+                continue
+            if track.last_ms is None:
+                return None
+            returned = min(returned, track.last_ms)
+        return returned
 
     def knows(self, track: str) -> bool:
         return track in self._tracks

@@ -1,0 +1,1 @@
+"""The gateway's doors: RTMP for publishers, workers and viewers; HTTP for HLS, HTTP-FLV, health and metrics."""

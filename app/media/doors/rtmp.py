@@ -1,0 +1,242 @@
+"""The RTMP door: applications `live` (publishers), `play` (viewers) and `worker` (encoding workers).
+
+Who may come in is asked of the gateway before any media is taken. What a refused client is told is the sentence its
+software shows. Leaves RTMP itself to aiortmp.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import structlog
+
+from aiortmp import ConnectionLost, MediaBatch, RtmpError
+from aiortmp.aio import ConnectRequest, PlayRequest, PublishRequest, ServerConnection
+from app.domain.ids import WorkerId
+from app.media.admission import digest, play_name
+from app.media.channel import Channel
+from app.media.gateway import Gateway
+from app.media.source import Publisher
+from app.media.worker_seat import WorkerLink
+
+log = structlog.get_logger()
+
+LIVE: Final = "live"
+PLAY: Final = "play"
+WORKER: Final = "worker"
+WRONG_APP: Final = "no such application: publish to /live, play from /play"
+NOT_A_WORKER: Final = "this worker is not the one the plan names"
+MAX_CONNECTIONS: Final = 2_000
+MAX_PER_ADDRESS: Final = 200
+"""Workers and relays of one machine share an address, so this is wider than for HTTP."""
+
+
+class RtmpDoor:
+    """`factory` makes the handler of each connection for `aiortmp.aio.serve`."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._per_address: dict[str, int] = {}
+        self.connections = 0
+        self.turned_away = 0
+
+    def factory(self, connection: ServerConnection) -> DoorHandler:
+        return DoorHandler(connection, self._gateway, self)
+
+    def enter(self, address: str) -> bool:
+        """Count a connection in; False when there are too many."""
+        held = self._per_address.get(address, 0)
+        if self.connections >= MAX_CONNECTIONS or held >= MAX_PER_ADDRESS:
+            self.turned_away += 1
+            return False
+        self.connections += 1
+        self._per_address[address] = held + 1
+        return True
+
+    def leave(self, address: str) -> None:
+        self.connections -= 1
+        held = self._per_address.pop(address) - 1
+        if held:
+            self._per_address[address] = held
+
+
+class DoorHandler:
+    """One connection. Its application decides what it may ask for."""
+
+    def __init__(self, connection: ServerConnection, gateway: Gateway, door: RtmpDoor) -> None:
+        self._connection = connection
+        self._gateway = gateway
+        self._door = door
+        self._entered: str | None = None
+        self._app = ""
+        self._software: str | None = None
+        self._worker: tuple[Channel, WorkerLink] | None = None
+
+    def on_connect(self, request: ConnectRequest) -> None:
+        if not self._door.enter(request.peer[0]):
+            request.reject(description="too many connections")
+            return
+        self._entered = request.peer[0]
+        self._app = request.app.partition("?")[0].strip("/").partition("/")[0]
+        self._software = request.flash_ver or None
+        if self._app == WORKER:
+            self._connect_worker(request)
+        elif self._app in (LIVE, PLAY):
+            request.accept()
+        else:
+            request.reject(description=WRONG_APP)
+
+    def on_publish(self, request: PublishRequest) -> None:
+        if self._app == LIVE:
+            self._publish_live(request)
+        elif self._worker is not None:
+            self._publish_track(request, *self._worker)
+        else:
+            request.reject(description=WRONG_APP)
+
+    def on_play(self, request: PlayRequest) -> None:
+        if self._app == PLAY:
+            self._play(request)
+        elif self._worker is not None:
+            self._play_source(request, *self._worker)
+        else:
+            request.reject(description=WRONG_APP)
+
+    def on_closed(self, reason: RtmpError | None) -> None:
+        if self._entered is not None:
+            self._door.leave(self._entered)
+            self._entered = None
+        if self._worker is not None:
+            channel, link = self._worker
+            channel.worker.gone(link, f"connection closed: {reason}")
+
+    # --- publishers ------------------------------------------------------------------------------------
+
+    def _publish_live(self, request: PublishRequest) -> None:
+        peer = self._connection.peer
+        channel = self._gateway.publisher_channel(request.name, peer)
+        if isinstance(channel, str):
+            log.info("publisher refused", peer=f"{peer[0]}:{peer[1]}", reason=channel)
+            request.reject(description=channel)
+            return
+        publisher = Publisher(f"{peer[0]}:{peer[1]}", self._software, self._connection.abort)
+        channel.sit_down(publisher)
+        try:
+            request.accept(SourceSink(channel, publisher))
+        except ConnectionLost as error:
+            channel.leave(publisher, str(error))
+            return
+        log.info("publisher accepted", stream_id=channel.plan.stream_id, peer=publisher.peer)
+
+    # --- viewers ---------------------------------------------------------------------------------------
+
+    def _play(self, request: PlayRequest) -> None:
+        name = play_name(request.name)
+        found = self._gateway.by_play_name(name) if name is not None else None
+        if found is None or not found[0].plan.outputs.rtmp_play or found[0].ended:
+            request.reject(description="no such stream")
+            return
+        channel, rendition = found
+        mux = channel.programme.muxes.get(rendition)
+        if mux is None:
+            request.reject(description="this stream is not played over RTMP")
+            return
+        try:
+            play = request.accept()
+        except ConnectionLost:
+            return
+        _, leave = mux.join(play)
+        channel.on_end.append(end := lambda reason: play.finish(description=reason))
+
+        def over(_: str) -> None:
+            leave()
+            if end in channel.on_end:
+                channel.on_end.remove(end)
+
+        play.on_end = over
+
+    # --- workers ---------------------------------------------------------------------------------------
+
+    def _connect_worker(self, request: ConnectRequest) -> None:
+        self._worker = _known_worker(self._gateway, request.args, self._connection.abort)
+        if self._worker is None:
+            log.warning("worker refused", peer=request.peer[0], reason=NOT_A_WORKER)
+            request.reject(description=NOT_A_WORKER)
+            return
+        request.accept()
+
+    def _play_source(self, request: PlayRequest, channel: Channel, link: WorkerLink) -> None:
+        if request.name != "source":
+            request.reject(description="a worker plays `source`")
+            return
+        if link.generation < channel.switch.generation:
+            request.reject(description="a newer generation is encoding")
+            return
+        try:
+            play = request.accept()
+        except ConnectionLost:
+            return
+        play.on_end = lambda reason: channel.worker.gone(link, f"feed ended: {reason}")
+        channel.feed(link, play)
+
+    def _publish_track(self, request: PublishRequest, channel: Channel, link: WorkerLink) -> None:
+        if not channel.switch.knows(request.name):
+            request.reject(description="no such track in this programme")
+            return
+        try:
+            request.accept(TrackSink(channel, link, request.name))
+        except ConnectionLost:
+            return
+
+
+def _known_worker(
+    gateway: Gateway, args: Mapping[str, object], close: Callable[[str], None]
+) -> tuple[Channel, WorkerLink] | None:
+    """The channel and seat that a worker's connect arguments prove a right to; None: none."""
+    stream_id, worker_id, token = args.get("stream_id"), args.get("worker_id"), args.get("token")
+    generation = args.get("generation")
+    if not isinstance(stream_id, str) or not isinstance(worker_id, str) or not isinstance(token, str):
+        return None
+    channel = gateway.by_stream(stream_id)
+    grant = channel.plan.active if channel is not None else None
+    if channel is None or grant is None or not isinstance(generation, int | float):
+        return None
+    proved = hmac.compare_digest(digest(token).encode(), grant.token_sha256.encode())
+    if not proved or worker_id != grant.worker_id or generation != grant.generation:
+        return None
+    return channel, WorkerLink(WorkerId(worker_id), grant.generation, close)
+
+
+class SourceSink:
+    """A publisher's packets, straight into its channel."""
+
+    __slots__ = ("_channel", "_publisher")
+
+    def __init__(self, channel: Channel, publisher: Publisher) -> None:
+        self._channel = channel
+        self._publisher = publisher
+
+    def on_media(self, batch: MediaBatch) -> None:
+        self._channel.on_source(self._publisher, batch)
+
+    def on_end(self, reason: str) -> None:
+        self._channel.leave(self._publisher, reason)
+
+
+class TrackSink:
+    """One encoded track of a worker, into its channel."""
+
+    __slots__ = ("_channel", "_link", "_track")
+
+    def __init__(self, channel: Channel, link: WorkerLink, track: str) -> None:
+        self._channel = channel
+        self._link = link
+        self._track = track
+
+    def on_media(self, batch: MediaBatch) -> None:
+        self._channel.on_track(self._link, self._track, batch)
+
+    def on_end(self, reason: str) -> None:
+        """The worker's connection tells of its end; a track that stops alone shows as a stall."""

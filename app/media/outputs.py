@@ -1,0 +1,79 @@
+"""What a channel sends away by itself: pushes to destinations and the recording. Switched by the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from app.domain.link import DestinationReading
+from app.domain.stream import ChannelPlan, Destination
+from app.media.arrival import Arrival
+from app.media.fanout import FanOut
+from app.media.programme import Programme
+
+
+class Push(Protocol):
+    """One running push."""
+
+    def reading(self) -> DestinationReading: ...
+
+    async def close(self) -> None: ...
+
+
+class Recording(Protocol):
+    """One running recording; `take` hears the highest muxed stream."""
+
+    def take(self, arrival: Arrival) -> None: ...
+
+    @property
+    def bytes_written(self) -> int: ...
+
+    async def close(self) -> None: ...
+
+
+StartPush = Callable[[Destination, FanOut], Push]
+StartRecording = Callable[[ChannelPlan], Recording]
+
+
+class ChannelOutputs:
+    """Starts and stops pushes and the recording as plans come."""
+
+    def __init__(self, *, start_push: StartPush, start_recording: StartRecording) -> None:
+        self._start_push = start_push
+        self._start_recording = start_recording
+        self._pushes: dict[Destination, Push] = {}
+        self._recording: Recording | None = None
+
+    async def apply(self, plan: ChannelPlan, programme: Programme) -> None:
+        """Bring what runs to `plan`. A destination that did not change is not touched."""
+        wanted = set(plan.outputs.destinations)
+        for destination in [known for known in self._pushes if known not in wanted]:
+            await self._pushes.pop(destination).close()
+        for destination in plan.outputs.destinations:
+            mux = programme.muxes.get(destination.rendition or programme.top)
+            if destination not in self._pushes and mux is not None:
+                self._pushes[destination] = self._start_push(destination, mux)
+        if plan.outputs.record and self._recording is None:
+            self._recording = self._start_recording(plan)
+            programme.set_tap(self._recording.take)
+        elif not plan.outputs.record and self._recording is not None:
+            programme.set_tap(None)
+            recording, self._recording = self._recording, None
+            await recording.close()
+
+    def readings(self) -> tuple[DestinationReading, ...]:
+        return tuple(push.reading() for push in self._pushes.values())
+
+    @property
+    def recording_bytes(self) -> int | None:
+        """None when the plan records nothing."""
+        return self._recording.bytes_written if self._recording is not None else None
+
+    async def close(self) -> None:
+        """Stop everything; what was recorded is complete."""
+        for push in self._pushes.values():
+            await push.close()
+        self._pushes.clear()
+        if self._recording is not None:
+            await self._recording.close()
+            self._recording = None

@@ -1,0 +1,198 @@
+"""The programme of one stream: what viewers, destinations and recordings get, and the work for them alone.
+
+Takes arrivals that may be shown: the source's own when it is passed through, else each track of the encoding worker
+behind the output switch. Work for outputs that are off is not done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aiortmp import MediaBatch
+from app.domain.ladder import AUDIO_TRACK, SOURCE_RENDITION, AudioMode
+from app.domain.link import TrackReading
+from app.domain.stream import ChannelPlan, StreamMode
+from app.media.arrival import Arrival
+from app.media.fanout import FanOut
+from app.media.hls.packager import Packager
+from app.media.interleave import Interleaver
+from app.media.join import Headers
+from app.media.rates import TrackMeter
+from app.media.timeline import AUDIO, VIDEO
+
+Tap = Callable[[Arrival], None]
+
+
+def track_names(plan: ChannelPlan) -> tuple[str, ...]:
+    """The tracks of the programme that `plan` describes, the picture's first."""
+    if plan.mode is StreamMode.PASSTHROUGH:
+        return (SOURCE_RENDITION, AUDIO_TRACK)
+    names = tuple(rendition.name for rendition in plan.ladder.renditions)
+    return names if plan.ladder.audio.mode is AudioMode.OFF else (*names, AUDIO_TRACK)
+
+
+def muxed_names(plan: ChannelPlan) -> tuple[str, ...]:
+    """The single streams, picture and sound together, that viewers can ask for; the highest first."""
+    if plan.mode is StreamMode.PASSTHROUGH:
+        return (SOURCE_RENDITION,)
+    return tuple(rendition.name for rendition in plan.ladder.renditions) or (AUDIO_TRACK,)
+
+
+class Programme:
+    def __init__(self, plan: ChannelPlan) -> None:
+        self._plan = plan
+        self._passthrough = plan.mode is StreamMode.PASSTHROUGH
+        self.meters = {name: TrackMeter() for name in track_names(plan)}
+        self.muxes: dict[str, FanOut] = {}
+        self._interleavers: dict[str, Interleaver] = {}
+        self._headers: dict[str, Headers] = {}
+        self.packager: Packager | None = None
+        self._tap: Tap | None = None
+        self.apply(plan)
+
+    def apply(self, plan: ChannelPlan) -> None:
+        """Switch outputs on and off as `plan` says; the ladder stays what it was."""
+        self._plan = plan
+        wanted = self._wanted()
+        for name in [name for name in self.muxes if name not in wanted]:
+            del self.muxes[name]
+        for name in wanted - set(self.muxes):
+            self.muxes[name] = mux = FanOut()
+            for track in (AUDIO_TRACK, name):
+                for message in self._headers[track].messages(0) if track in self._headers else ():
+                    mux.headers.learn(message)
+        for name in () if self._passthrough else muxed_names(plan):
+            if name in wanted or (name == self.top and self._tap is not None):
+                self._interleavers.setdefault(name, Interleaver())
+            else:
+                self._interleavers.pop(name, None)
+        if not plan.outputs.hls:
+            self.packager = None
+
+    def set_tap(self, tap: Tap | None) -> None:
+        """`tap` hears the highest muxed stream, headers known so far first."""
+        self._tap = tap
+        self.apply(self._plan)
+        if tap is not None:
+            for track in (self.top, AUDIO_TRACK):
+                known = self._known(track)
+                if known is not None:
+                    tap(known)
+
+    @property
+    def top(self) -> str:
+        return muxed_names(self._plan)[0]
+
+    def begin(self, zero_wall_ms: int) -> None:
+        """The timeline exists: package from here on, in a new playlist when the old one has ended."""
+        if self._plan.outputs.hls and (self.packager is None or self.packager.ended):
+            self.packager = Packager(
+                segment_ms=self._plan.timing.segment_ms,
+                zero_wall_ms=zero_wall_ms,
+                renditions=() if self._passthrough else [r.name for r in self._plan.ladder.renditions],
+            )
+            for track in self._headers:
+                known = self._known(track)
+                if known is not None:
+                    self.packager.push(track, known)
+
+    def push_source(self, arrival: Arrival) -> None:
+        """Packets of the publisher, picture and sound together: the programme of a stream passed through."""
+        self._count_source(arrival)
+        if arrival.headers:
+            self._learn(SOURCE_RENDITION, arrival)
+        if self.packager is not None:
+            self.packager.push(SOURCE_RENDITION, arrival)
+        self._emit(SOURCE_RENDITION, arrival)
+
+    def push_track(self, name: str, arrival: Arrival) -> None:
+        """Packets of one track that the output switch let through."""
+        meter = self.meters.get(name)
+        if meter is not None:
+            meter.count(arrival, arrival.frames)
+        if arrival.headers:
+            self._learn(name, arrival)
+        if self.packager is not None:
+            self.packager.push(name, arrival)
+        for rendition, interleaver in self._interleavers.items():
+            if name in (rendition, AUDIO_TRACK):
+                merged = interleaver.push(AUDIO if name == AUDIO_TRACK else VIDEO, arrival)
+                if merged is not None:
+                    self._emit(rendition, merged)
+
+    def pause(self) -> None:
+        """The source is gone for now: show all that came."""
+        for rendition, interleaver in self._interleavers.items():
+            rest = interleaver.flush()
+            if rest is not None:
+                self._emit(rendition, rest)
+        for mux in self.muxes.values():
+            mux.pause()
+        if self.packager is not None:
+            self.packager.flush()
+
+    def end(self) -> None:
+        """The programme is over."""
+        self.pause()
+        if self.packager is not None:
+            self.packager.end()
+
+    def readings(self, now_s: float) -> tuple[TrackReading, ...]:
+        for meter in self.meters.values():
+            meter.close_interval(now_s)
+        return tuple(
+            TrackReading(name, meter.frames, meter.bytes, meter.bps, meter.fps, meter.last_ms)
+            for name, meter in self.meters.items()
+            if meter.frames
+        )
+
+    @property
+    def newest_ms(self) -> int | None:
+        """How far the programme is: the picture, or the sound of a programme without one."""
+        picture = [m.last_ms for name, m in self.meters.items() if name != AUDIO_TRACK and m.last_ms is not None]
+        if picture:
+            return max(picture)
+        sound = self.meters.get(AUDIO_TRACK)
+        return sound.last_ms if sound is not None else None
+
+    @property
+    def viewers(self) -> int:
+        return sum(mux.readers for mux in self.muxes.values())
+
+    @property
+    def dropped(self) -> int:
+        return sum(mux.dropped for mux in self.muxes.values())
+
+    def _learn(self, track: str, arrival: Arrival) -> None:
+        known = self._headers.setdefault(track, Headers())
+        for index in arrival.headers:
+            known.learn(arrival.batch[index])
+
+    def _known(self, track: str) -> Arrival | None:
+        """The headers of `track` as an arrival of their own."""
+        messages = self._headers[track].messages(0) if track in self._headers else []
+        if not messages:
+            return None
+        return Arrival(MediaBatch.of(messages), [0] * len(messages), range(len(messages)), (), None, 0, 0)
+
+    def _wanted(self) -> set[str]:
+        outputs = self._plan.outputs
+        names = muxed_names(self._plan)
+        wanted = set(names) if outputs.rtmp_play or outputs.http_flv else set()
+        wanted |= {destination.rendition or names[0] for destination in outputs.destinations}
+        return wanted & set(names)
+
+    def _emit(self, rendition: str, arrival: Arrival) -> None:
+        mux = self.muxes.get(rendition)
+        if mux is not None:
+            mux.push(arrival)
+        if self._tap is not None and rendition == self.top:
+            self._tap(arrival)
+
+    def _count_source(self, arrival: Arrival) -> None:
+        picture, sound = self.meters[SOURCE_RENDITION], self.meters[AUDIO_TRACK]
+        if arrival.video_frames:
+            picture.count(arrival, arrival.video_frames)
+            sound.count_frames(arrival, arrival.audio_frames)
+        else:
+            sound.count(arrival, arrival.audio_frames)

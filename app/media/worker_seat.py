@@ -1,0 +1,129 @@
+"""The encoding worker's seat of a channel: feeds it the source, takes its tracks through the output switch.
+
+One worker sits here at a time. A newer generation takes the seat when its feed begins, not when it is announced, so
+the old one speaks until then. Leaves to the door how a worker proves who it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from aiortmp import MediaBatch, amf0
+from app.domain.ids import WorkerId
+from app.media.arrival import Arrival, arrive, data_message
+from app.media.fanout import Outlet
+from app.media.join import Headers
+from app.media.progress import WorkerProgress
+from app.media.ring import ReplayRing
+from app.media.switch import OutputSwitch
+from app.media.timeline import Timeline
+
+FEED_MAX_BYTES = 48 * 1024 * 1024
+"""A worker with this much unread source behind it will not catch up."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLink:
+    """A worker's connection. `close` cuts it with the reason for the log."""
+
+    worker_id: WorkerId
+    generation: int
+    close: Callable[[str], None]
+
+
+class WorkerSeat:
+    """`on_frames(track, arrival)` hears what passed the switch, `on_down(link, reason)` that a worker is over."""
+
+    def __init__(
+        self,
+        *,
+        timeline: Timeline,
+        switch: OutputSwitch,
+        ring: ReplayRing,
+        on_frames: Callable[[str, Arrival], None],
+        on_down: Callable[[WorkerLink, str], None],
+    ) -> None:
+        self._timeline = timeline
+        self._switch = switch
+        self._ring = ring
+        self._on_frames = on_frames
+        self._on_down = on_down
+        self._outlet: Outlet | None = None
+        self.link: WorkerLink | None = None
+        self.progress: WorkerProgress | None = None
+
+    @property
+    def is_fed(self) -> bool:
+        return self._outlet is not None
+
+    def feed(self, link: WorkerLink, outlet: Outlet, headers: Headers, now_s: float) -> bool:
+        """Begin to feed `link`; False when a newer generation sits here. The one before it is told to go."""
+        if not self._switch.hand_over(link.generation):
+            return False
+        self.remove(f"replaced by generation {link.generation}")
+        self.link, self._outlet, self.progress = link, outlet, WorkerProgress(now_s)
+        start_after = self._switch.start_after()
+        outlet.send(MediaBatch.of([data_message(_feed_start(link.generation, start_after))]))
+        known = [position for position in start_after.values() if position is not None]
+        after = min(known) if known and len(known) == len(start_after) else None
+        replay = self._ring.replay(after)
+        messages = headers.messages(self._ring.start_ms or self._timeline.newest_ms or 0)
+        if messages:
+            outlet.send(MediaBatch.of(messages))
+        for batch in replay:
+            outlet.send(batch)
+        if replay:
+            self.progress.source(now_s)
+        return True
+
+    def push_source(self, arrival: Arrival, now_s: float) -> None:
+        """Hand live source packets to the worker, if one is fed."""
+        outlet = self._outlet
+        if outlet is None or self.progress is None:
+            return
+        if outlet.buffered_bytes > FEED_MAX_BYTES:
+            self.remove("the worker does not read its feed")
+            return
+        outlet.send(arrival.batch)
+        if arrival.frames:
+            self.progress.source(now_s)
+
+    def take(self, link: WorkerLink, track: str, batch: MediaBatch, now_s: float, newest_ms: int | None) -> None:
+        """Packets of one track that `link` encoded; `newest_ms` is how far the source is."""
+        arrival = arrive(batch, self._around)
+        passed = self._switch.admit(track, link.generation, arrival)
+        if passed is None:
+            return
+        if passed.frames and self.progress is not None and link is self.link:
+            lag_ms = None if newest_ms is None else max(0, newest_ms - passed.positions[-1])
+            self.progress.programme(now_s, lag_ms)
+        self._on_frames(track, passed)
+
+    def check(self, now_s: float) -> None:
+        """Let a worker go that stands still."""
+        if self.progress is not None and (silence_s := self.progress.stalled(now_s)) is not None:
+            self.remove(f"no programme frame for {silence_s:.1f} s while the source flows")
+
+    def gone(self, link: WorkerLink, reason: str) -> None:
+        """`link`'s connection ended by itself."""
+        if link is self.link:
+            self.remove(reason)
+
+    def remove(self, reason: str) -> None:
+        """Clear the seat and say so; nothing happens when it is empty."""
+        link = self.link
+        if link is None:
+            return
+        self.link = self._outlet = self.progress = None
+        link.close(reason)
+        self._on_down(link, reason)
+
+    def _around(self, stamps: Sequence[tuple[int, int]]) -> list[int]:
+        return [self._timeline.around(stamp) for _, stamp in stamps]
+
+
+def _feed_start(generation: int, start_after: object) -> bytes:
+    """The data message that opens a feed: nothing at or before `start_after` of a track may be sent."""
+    assert isinstance(start_after, dict), "the switch gives one entry for each track"
+    return amf0.encode(["onFeedStart", {"generation": generation, "start_after": start_after}])
