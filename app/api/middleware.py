@@ -12,7 +12,7 @@ from aiohttp import web
 
 from app.api import problems
 from app.api.connections import GuardedHandler
-from app.domain.errors import ManagerError
+from app.domain.errors import ManagerError, NotAllowed, NotAuthenticated, Unavailable
 
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 _GIVEN_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -68,19 +68,25 @@ def _route(request: web.Request) -> str:
     return f"{request.method} {resource.canonical if resource is not None else '?'}"
 
 
+_HTTP: Final[dict[int, tuple[type[ManagerError], str]]] = {
+    401: (NotAuthenticated, "a valid token is needed"),
+    403: (NotAllowed, "this is not allowed"),
+    404: (problems.NoSuchRoute, "there is no such route"),
+    405: (problems.WrongMethod, "the route has no such method"),
+    413: (problems.BodyTooLarge, "the body is too large"),
+    503: (Unavailable, "this part is not ready yet"),
+}
+
+
 def _from_http(error: web.HTTPException, request_id: str) -> web.StreamResponse:
-    instance = instance_of(request_id)
+    """aiohttp's own refusals, and those of handlers that are no rows, as problems."""
     if error.status < 400:
         raise error
-    if error.status == 404:
-        return problems.answer(problems.NoSuchRoute("there is no such route"), instance=instance)
+    kind, detail = _HTTP.get(error.status, (problems.MalformedRequest, error.reason))
+    response = problems.answer(kind(detail), instance=instance_of(request_id))
     if isinstance(error, web.HTTPMethodNotAllowed):
-        response = problems.answer(problems.WrongMethod("the route has no such method"), instance=instance)
         response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
-        return response
-    if error.status == 413:
-        return problems.answer(problems.BodyTooLarge("the body is too large"), instance=instance)
-    return problems.answer(problems.MalformedRequest(error.reason), instance=instance)
+    return response
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:

@@ -7,6 +7,7 @@ from app.domain.events import Event
 from app.domain.secret import Secret
 from app.runtime.bus import Bus
 from app.services.encoder_service import EncoderService
+from app.services.gateways import Gateways
 from app.services.key_service import KeyService
 from app.services.load_balancer import LoadBalancer
 from app.services.stream_service import StreamService
@@ -21,6 +22,7 @@ class ControlServices:
     balancer: LoadBalancer
     validator: StreamValidator
     keys: KeyService
+    gateways: Gateways
     bus: Bus[Event]
     link: LinkServer
 

@@ -1,0 +1,109 @@
+"""The control plane's process: services, link and doors on one port, until it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from app.api.application import build
+from app.api.connections import GuardedSite
+from app.api.limits import DoorLimits
+from app.api.services import DoorServices
+from app.assembly.control_services import ControlServices
+from app.assembly.settings import Settings
+from app.domain.access import Principal, Scope
+from app.domain.errors import Unavailable
+from app.domain.ids import KeyId
+from app.domain.session import Playback, StreamRecord
+from app.monitoring.exporter import Exporter
+from app.services import gateways
+
+SHUTDOWN_S: Final = 5.0
+"""Requests that still run get so long to end."""
+SEES_ALL: Final = Principal(KeyId("exporter"), "", frozenset({Scope.ADMIN}))
+
+log = structlog.get_logger("control")
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    port: int
+    services: ControlServices
+
+
+async def run(settings: Settings) -> None:
+    """Until SIGTERM or SIGINT. Streams go on without this process and are adopted by the next one."""
+    told_to_end = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told_to_end.set)
+    async with serving(settings) as served:
+        log.info("control listens", host=settings.control_host, port=served.port)
+        await told_to_end.wait()
+        log.info("control ends")
+
+
+@asynccontextmanager
+async def serving(settings: Settings, limits: DoorLimits | None = None) -> AsyncIterator[Served]:
+    """Everything of control, served until the block is left."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    services = await ControlServices.start(
+        database_url=settings.database_url,
+        link_token=settings.link_token,
+        key_pepper=settings.key_pepper,
+        seal_key=settings.seal_key,
+        bootstrap_api_key=settings.bootstrap_api_key or None,
+    )
+    try:
+        async with _doors(settings, services, limits or DoorLimits()) as port:
+            yield Served(port, services)
+    finally:
+        await services.close()
+
+
+@asynccontextmanager
+async def _doors(settings: Settings, services: ControlServices, limits: DoorLimits) -> AsyncIterator[int]:
+    exporter = Exporter(fleet=services.encoders.list, streams=lambda: services.streams.all_health(SEES_ALL))
+    unlisten = services.bus.listen(exporter.hear)
+    doors = build(door_services(services, exporter), limits=limits, trusted=settings.trusted_proxies)
+    doors.app.router.add_get("/link", services.link.handle)
+    runner = web.AppRunner(doors.app, shutdown_timeout=SHUTDOWN_S)
+    await runner.setup()
+    site = GuardedSite(runner, host=settings.control_host, port=settings.control_port, limits=limits)
+    try:
+        port = await site.start()
+        await doors.start()
+        yield port
+    finally:
+        site.stop_listening()
+        await doors.close()
+        await runner.cleanup()
+        unlisten()
+
+
+def door_services(services: ControlServices, exporter: Exporter) -> DoorServices:
+    return DoorServices(
+        streams=services.streams,
+        encoders=services.encoders,
+        balancer=services.balancer,
+        keys=services.keys,
+        bus=services.bus,
+        ready=services.ready,
+        playback=lambda record: playback(services.gateways, record),
+        media_origins=lambda: tuple(hello.http_url.rstrip("/") for hello in services.gateways.connected()),
+        prometheus=exporter.text,
+    )
+
+
+def playback(known: gateways.Gateways, record: StreamRecord) -> Playback:
+    """Where `record` plays; nothing while its gateway has not been met."""
+    with suppress(Unavailable):
+        return gateways.playback(known.of(record.gateway_id), record)
+    return Playback(None, None, None)
