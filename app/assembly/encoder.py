@@ -18,7 +18,7 @@ from app.domain.ids import EncoderId, HostId, NodeId
 from app.media.encoding.node import EncoderNode
 from app.media.encoding.probe import probe_all
 from app.ports.host import HostFacts
-from app.version import VERSION
+from app.version import __version__
 
 WORKER_COMMAND = (sys.executable, "-m", "app.assembly.worker")
 PLANNED_PIXELS_PER_S_PER_CORE = 45_000_000.0
@@ -39,7 +39,7 @@ async def run(settings: Settings) -> None:
         log.info("encoder probed", codec=probe.codec, works=probe.works, reason=probe.reason)
     node = EncoderNode(
         info=describe(settings, facts, probes),
-        version=VERSION,
+        version=__version__,
         host=machine,
         uplink=WebSocketUplink(control_url=settings.control_url, token=settings.link_token),
         command=WORKER_COMMAND,

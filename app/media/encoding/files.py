@@ -7,6 +7,7 @@ and hosts. Leaves to others: pace, encoding.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from app.domain.errors import InvalidRequest, NotFound
+from app.domain.ladder import FrameRate
 from app.media.encoding.nal import avc_record, hevc_record, length_prefixed
 from app.media.encoding.packets import AudioConfig, AudioPacket, SourceItem, VideoConfig, VideoPacket
 
@@ -28,6 +30,17 @@ _OPEN_OPTIONS: Final = {
     "analyzeduration": "5000000",
 }
 _FROM_ANNEX_B: Final = ("h264", "hevc")
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """Codecs by FFmpeg's names. None: the file has no such track, or does not say."""
+
+    video_codec: str | None
+    audio_codec: str | None
+    width: int | None
+    height: int | None
+    frame_rate: FrameRate | None
 
 
 def open_file(path: Path) -> InputContainer:
@@ -126,3 +139,18 @@ def _asc_of_adts(data: bytes) -> bytes:
 
 def _without_adts(data: bytes) -> bytes:
     return data[7 if data[1] & 1 else 9 :]
+
+
+def file_facts(path: Path) -> FileFacts:
+    """Raises as `open_file`."""
+    with open_file(path) as container:
+        video = container.streams.video[0] if container.streams.video else None
+        audio = container.streams.audio[0] if container.streams.audio else None
+        rate = video.average_rate if video is not None else None
+        return FileFacts(
+            video_codec=video.codec_context.codec.canonical_name if video is not None else None,
+            audio_codec=audio.codec_context.codec.canonical_name if audio is not None else None,
+            width=video.codec_context.width if video is not None else None,
+            height=video.codec_context.height if video is not None else None,
+            frame_rate=FrameRate(rate.numerator, rate.denominator) if rate else None,
+        )
