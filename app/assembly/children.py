@@ -44,7 +44,7 @@ class Child:
         self.plan = plan
         self.restarts = Restarts()
         self._process: asyncio.subprocess.Process | None = None
-        self._stopping = False
+        self._stop_asked = asyncio.Event()
 
     @property
     def pid(self) -> int | None:
@@ -54,12 +54,12 @@ class Child:
 
     async def keep_running(self) -> None:
         """Returns after `stop()`. Raises InvalidSettings when the child says that its settings are the fault."""
-        while not self._stopping:
+        while not self._stop_asked.is_set():
             began = monotonic()
             process = await self._start()
             code = await process.wait()
             self._sweep(process.pid)
-            if self._stopping:
+            if self._stop_asked.is_set():
                 return
             if code == EXIT_SETTINGS:
                 raise InvalidSettings(f"{self.plan.name} refuses its settings; the lines above say why")
@@ -88,7 +88,7 @@ class Child:
 
     async def stop(self) -> None:
         """Ask, wait, then kill; done when it and its group are gone."""
-        self._stopping = True
+        self._stop_asked.set()
         process = self._process
         if process is None or process.returncode is not None:
             return

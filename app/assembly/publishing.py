@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -20,7 +23,7 @@ def publish_to(access: Access, *, source: str, stream: str | None, key: str | No
     if source != "testcard" and not Path(source).is_file():
         fail(f"{source} is no file", hint="name a video file, or `testcard`")
     if stream is not None:
-        server = str(call(access, "GET", f"/api/streams/{quoted(stream)}")["rtmp_url"])
+        server = publishers_door(call(access, "GET", f"/api/streams/{quoted(stream)}"))
         text = key if key is not None else typer.prompt("stream key", hide_input=True)
         return _send(source, server, Secret(text), loop=loop)
     opened = open_stream(access, resolution="1280x720", bitrate=2_500_000, fps=30, name=Path(source).name)
@@ -34,6 +37,15 @@ def publish_to(access: Access, *, source: str, stream: str | None, key: str | No
     finally:
         call(access, "DELETE", f"/api/streams/{quoted(stream_id)}")
         typer.echo(f"stream {stream_id} ended")
+
+
+def publishers_door(stream: Mapping[str, Any]) -> str:
+    """The RTMP address for publishers: the listener that viewers dial too, under its other application name."""
+    viewers = (stream.get("playback") or {}).get("rtmp")
+    if not viewers:
+        fail("the gateway of this stream is not known", hint="is it running? `encoder-manager doctor` looks")
+    parts = urlsplit(str(viewers))
+    return f"{parts.scheme}://{parts.netloc}/live"
 
 
 def _send(source: str, server: str, key: Secret, *, loop: bool) -> int:

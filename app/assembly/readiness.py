@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Final
 
 import aiohttp
@@ -46,8 +47,8 @@ async def _missing(session: aiohttp.ClientSession, settings: Settings, encoders:
     status, text = await _get(session, f"{control}/api/encoders", headers)
     if status != 200:
         return f"control says {status} when asked for its encoders"
-    online = text.count('"online"')
-    return None if online >= encoders else f"{online} of {encoders} encoders are online"
+    there = [entry for entry in json.loads(text)["encoders"] if entry["state"] not in ("suspect", "offline")]
+    return None if len(there) >= encoders else f"{len(there)} of {encoders} encoders are there"
 
 
 async def _get(session: aiohttp.ClientSession, url: str, headers: dict[str, str] | None = None) -> tuple[int, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -44,12 +43,9 @@ def examine(access: Access) -> list[Finding]:
     reached = _reach("control reachable", parts.hostname or "", port, "start it with `encoder-manager up`")
     if reached.advice:
         return [reached]
-    findings = [reached]
-    status = call(access, "GET", "/api/monitoring/status")
-    findings.append(Finding("API key accepted", "yes"))
-    findings.append(_encoders(call(access, "GET", "/api/encoders")))
-    findings.extend(_gateways(status))
-    return findings
+    fleet = call(access, "GET", "/api/encoders/system/status")
+    accepted = Finding("API key accepted", "yes")
+    return [reached, accepted, _gateways(fleet), _encoders(call(access, "GET", "/api/encoders"))]
 
 
 def _encoders(answer: dict[str, Any]) -> Finding:
@@ -62,27 +58,15 @@ def _encoders(answer: dict[str, Any]) -> Finding:
     return Finding(question, ", ".join(online))
 
 
-def _gateways(status: dict[str, Any]) -> list[Finding]:
-    gateways = status.get("gateways") or []
-    if not gateways:
-        return [Finding("gateway connected", "none", "run `encoder-manager gateway`")]
-    advice = "is the port open in the firewall, and public_host right?"
-    return [
-        _reach(
-            f"gateway {entry['gateway_id']} reachable for publishers",
-            entry["rtmp_host"],
-            entry["rtmp_port"],
-            advice,
-        )
-        for entry in gateways
-        if "rtmp_host" in entry
-    ]
+def _gateways(fleet: dict[str, Any]) -> Finding:
+    connected = fleet["gateways_connected"]
+    advice = "run `encoder-manager gateway`; its link token must be control's" if not connected else None
+    return Finding("gateways connected", str(connected), advice)
 
 
 def _reach(question: str, host: str, port: int, advice: str) -> Finding:
-    connect: Callable[..., socket.socket] = socket.create_connection
     try:
-        connect((host, port), timeout=3).close()
+        socket.create_connection((host, port), timeout=3).close()
     except OSError as error:
         return Finding(question, f"{host}:{port}: {error.strerror or error}", advice)
     return Finding(question, f"{host}:{port}")

@@ -12,7 +12,7 @@ from app.cli.streams import quoted
 
 app = typer.Typer(help="See the fleet; take an encoder out of it and put it back.", no_args_is_help=True)
 EncoderArgument = Annotated[str, typer.Argument(metavar="ENCODER", help="Encoder id.")]
-COLUMNS = ("encoder_id", "state", "kind", "name", "host_id", "region")
+COLUMNS = ("encoder_id", "state", "score", "kind", "streams_primary", "streams_backup", "host_id", "region")
 
 
 @app.command("list")

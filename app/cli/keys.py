@@ -33,7 +33,7 @@ def create(
         list[str] | None, typer.Option(help="read, streams, encoders or admin; may be repeated.")
     ] = None,
     tenant: Annotated[str, typer.Option(help="Whose streams it sees.")] = "default",
-    days: Annotated[int, typer.Option(min=1, max=3650, help="Days until it expires.")] = 90,
+    days: Annotated[int, typer.Option(min=1, max=730, help="Days until it expires.")] = 90,
     as_json: Json = False,
 ) -> None:
     """Make a key. It is shown this once."""
@@ -47,8 +47,9 @@ def create(
     if as_json:
         show_json(answer)
     else:
-        typer.echo(answer["key"])
-        typer.echo(f"{answer['key_id']}, until {answer['expires_at']}; it is not shown again", err=True)
+        key = answer["key"]
+        typer.echo(answer["api_key"])
+        typer.echo(f"{key['key_id']}, until {key['expires_at']}; it is not shown again", err=True)
 
 
 @app.command()

@@ -11,7 +11,7 @@ from app.cli.output import Json, show_fields, show_json, show_table
 
 app = typer.Typer(help="Open, look at and end streams.", no_args_is_help=True)
 StreamArgument = Annotated[str, typer.Argument(metavar="STREAM", help="Stream id, str_...")]
-COLUMNS = ("stream_id", "state", "name", "primary", "backup", "created_at")
+COLUMNS = ("stream_id", "state", "name", "primary_encoder_id", "backup_encoder_id", "created_at")
 
 
 @app.command("list")

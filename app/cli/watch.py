@@ -11,7 +11,10 @@ from app.cli.client import call
 from app.cli.output import Json, cell
 from app.cli.streams import StreamArgument, quoted
 
-FIELDS = ("state", "score", "primary_id", "generation", "bitrate", "dropped_frames", "cpu_usage", "protected")
+FIELDS = (
+    *("state", "score", "primary_encoder_id", "generation"),
+    *("bitrate", "dropped_frames", "cpu_usage", "protected"),
+)
 
 
 def watch(

@@ -126,7 +126,7 @@ def test_draining_is_asked_of_the_encoder(control: type[Control]) -> None:
 
 
 def test_a_key_is_the_only_thing_on_standard_output(control: type[Control]) -> None:
-    control.answers["POST /api/keys"] = 201, {"key": "emk_live_new", "key_id": "key_1", "expires_at": "2030"}
+    control.answers["POST /api/keys"] = 201, {"api_key": "emk_live_new", "key": {"key_id": "key_1", "expires_at": "2030"}}
     assert run("keys", "create", "for me").stdout == "emk_live_new\n"
 
 
