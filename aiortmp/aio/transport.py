@@ -219,9 +219,8 @@ class Connection(asyncio.Protocol):
             self._cut = self._loop.call_later(self._limits.close_s, self._transport.abort)
 
     def _arm(self) -> None:
-        due = self._session.due
-        if due is not None and self._reason is None:
-            self._timer = self._loop.call_at(due, self._on_timer)
+        if self._reason is None:
+            self._timer = self._loop.call_at(self._session.due, self._on_timer)
 
     def _on_timer(self) -> None:
         if self._reason is not None or self.is_closed:

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from aiortmp.chunk.message import Message
 from aiortmp.chunk.reader import ChunkReader
-from aiortmp.errors import LimitExceeded, ProtocolError
+from aiortmp.errors import LimitExceeded
 from aiortmp.limits import Limits
 from aiortmp.media import MediaBatch, MessageType
 from aiortmp.message.command import Command, encode_command, parse_command
@@ -51,6 +51,7 @@ class Session:
         self._setup_deadline: float | None = now + limits.handshake_s
         self._last_heard = now
         self._pinged = False
+        self._peer_answers_pings = False
 
     @property
     def has_data(self) -> bool:
@@ -64,7 +65,7 @@ class Session:
         return data
 
     @property
-    def due(self) -> float | None:
+    def due(self) -> float:
         """When `tick` has something to do at the latest."""
         idle = self._last_heard + self.limits.idle_s * (1.0 if self._pinged else 0.5)
         return idle if self._setup_deadline is None else min(idle, self._setup_deadline)
@@ -77,6 +78,9 @@ class Session:
             raise LimitExceeded("setup_s", "nothing was published or played in time")
         silent_s = now - self._last_heard
         if silent_s >= self.limits.idle_s:
+            if self._may_be_silent():
+                self._last_heard, self._pinged = now, False
+                return
             raise LimitExceeded("idle_s", "peer has been silent for too long")
         if self._handshake is None and not self._pinged and silent_s >= self.limits.idle_s / 2:
             self._pinged = True
@@ -96,7 +100,6 @@ class Session:
                 return events
             self._handshake = None
             self._setup_deadline = now + self.limits.setup_s
-            self._handshake_done()
             events.append(HandshakeDone())
         for item in self.reader.feed(data):
             if type(item) is MediaBatch:
@@ -129,16 +132,18 @@ class Session:
             self._user_control(message.payload)
         elif kind == MessageType.WINDOW_ACK_SIZE:
             self._window_bytes = max(parse_u32(message.payload), _SMALLEST_WINDOW_BYTES)
-        elif kind not in _IGNORED:
-            raise ProtocolError(f"message type {kind} is unknown")
+        # Acknowledgements, bandwidths, shared objects and types unknown to us ask nothing of us.
 
     def _user_control(self, body: bytes) -> None:
         event, values = parse_user_control(body)
-        if event == UserControl.PING_REQUEST and values:
+        if event == UserControl.PING_RESPONSE:
+            self._peer_answers_pings = True
+        elif event == UserControl.PING_REQUEST and values:
             self._outgoing.append(user_control(UserControl.PING_RESPONSE, values[0]))
 
-    def _handshake_done(self) -> None:
-        """For the role: what it sends first."""
+    def _may_be_silent(self) -> bool:
+        """For the role: whether a silent peer is kept."""
+        return False
 
     def _media(self, batch: MediaBatch, events: list[Event]) -> None:
         """For the role: pass on or drop."""
@@ -147,13 +152,3 @@ class Session:
     def _command(self, command: Command, events: list[Event]) -> None:
         """For the role: obey or answer."""
         raise NotImplementedError
-
-
-_IGNORED: Final = frozenset(
-    (
-        MessageType.ACKNOWLEDGEMENT,
-        MessageType.SET_PEER_BANDWIDTH,
-        MessageType.SHARED_OBJECT,
-        MessageType.SHARED_OBJECT_AMF3,
-    )
-)

@@ -89,6 +89,10 @@ class ClientSession(Session):
         self._send_command(Command(name, float(self._last_transaction), arguments, stream_id))
         return self._last_transaction
 
+    def _may_be_silent(self) -> bool:
+        # Many servers never answer a ping, nor say anything while a client publishes.
+        return not self._peer_answers_pings
+
     def _media(self, batch: MediaBatch, events: list[Event]) -> None:
         events.append(batch)
 
