@@ -9,13 +9,10 @@ Leaves to others: containers, RTMP, the clock's meaning.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from fractions import Fraction
 from threading import Lock, Thread
 from typing import Final
 
 import av
-from av.video.frame import VideoFrame
 
 from app.domain.errors import InvalidRequest, ManagerError, Unavailable
 from app.domain.ladder import AUDIO_TRACK, Rendition
@@ -25,7 +22,6 @@ from app.media.encoding.colour import Colour
 from app.media.encoding.conduit import Closed, Conduit
 from app.media.encoding.decoder import VideoDecoder
 from app.media.encoding.encoder import VideoEncoder
-from app.media.encoding.grid import FrameGate, Verdict
 from app.media.encoding.meter import Meter
 from app.media.encoding.packets import (
     AudioConfig,
@@ -35,43 +31,18 @@ from app.media.encoding.packets import (
     TrackPacket,
     VideoConfig,
     VideoEnd,
-    VideoHeader,
     VideoPacket,
 )
-from app.media.encoding.scaler import Scaler
+from app.media.encoding.rungs import Picture, Rung, Shot, share_out
 from app.media.encoding.sound import Sound
 from app.runtime.clock import monotonic
 
 _INBOX_PACKETS: Final = 4096
 """Half a minute of 60 fps with sound: what a replay after a failover can bring at once."""
 _PICTURES: Final = 3
-_SHOTS: Final = 3
 _OUTBOX_PACKETS: Final = 512
-IDLE_FLUSH_S: Final = 1.0
+IDLE_FLUSH_S: Final = 0.5
 """A live source silent for so long may be gone: the frames that the encoders hold back are let out."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Picture:
-    frame: VideoFrame
-    aspect: Fraction
-
-
-@dataclass(frozen=True, slots=True)
-class _Shot:
-    frame: VideoFrame
-    is_key: bool
-    colour: Colour
-
-
-class _Rung:
-    """One rendition on its way: its gate and scaler belong to the scaling thread, the encoder to its own."""
-
-    def __init__(self, rendition: Rendition, interval_ms: int, start_after_ms: int | None) -> None:
-        self.rendition = rendition
-        self.gate = FrameGate(rendition.frame_rate, interval_ms, start_after_ms)
-        self.scaler = Scaler(rendition.width, rendition.height)
-        self.shots: Conduit[_Shot] = Conduit(_SHOTS)
 
 
 class Pipeline:
@@ -99,10 +70,10 @@ class Pipeline:
         self._decoder_threads = decoder_threads
         self._on_problem = on_problem
         self._inbox: Conduit[SourceItem] = Conduit(_INBOX_PACKETS)
-        self._pictures: Conduit[_Picture] = Conduit(_PICTURES)
+        self._pictures: Conduit[Picture] = Conduit(_PICTURES)
         self.outbox: Conduit[ProgrammeItem] = Conduit(_OUTBOX_PACKETS, on_item=on_output)
         self._rungs = [
-            _Rung(rendition, settings.keyframe_interval_ms, after.get(rendition.name))
+            Rung(rendition, settings.keyframe_interval_ms, after.get(rendition.name))
             for rendition in settings.ladder.renditions
         ]
         self._sound = Sound(settings.ladder.audio, after.get(AUDIO_TRACK))
@@ -157,8 +128,17 @@ class Pipeline:
         works += [(f"encode-{rung.rendition.name}", self._encoder_of(rung)) for rung in self._rungs]
         return [Thread(target=self._supervise, args=(work,), name=name, daemon=True) for name, work in works]
 
-    def _encoder_of(self, rung: _Rung) -> Callable[[], None]:
-        return lambda: self._encode(rung)
+    def _encoder_of(self, rung: Rung) -> Callable[[], None]:
+        emit = self._emit_measured if rung is self._rungs[0] else self.outbox.put
+        return lambda: rung.encode(self._open_encoder, emit, idle_flush_s=self._idle_flush_s)
+
+    def _open_encoder(self, rendition: Rendition, colour: Colour) -> VideoEncoder:
+        return VideoEncoder(rendition, name=self._encoder_name, preset=self._settings.preset, colour=colour)
+
+    def _emit_measured(self, item: ProgrammeItem) -> None:
+        if isinstance(item, TrackPacket):
+            self.meter.encoded(item.pts_ms, monotonic())
+        self.outbox.put(item)
 
     def _supervise(self, work: Callable[[], None]) -> None:
         try:
@@ -180,7 +160,7 @@ class Pipeline:
             self.failure = self.failure or error
         self.abort()
 
-    def _conduits(self) -> list[Conduit[SourceItem] | Conduit[_Picture] | Conduit[_Shot] | Conduit[ProgrammeItem]]:
+    def _conduits(self) -> list[Conduit[SourceItem] | Conduit[Picture] | Conduit[Shot] | Conduit[ProgrammeItem]]:
         return [self._inbox, self._pictures, *(rung.shots for rung in self._rungs), self.outbox]
 
     # --- decode -----------------------------------------------------------------------------------------
@@ -222,7 +202,7 @@ class Pipeline:
             return
         before = decoder.broken
         for frame in decoder.decode(packet):
-            self._pictures.put(_Picture(frame, decoder.sample_aspect_ratio))
+            self._pictures.put(Picture(frame, decoder.sample_aspect_ratio))
         if decoder.broken > before:
             self.meter.dropped(decoder.broken - before)
 
@@ -231,7 +211,7 @@ class Pipeline:
         if decoder is None:
             return
         for frame in decoder.drain():
-            self._pictures.put(_Picture(frame, decoder.sample_aspect_ratio))
+            self._pictures.put(Picture(frame, decoder.sample_aspect_ratio))
 
     def _take_sound(self, item: AudioConfig | AudioPacket) -> None:
         try:
@@ -253,70 +233,11 @@ class Pipeline:
                     continue
                 newest_ms = pts_ms
                 colour = colour or Colour.of(picture.frame)
-                self._share_out(picture, pts_ms, colour)
+                share_out(self._rungs, picture, pts_ms, colour)
         except Closed:
             for rung in self._rungs:
                 rung.shots.close()
 
-    def _share_out(self, picture: _Picture, pts_ms: int, colour: Colour) -> None:
-        """Scale for every rendition that takes this frame, each from the smallest picture still large enough."""
-        pictures = [picture]
-        shots: list[tuple[_Rung, _Shot]] = []
-        for rung in self._rungs:
-            verdict = rung.gate.judge(pts_ms)
-            if verdict is Verdict.SKIP:
-                continue
-            start = min((p for p in pictures if _covers(p, rung)), key=_area, default=picture)
-            frame = rung.scaler.scale(start.frame, start.aspect)
-            if any(frame is shot.frame for _, shot in shots):
-                frame = rung.scaler.own_handle(frame)
-            elif frame is not start.frame:
-                pictures.append(_Picture(frame, Fraction(1)))
-            shots.append((rung, _Shot(frame, verdict is Verdict.KEY, colour)))
-        # Handed on only when all are scaled: scaling touches the fields of the frame it reads.
-        for rung, shot in shots:
-            rung.shots.put(shot)
-
-    # --- encode -----------------------------------------------------------------------------------------
-
-    def _encode(self, rung: _Rung) -> None:
-        encoder: VideoEncoder | None = None
-        header: VideoHeader | None = None
-        try:
-            while True:
-                shot = rung.shots.get(self._idle_flush_s)
-                if shot is None:
-                    self._emit_frames(rung, encoder.drain() if encoder is not None else [])
-                    encoder = None
-                    continue
-                if encoder is None:
-                    encoder = self._open_encoder(rung, shot.colour)
-                    if encoder.header != header:
-                        header = encoder.header
-                        self.outbox.put(header)
-                    shot = _Shot(shot.frame, True, shot.colour)
-                self._emit_frames(rung, encoder.encode(shot.frame, is_key=shot.is_key))
-        except Closed:
-            self._emit_frames(rung, encoder.drain() if encoder is not None else [])
-
-    def _open_encoder(self, rung: _Rung, colour: Colour) -> VideoEncoder:
-        return VideoEncoder(rung.rendition, name=self._encoder_name, preset=self._settings.preset, colour=colour)
-
-    def _emit_frames(self, rung: _Rung, packets: list[TrackPacket]) -> None:
-        now = monotonic()
-        for packet in packets:
-            if rung is self._rungs[0]:
-                self.meter.encoded(packet.pts_ms, now)
-            self.outbox.put(packet)
-
     def _emit_all(self, items: list[ProgrammeItem]) -> None:
         for item in items:
             self.outbox.put(item)
-
-
-def _covers(picture: _Picture, rung: _Rung) -> bool:
-    return picture.frame.width >= rung.rendition.width and picture.frame.height >= rung.rendition.height
-
-
-def _area(picture: _Picture) -> int:
-    return picture.frame.width * picture.frame.height
