@@ -53,12 +53,12 @@ class Child:
         return process.pid if process is not None and process.returncode is None else None
 
     async def keep_running(self) -> None:
-        """Returns after `stop()`. Raises InvalidSettings when the child says that its settings are the fault."""
+        """Returns after `stop()`, once the process and its group are gone. Raises InvalidSettings when the child
+        says that its settings are the fault."""
         while not self._stop_asked.is_set():
             began = monotonic()
             process = await self._start()
-            code = await process.wait()
-            self._sweep(process.pid)
+            code = await self._until_over(process)
             if self._stop_asked.is_set():
                 return
             if code == EXIT_SETTINGS:
@@ -71,7 +71,8 @@ class Child:
                 restarts=self.restarts.count,
                 delay_s=self.restarts.delay_s,
             )
-            await asyncio.sleep(self.restarts.delay_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop_asked.wait(), self.restarts.delay_s)
 
     async def _start(self) -> asyncio.subprocess.Process:
         self._process = await asyncio.create_subprocess_exec(
@@ -86,20 +87,26 @@ class Child:
         log.info("part started", part=self.plan.name, pid=self._process.pid)
         return self._process
 
-    async def stop(self) -> None:
-        """Ask, wait, then kill; done when it and its group are gone."""
-        self._stop_asked.set()
-        process = self._process
-        if process is None or process.returncode is not None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
+    async def _until_over(self, process: asyncio.subprocess.Process) -> int:
+        """The exit code, once it ended by itself or was asked to; nothing of its group is left."""
+        stop = asyncio.create_task(self._stop_asked.wait())
+        over = asyncio.create_task(process.wait())
         try:
-            await asyncio.wait_for(process.wait(), STOP_GRACE_S)
-        except TimeoutError:
-            log.warning("part does not end, killing it", part=self.plan.name)
-        self._sweep(process.pid)
-        await process.wait()
+            await asyncio.wait({stop, over}, return_when=asyncio.FIRST_COMPLETED)
+            if not over.done():
+                with contextlib.suppress(ProcessLookupError):
+                    process.terminate()
+                await asyncio.wait({over}, timeout=STOP_GRACE_S)
+            if not over.done():
+                log.warning("part does not end, killing it", part=self.plan.name)
+        finally:
+            stop.cancel()
+            self._sweep(process.pid)
+        return await over
+
+    def stop(self) -> None:
+        """Ask, then kill; `keep_running` returns when that is done."""
+        self._stop_asked.set()
 
     def kill(self) -> None:
         if self._process is not None:

@@ -79,22 +79,21 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._on_signal, stop)
         keepers = [asyncio.create_task(child.keep_running()) for child in self.children]
-        others: list[asyncio.Task[Any]] = [
-            asyncio.create_task(self._announce()),
-            asyncio.create_task(stop.wait()),
-        ]
+        announcer = asyncio.create_task(self._announce())
+        stopper = asyncio.create_task(stop.wait())
         try:
-            waiting: set[asyncio.Task[Any]] = {*keepers, *others}
+            waiting: set[asyncio.Task[Any]] = {*keepers, announcer, stopper}
             while not stop.is_set():
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()  # a keeper or the announcer that failed ends everything
         finally:
             log.info("stopping")
-            await asyncio.gather(*(child.stop() for child in self.children))
-            for task in (*keepers, *others):
-                task.cancel()
-            await asyncio.gather(*keepers, *others, return_exceptions=True)
+            announcer.cancel()
+            stopper.cancel()
+            for child in self.children:
+                child.stop()
+            await asyncio.gather(*keepers, announcer, stopper, return_exceptions=True)
 
     def _on_signal(self, stop: asyncio.Event) -> None:
         if stop.is_set():
