@@ -24,6 +24,7 @@ _MAX_ADDRESSES: Final = 10_000
 NO_SUCH_KEY: Final = "stream key is not valid; check the key, or open a new stream"
 EXPIRED: Final = "stream key has expired; open a new stream"
 MALFORMED: Final = "stream key has a wrong form; copy it again from where it was shown"
+STARTING: Final = "this gateway has just started and knows no streams yet; try again in a moment"
 TOO_MANY: Final = "too many wrong keys from this address; wait and check the key"
 
 

@@ -18,6 +18,7 @@ from app.media.admission import (
     EXPIRED,
     MALFORMED,
     NO_SUCH_KEY,
+    STARTING,
     TOO_MANY,
     GuessLimit,
     digest,
@@ -64,12 +65,14 @@ class Gateway:
         self._revisions: dict[StreamId, int] = {}
         self._ended: dict[str, tuple[float, Room]] = {}
         self._guesses = GuessLimit()
+        self._has_orders = False
         self.refused = 0
 
     # --- orders ----------------------------------------------------------------------------------------
 
     async def perform(self, order: Order) -> None:
         """Carry out an order. Raises Conflict for an older revision, InvalidRequest for what is a node's."""
+        self._has_orders = True
         if isinstance(order, OpenChannel):
             await self.open(order.plan)
         elif isinstance(order, CloseChannel):
@@ -124,6 +127,8 @@ class Gateway:
             return self._refuse(None, peer, TOO_MANY)
         key = published_key(name)
         room = self._by_key.get(digest(key)) if key is not None else None
+        if room is None and not self._has_orders:
+            return self._refuse(None, peer, STARTING)
         if room is None:
             self._guesses.wrong(address, now_s)
             return self._refuse(None, peer, MALFORMED if key is None else NO_SUCH_KEY)

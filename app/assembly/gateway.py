@@ -1,0 +1,179 @@
+"""The gateway process: RTMP and HTTP doors around one `Gateway`, tied to control by an uplink.
+
+Reads top to bottom: settings, parts, doors, link. `RunningGateway` is the process without its end: tests start it
+with an uplink of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import ssl
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import structlog
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from aiortmp import aio
+from app.adapters.link.uplink import WebSocketUplink
+from app.assembly.settings import Settings
+from app.domain.errors import InvalidSettings
+from app.domain.ids import GatewayId
+from app.domain.link import GatewayHello
+from app.domain.stream import ChannelPlan, Destination
+from app.media.doors.http import HttpDoor
+from app.media.doors.listener import Doorman, GuardedServer
+from app.media.doors.rtmp import RtmpDoor
+from app.media.fanout import FanOut
+from app.media.gateway import Gateway
+from app.media.metrics import GatewayCollector
+from app.media.outputs import ChannelOutputs
+from app.media.push.backoff import Backoff
+from app.media.push.destination import DestinationPush
+from app.media.push.dial import Dialler
+from app.media.record.recorder import Recorder
+from app.ports.link import Uplink
+from app.runtime.clock import monotonic, utc_now
+from app.runtime.tasks import TaskGroupKeeper
+from app.version import __version__
+
+log = structlog.get_logger()
+
+WRITERS: Final = 2
+"""Threads that write recordings: one slow disk must not stop the other's."""
+CLOSING_S: Final = 10.0
+
+
+class RunningGateway:
+    """Between `start` and `stop` the doors are open."""
+
+    def __init__(self, settings: Settings, uplink: Uplink) -> None:
+        self._settings = settings
+        self._uplink = uplink
+        self._tasks = TaskGroupKeeper(_crashed)
+        self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="recording")
+        self._dialler = Dialler(allowed=settings.allowed_private_targets)
+        self.gateway = Gateway(
+            tell=uplink.tell,
+            monotonic=monotonic,
+            utc_now=utc_now,
+            make_outputs=lambda: ChannelOutputs(start_push=self._start_push, start_recording=self._start_recording),
+        )
+        self._registry = CollectorRegistry()
+        self._registry.register(GatewayCollector(self.gateway))
+        self._rtmp: list[aio.Server] = []
+        self._http: asyncio.Server | None = None
+        self._http_factory: GuardedServer | None = None
+        self.rtmps_port: int | None = None
+
+    @property
+    def rtmp_port(self) -> int:
+        return self._rtmp[0].port
+
+    @property
+    def http_port(self) -> int:
+        assert self._http is not None, "asked for after start"
+        return int(self._http.sockets[0].getsockname()[1])
+
+    async def start(self) -> None:
+        """Open the doors, then dial control. Raises OSError for a port in use, InvalidSettings for bad certificates."""
+        settings = self._settings
+        tls = _tls_context(settings)
+        door = RtmpDoor(self.gateway)
+        self._rtmp.append(await aio.serve(door.factory, settings.rtmp_host, settings.rtmp_port))
+        if settings.rtmps_port is not None and tls is not None:
+            secure = await aio.serve(door.factory, settings.rtmp_host, settings.rtmps_port, ssl=tls)
+            self._rtmp.append(secure)
+            self.rtmps_port = secure.port
+        http = HttpDoor(self.gateway, is_ready=lambda: self._uplink.connected, metrics=self._metrics)
+        self._http_factory = GuardedServer(http.handle, doorman=Doorman())
+        loop = asyncio.get_running_loop()
+        self._http = await loop.create_server(self._http_factory, settings.http_host, settings.http_port)
+        self._tasks.start(self.gateway.run(), name="gateway")
+        self._tasks.start(self._uplink.run(self.hello, self.gateway.perform), name="uplink")
+        log.info("gateway serves", rtmp_port=self.rtmp_port, rtmps_port=self.rtmps_port, http_port=self.http_port)
+
+    async def stop(self) -> None:
+        """Let publishers, workers and viewers go; finish recordings; close the doors."""
+        if self._http is not None:
+            self._http.close()
+        try:
+            async with asyncio.timeout(CLOSING_S):
+                await self._close_doors()
+        except TimeoutError:
+            log.warning("some connections did not close in time")
+        await self._tasks.close()
+        self._writers.shutdown()
+
+    async def _close_doors(self) -> None:
+        await self.gateway.drain("the gateway is going down; connect again")
+        for server in self._rtmp:
+            server.close()
+            await server.wait_closed()
+        if self._http_factory is not None:
+            await self._http_factory.shutdown(1.0)
+
+    def hello(self) -> GatewayHello:
+        """What control is told at each connection."""
+        settings = self._settings
+        return GatewayHello(
+            GatewayId(settings.gateway_id),
+            __version__,
+            settings.public_host,
+            self.rtmp_port,
+            self.rtmps_port,
+            f"http://{settings.public_host}:{self.http_port}",
+            tuple(room.channel.running() for room in self.gateway.rooms()),
+        )
+
+    def _start_push(self, destination: Destination, mux: FanOut) -> DestinationPush:
+        push = DestinationPush(
+            destination,
+            mux,
+            dialler=self._dialler,
+            backoff=Backoff(random.random),
+            monotonic=monotonic,
+        )
+        push.start(self._tasks.start(push.run(), name=f"push {destination.id}"))
+        return push
+
+    def _start_recording(self, plan: ChannelPlan) -> Recorder:
+        directory = self._settings.data_dir / "recordings" / plan.stream_id
+        recorder = Recorder(directory, executor=self._writers)
+        recorder.start(self._tasks.start(recorder.run(), name=f"recorder {plan.stream_id}"))
+        return recorder
+
+    def _metrics(self) -> tuple[bytes, str]:
+        return generate_latest(self._registry), CONTENT_TYPE_LATEST
+
+
+async def run(settings: Settings) -> None:
+    """The gateway process until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    uplink = WebSocketUplink(control_url=settings.control_url, token=settings.link_token)
+    gateway = RunningGateway(settings, uplink)
+    await gateway.start()
+    await stop.wait()
+    log.info("gateway drains")
+    await gateway.stop()
+
+
+def _tls_context(settings: Settings) -> ssl.SSLContext | None:
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise InvalidSettings(f"tls_cert and tls_key cannot be used: {error}") from error
+    return context
+
+
+def _crashed(name: str, error: BaseException) -> None:
+    log.error("task failed", task=name, exc_info=error)

@@ -1,0 +1,1 @@
+"""Pushes of the programme to other people's RTMP servers, each on its own."""
