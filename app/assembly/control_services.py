@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import structlog
+
+from app.adapters.encoders.node import NodeDriver
 from app.adapters.link.server import LinkServer
+from app.adapters.store.sql_store import SqlStore
+from app.domain.errors import ManagerError
 from app.domain.events import Event
 from app.domain.secret import Secret
 from app.runtime.bus import Bus
+from app.runtime.tasks import TaskGroupKeeper
+from app.services.adoption import Adoption
+from app.services.changing import Changing
 from app.services.encoder_service import EncoderService
+from app.services.ending import Ending
+from app.services.fleet import DriverFor, Fleet
 from app.services.gateways import Gateways
 from app.services.key_service import KeyService
+from app.services.ledger import Ledger
+from app.services.live_streams import LiveStreams
 from app.services.load_balancer import LoadBalancer
+from app.services.opening import Opening
+from app.services.recovery import Recovery
 from app.services.stream_service import StreamService
 from app.services.stream_validator import StreamValidator
+from app.services.stream_watch import StreamWatch
+from app.services.switchboard import Switchboard
+
+log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ControlServices:
     """What the doors use. Mount `link.handle` at `GET /link`; call `close()` at the end."""
 
@@ -22,9 +43,13 @@ class ControlServices:
     balancer: LoadBalancer
     validator: StreamValidator
     keys: KeyService
-    gateways: Gateways
     bus: Bus[Event]
     link: LinkServer
+    fleet: Fleet
+    """For simulated encoders, which come by `fleet.arrived(info, driver)` and `fleet.heard`."""
+    gateways: Gateways
+    store: SqlStore
+    keeper: TaskGroupKeeper
 
     @classmethod
     async def start(
@@ -36,12 +61,122 @@ class ControlServices:
         seal_key: Secret,
         bootstrap_api_key: Secret | None,
     ) -> ControlServices:
-        """Migrates the store, loads the running streams, starts the watching tasks."""
-        raise NotImplementedError
+        """Migrates the store, loads the running streams, starts the watching tasks.
+
+        Raises InvalidSettings, Unavailable.
+        """
+        store = await SqlStore.open(database_url, seal_key=seal_key)
+        try:
+            return await cls._on(store, LinkServer(token=link_token), key_pepper, bootstrap_api_key)
+        except ManagerError:
+            await store.close()
+            raise
+
+    @classmethod
+    async def _on(
+        cls, store: SqlStore, link: LinkServer, pepper: Secret, bootstrap_api_key: Secret | None
+    ) -> ControlServices:
+        bus: Bus[Event] = Bus(_listener_failed)
+        keeper = TaskGroupKeeper(_task_failed)
+        validator = StreamValidator()
+        keys = KeyService(store=store, pepper=pepper)
+        ledger = Ledger()
+        streams = LiveStreams(store=store, bus=bus)
+        gateways = Gateways(downlink=link, streams=streams)
+        fleet = Fleet(driver_for=_driver_over(link), store=store, ledger=ledger, bus=bus)
+        balancer = LoadBalancer(fleet=fleet, ledger=ledger)
+        recovery = Recovery(
+            streams=streams, fleet=fleet, gateways=gateways, balancer=balancer, bus=bus, keeper=keeper
+        )
+        ending = Ending(streams=streams, fleet=fleet, gateways=gateways, balancer=balancer, bus=bus, keeper=keeper)
+        watch = StreamWatch(
+            streams=streams, fleet=fleet, gateways=gateways, recovery=recovery, ending=ending, bus=bus
+        )
+        opening = Opening(
+            validator=validator,
+            streams=streams,
+            fleet=fleet,
+            gateways=gateways,
+            balancer=balancer,
+            recovery=recovery,
+            ending=ending,
+            bus=bus,
+        )
+        changing = Changing(
+            validator=validator, streams=streams, gateways=gateways, balancer=balancer, recovery=recovery
+        )
+        stream_service = StreamService(
+            streams=streams,
+            store=store,
+            balancer=balancer,
+            gateways=gateways,
+            opening=opening,
+            changing=changing,
+            ending=ending,
+            watch=watch,
+        )
+        encoders = EncoderService(
+            fleet=fleet, ledger=ledger, streams=streams, gateways=gateways, on_restart=recovery.restart_all_on
+        )
+        adoption = Adoption(
+            streams=streams,
+            fleet=fleet,
+            gateways=gateways,
+            balancer=balancer,
+            recovery=recovery,
+            keeper=keeper,
+        )
+        if bootstrap_api_key:
+            await keys.ensure_bootstrap(bootstrap_api_key)
+        await fleet.load()
+        log.info("streams taken up", count=await streams.load())
+        adoption.promises_of_the_store()
+        keeper.start(streams.save_behind(), name="save-behind")
+        keeper.start(watch.run(), name="stream-watch")
+        # Last: no peer may speak before the streams are known.
+        link.listen(Switchboard(streams=streams, fleet=fleet, adoption=adoption, recovery=recovery, bus=bus))
+        return cls(
+            streams=stream_service,
+            encoders=encoders,
+            balancer=balancer,
+            validator=validator,
+            keys=keys,
+            bus=bus,
+            link=link,
+            fleet=fleet,
+            gateways=gateways,
+            store=store,
+            keeper=keeper,
+        )
 
     async def ready(self) -> tuple[str, ...]:
         """What is missing to open a stream now, in words; empty: ready."""
-        raise NotImplementedError
+        missing: list[str] = []
+        try:
+            await self.store.ping()
+        except ManagerError as error:
+            missing.append(error.detail)
+        if not self.gateways.connected():
+            missing.append("no gateway is connected")
+        if not any(member.link_up for member in self.fleet):
+            missing.append("no encoder is connected")
+        return tuple(missing)
 
     async def close(self) -> None:
-        raise NotImplementedError
+        """Streams go on: gateways and nodes keep what they were told."""
+        await self.link.close()
+        await self.keeper.close()
+        await self.store.close()
+
+
+def _driver_over(link: LinkServer) -> DriverFor:
+    """The driver of a node that came over the link."""
+    return lambda info: NodeDriver(encoder_id=info.encoder_id, node_id=info.node_id, downlink=link)
+
+
+def _listener_failed(error: BaseException) -> None:
+    log.error("listener failed", exc_info=error)
+
+
+def _task_failed(name: str, error: BaseException) -> None:
+    log.error("task failed", task=name, exc_info=error)

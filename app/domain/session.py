@@ -87,6 +87,7 @@ class StreamRecord:
     end_reason: str | None = None
     plan: ChannelPlan | None = None
     """The plan last given to the gateway: what to send again after a restart of control or gateway."""
+    first_published_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,29 +77,24 @@ def ladder_cost(ladder: Ladder) -> float:
 
 def choose(standings: tuple[Standing, ...], need: Need) -> Choice:
     ranked = rank(standings, need)
-    fit = [candidate for candidate in ranked if candidate.cost is not None]
-    if not fit:
+    if not ranked or ranked[0].cost is None:
         return Choice(None, None, _why_nobody(ranked), ranked)
-    by_id = {standing.info.encoder_id: standing for standing in standings}
-    primary = by_id[fit[0].encoder_id].info
-    backup, backup_reasons = choose_backup(standings, need, primary)
-    reasons = (f"{primary.name} is primary: the lowest cost, {fit[0].cost:.1f}", *backup_reasons)
+    primary = next(s.info for s in standings if s.info.encoder_id == ranked[0].encoder_id)
+    backup, backup_reasons = choose_backup(ranked, standings, primary)
+    reasons = (f"{primary.name} is primary: the lowest cost, {ranked[0].cost:.1f}", *backup_reasons)
     return Choice(primary, backup, reasons, ranked)
 
 
 def choose_backup(
-    standings: tuple[Standing, ...], need: Need, primary: EncoderInfo
+    ranked: tuple[Candidate, ...], standings: tuple[Standing, ...], primary: EncoderInfo
 ) -> tuple[EncoderInfo | None, tuple[str, ...]]:
-    """Another host before another node of the same host, then the lower cost."""
-    others = tuple(
-        s for s in standings if s.info.encoder_id != primary.encoder_id and s.info.node_id != primary.node_id
-    )
-    by_id = {standing.info.encoder_id: standing.info for standing in others}
+    """Another host before another node of one host, then the lower cost. `ranked` is `rank(standings, need)`."""
+    infos = {s.info.encoder_id: s.info for s in standings if s.info.node_id != primary.node_id}
     best: tuple[tuple[bool, float], EncoderInfo] | None = None
-    for candidate in rank(others, need):
-        if candidate.cost is None:
+    for candidate in ranked:
+        info = infos.get(candidate.encoder_id)
+        if candidate.cost is None or info is None:
             continue
-        info = by_id[candidate.encoder_id]
         other_build = info.capabilities.build != primary.capabilities.build
         order = (info.host_id == primary.host_id, candidate.cost + (BUILD_POINTS if other_build else 0.0))
         if best is None or order < best[0]:

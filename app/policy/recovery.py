@@ -123,6 +123,7 @@ class RecoveryMachine:
         self._backup_due: float | None = None
         self._backup_failures = 0
         self._tried_at: float | None = None
+        self._lost_meanwhile: ActiveLost | None = None
 
     @property
     def due(self) -> float | None:
@@ -159,6 +160,9 @@ class RecoveryMachine:
         return ()
 
     def _active_lost(self, event: ActiveLost, now: float) -> tuple[Command, ...]:
+        if self.phase is Phase.REPLACING and event.generation > self.generation:
+            # The new worker died before its start was answered.
+            self._lost_meanwhile = event
         if self.phase is not Phase.STEADY or event.generation < self.generation:
             return ()
         settled = self._replaced_at is None or now - self._replaced_at >= SETTLED_S
@@ -176,6 +180,9 @@ class RecoveryMachine:
 
     def _replaced(self, generation: int, now: float) -> tuple[Command, ...]:
         self.phase, self.generation, self._replaced_at, self._attempt = Phase.STEADY, generation, now, 0
+        lost, self._lost_meanwhile = self._lost_meanwhile, None
+        if lost is not None and lost.generation >= generation:
+            return self._active_lost(lost, now)
         return self._bare()
 
     def _hold(self, reason: str, now: float) -> tuple[Command, ...]:

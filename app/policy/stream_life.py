@@ -20,7 +20,7 @@ class Life:
 
 
 def judge(life: Life, now: datetime) -> str | None:
-    """Why the stream ends now, or None. A published stream waits on after its reconnect window, until its key expires."""
+    """Why the stream ends now, or None. A published one waits on until its key expires."""
     if life.source_up:
         return None
     if life.key_expires_at is not None and now >= life.key_expires_at:

@@ -1,10 +1,172 @@
-"""Chooses and reserves encoders over one snapshot of the fleet."""
+"""Chooses encoders over one picture of the fleet and reserves them in the same breath.
+
+No await between looking and reserving: a hundred inits at once cannot promise the same place twice.
+"""
 
 from __future__ import annotations
 
-from app.domain.fleet import BalancerView
+import dataclasses
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+from app.domain.encoder import EncoderInfo
+from app.domain.errors import NoCapacity
+from app.domain.fleet import BalancerView, Candidate, PlacementDecision, Role
+from app.domain.ids import EncoderId, StreamId
+from app.domain.ladder import FrameRate, Ladder
+from app.policy.default_ladder import default_ladder
+from app.policy.placement import Need, Standing, choose, choose_backup, ladder_cost, rank
+from app.runtime.clock import monotonic, utc_now
+from app.services.fleet import Fleet
+from app.services.ledger import Ledger
+
+DECISIONS_KEPT: Final = 500
+CANDIDATES_KEPT: Final = 8
+"""For each kept decision: the best ones, and the first of those that were refused."""
+DECISIONS_SHOWN: Final = 50
+RETRY_AFTER_S: Final = 5.0
+REASONS_SHOWN: Final = 5
+
+_REFERENCE: Final = Need(
+    ladder_cost(Ladder(default_ladder(width=1920, height=1080, rate=FrameRate(30), video_bps=8_000_000))), "auto"
+)
 
 
 class LoadBalancer:
+    def __init__(self, *, fleet: Fleet, ledger: Ledger) -> None:
+        self._fleet = fleet
+        self._ledger = ledger
+        self._decisions: deque[PlacementDecision] = deque(maxlen=DECISIONS_KEPT)
+
+    def place(self, stream_id: StreamId, need: Need) -> PlacementDecision:
+        """Reserve a primary and, where one is left, a backup. Raises NoCapacity with the reasons."""
+        choice = choose(self._fleet.standings(monotonic()), need)
+        primary = None if choice.primary is None else choice.primary.encoder_id
+        backup = None if choice.backup is None else choice.backup.encoder_id
+        decision = self._decided(stream_id, need, primary, backup, choice.reasons, choice.candidates)
+        if primary is None:
+            raise _no_capacity(choice.reasons)
+        self._ledger.promise(primary, stream_id, Role.PRIMARY, need.pixels_per_s)
+        if backup is not None:
+            self._ledger.promise(backup, stream_id, Role.BACKUP, need.pixels_per_s)
+        return decision
+
+    def place_primary(self, stream_id: StreamId, need: Need, *, avoid: Iterable[EncoderId]) -> EncoderId:
+        """Reserve the best encoder; what the stream itself holds counts as free. Raises NoCapacity.
+
+        One to be avoided is taken all the same when no other has room: better a doubtful encoder than none.
+        """
+        ranked = rank(self._without(stream_id), need)
+        avoided = frozenset(avoid)
+        fit = [candidate for candidate in ranked if candidate.cost is not None]
+        best = next((c for c in fit if c.encoder_id not in avoided), fit[0] if fit else None)
+        if best is None:
+            reasons = tuple(f"{c.name}: {'; '.join(c.vetoes)}" for c in ranked) or ("no encoder is connected",)
+            self._decided(stream_id, need, None, None, reasons, ranked)
+            raise _no_capacity(reasons)
+        reason = f"{best.name} takes over: the lowest cost, {best.cost:.1f}"
+        if best.encoder_id in avoided:
+            reason = f"{best.name} takes over though it failed lately: no other has room"
+        self._decided(stream_id, need, best.encoder_id, None, (reason,), ranked)
+        self._ledger.promise(best.encoder_id, stream_id, Role.PRIMARY, need.pixels_per_s)
+        return best.encoder_id
+
+    def place_backup(
+        self, stream_id: StreamId, need: Need, *, primary: EncoderInfo, avoid: Iterable[EncoderId]
+    ) -> EncoderId:
+        """Reserve a backup for `primary`. Raises NoCapacity when no second encoder has room."""
+        avoided = frozenset(avoid)
+        self._ledger.release(stream_id, Role.BACKUP)
+        standings = self._fleet.standings(monotonic())
+        ranked = rank(standings, need)
+        liked = tuple(candidate for candidate in ranked if candidate.encoder_id not in avoided)
+        info, reasons = choose_backup(liked, standings, primary)
+        if info is None:
+            # Better a doubtful backup than none.
+            info, reasons = choose_backup(ranked, standings, primary)
+        if info is None:
+            raise _no_capacity(reasons)
+        self._decided(stream_id, need, primary.encoder_id, info.encoder_id, reasons, ())
+        self._ledger.promise(info.encoder_id, stream_id, Role.BACKUP, need.pixels_per_s)
+        return info.encoder_id
+
+    def promote_backup(self, stream_id: StreamId, encoder_id: EncoderId, need: Need) -> None:
+        """The backup's place becomes the primary's; the old primary's is free."""
+        self._ledger.release_all(stream_id)
+        self._ledger.promise(encoder_id, stream_id, Role.PRIMARY, need.pixels_per_s)
+        reason = f"{encoder_id} takes over: it stood ready as backup"
+        self._decided(stream_id, need, encoder_id, None, (reason,), ())
+
+    def adopt(self, stream_id: StreamId, encoder_id: EncoderId, role: Role, need: Need) -> None:
+        """Write down a place that was given before control's restart, room or not: it is in use."""
+        self._ledger.promise(encoder_id, stream_id, role, need.pixels_per_s)
+
+    def release(self, stream_id: StreamId, role: Role | None = None) -> None:
+        if role is None:
+            self._ledger.release_all(stream_id)
+        else:
+            self._ledger.release(stream_id, role)
+
+    def is_fit(self, encoder_id: EncoderId, stream_id: StreamId, need: Need) -> tuple[str, ...]:
+        """Why the encoder should not take the stream now; empty: it may. What the stream holds there is free."""
+        for candidate in rank(self._without(stream_id), need):
+            if candidate.encoder_id == encoder_id:
+                return candidate.vetoes
+        return ("not connected",)
+
     def view(self) -> BalancerView:
-        raise NotImplementedError
+        return BalancerView(
+            at=utc_now(),
+            candidates=rank(self._fleet.standings(monotonic()), _REFERENCE),
+            reserved=tuple(self._ledger),
+            decisions=tuple(reversed(self._decisions))[:DECISIONS_SHOWN],
+        )
+
+    def decisions(self, stream_id: StreamId) -> tuple[PlacementDecision, ...]:
+        """Newest first; old ones are forgotten."""
+        return tuple(d for d in reversed(self._decisions) if d.stream_id == stream_id)
+
+    def _without(self, stream_id: StreamId) -> tuple[Standing, ...]:
+        """The picture as if this stream held nothing."""
+        return tuple(self._less(standing, stream_id) for standing in self._fleet.standings(monotonic()))
+
+    def _less(self, standing: Standing, stream_id: StreamId) -> Standing:
+        pixels, streams = self._ledger.promised(stream_id, standing.info.encoder_id)
+        if streams == 0:
+            return standing
+        return dataclasses.replace(
+            standing,
+            promised_pixels_per_s=standing.promised_pixels_per_s - pixels,
+            promised_streams=standing.promised_streams - streams,
+        )
+
+    def _decided(
+        self,
+        stream_id: StreamId,
+        need: Need,
+        primary: EncoderId | None,
+        backup: EncoderId | None,
+        reasons: tuple[str, ...],
+        candidates: tuple[Candidate, ...],
+    ) -> PlacementDecision:
+        decision = PlacementDecision(
+            stream_id=stream_id,
+            at=utc_now(),
+            pixels_per_s=need.pixels_per_s,
+            primary_id=primary,
+            backup_id=backup,
+            reasons=reasons[:REASONS_SHOWN],
+            candidates=candidates[:CANDIDATES_KEPT],
+        )
+        self._decisions.append(decision)
+        return decision
+
+
+def _no_capacity(reasons: tuple[str, ...]) -> NoCapacity:
+    more = f" (and {len(reasons) - REASONS_SHOWN} more)" if len(reasons) > REASONS_SHOWN else ""
+    return NoCapacity(
+        "no encoder can take the stream: " + " | ".join(reasons[:REASONS_SHOWN]) + more,
+        hint="Add an encoder, end a stream, or ask for fewer or smaller renditions.",
+        retry_after_s=RETRY_AFTER_S,
+    )

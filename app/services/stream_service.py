@@ -1,37 +1,121 @@
-"""Streams as their owners see them: open, look, change, end."""
+"""Streams as their owners see them: open, look, change, end. Whose stream it is, is decided here alone."""
 
 from __future__ import annotations
 
-from app.domain.access import Principal
+from datetime import datetime
+from typing import Final
+
+from app.domain.access import Principal, Scope
+from app.domain.errors import NotFound
 from app.domain.fleet import PlacementDecision
 from app.domain.ids import StreamId
-from app.domain.session import ChangeOutcome, OpenedStream, StreamChange, StreamHealth, StreamRecord, StreamRequest
+from app.domain.session import (
+    ChangeOutcome,
+    OpenedStream,
+    Playback,
+    StreamChange,
+    StreamHealth,
+    StreamRecord,
+    StreamRequest,
+)
+from app.ports.store import Store
+from app.runtime.clock import utc_now
+from app.services.changing import Changing
+from app.services.ending import Ending
+from app.services.gateways import Gateways, playback, rtmp_url
+from app.services.live_streams import LiveStreams, may_see
+from app.services.load_balancer import LoadBalancer
+from app.services.opening import Opening
+from app.services.stream_watch import StreamWatch
+
+ENDED_LISTED: Final = 100
 
 
 class StreamService:
     """Every call raises ManagerError; a stream of another tenant is NotFound, admins see all."""
 
+    def __init__(
+        self,
+        *,
+        streams: LiveStreams,
+        store: Store,
+        balancer: LoadBalancer,
+        gateways: Gateways,
+        opening: Opening,
+        changing: Changing,
+        ending: Ending,
+        watch: StreamWatch,
+    ) -> None:
+        self._streams = streams
+        self._store = store
+        self._balancer = balancer
+        self._gateways = gateways
+        self._opening = opening
+        self._changing = changing
+        self._ending = ending
+        self._watch = watch
+
     async def open(self, request: StreamRequest, owner: Principal) -> OpenedStream:
-        raise NotImplementedError
+        return await self._opening.open(request, owner)
 
     async def health(self, stream_id: StreamId, who: Principal) -> StreamHealth:
-        raise NotImplementedError
+        stream = self._streams.find(stream_id)
+        if stream is None:
+            return _ended_health(await self.get(stream_id, who), utc_now())
+        return self._watch.health(self._streams.owned(stream_id, who))
 
     def all_health(self, who: Principal) -> tuple[StreamHealth, ...]:
-        raise NotImplementedError
+        """Of the running streams."""
+        return tuple(self._watch.health(stream) for stream in self._streams if may_see(stream.record, who))
 
     async def get(self, stream_id: StreamId, who: Principal) -> StreamRecord:
-        raise NotImplementedError
+        """Ended ones too, while the store keeps them."""
+        stream = self._streams.find(stream_id)
+        record = stream.record if stream is not None else await self._store.stream(stream_id)
+        if record is None or not may_see(record, who):
+            raise NotFound("no such stream", hint="GET /api/streams lists the streams of this key.")
+        return record
 
     async def list(self, who: Principal) -> tuple[StreamRecord, ...]:
-        raise NotImplementedError
+        """The running ones, oldest first, then the last that ended."""
+        running = tuple(stream.record for stream in self._streams if may_see(stream.record, who))
+        tenant = None if who.may(Scope.ADMIN) else who.tenant
+        return running + await self._store.ended_streams(tenant, limit=ENDED_LISTED)
+
+    def places(self, record: StreamRecord) -> tuple[str, Playback]:
+        """Where to publish (server part) and where to watch. Raises Unavailable before its gateway has come."""
+        gateway = self._gateways.of(record.gateway_id)
+        return rtmp_url(gateway), playback(gateway, record)
 
     async def change(self, stream_id: StreamId, change: StreamChange, who: Principal) -> ChangeOutcome:
-        raise NotImplementedError
+        return await self._changing.change(self._streams.owned(stream_id, who), change)
 
     async def end(self, stream_id: StreamId, who: Principal, reason: str = "ended by request") -> None:
-        raise NotImplementedError
+        """Ending an ended stream again is no error."""
+        if self._streams.find(stream_id) is None:
+            await self.get(stream_id, who)
+            return
+        await self._ending.end(self._streams.owned(stream_id, who), reason)
 
     def placement(self, stream_id: StreamId, who: Principal) -> tuple[PlacementDecision, ...]:
         """Why these encoders, newest decision first."""
-        raise NotImplementedError
+        return self._balancer.decisions(self._streams.owned(stream_id, who).id)
+
+
+def _ended_health(record: StreamRecord, at: datetime) -> StreamHealth:
+    return StreamHealth(
+        stream_id=record.stream_id,
+        state=record.state,
+        at=at,
+        score=None,
+        reasons=(record.end_reason or "ended",),
+        protected=False,
+        primary_id=record.primary_id,
+        backup_id=None,
+        generation=record.generation,
+        cpu_usage=None,
+        dropped_frames=0,
+        bitrate=None,
+        source=None,
+        channel=None,
+    )

@@ -1,0 +1,136 @@
+"""Changes a running stream: outputs in place, the picture by a new worker that takes over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from app.domain.errors import Conflict, InvalidRequest, ManagerError
+from app.domain.fleet import Role
+from app.domain.ladder import Rendition
+from app.domain.session import Advice, ChangeOutcome, StreamChange, StreamRecord, StreamRequest
+from app.domain.stream import Destination, StreamMode
+from app.services.gateways import Gateways
+from app.services.live_streams import LiveStream, LiveStreams
+from app.services.load_balancer import LoadBalancer
+from app.services.opening import new_destinations
+from app.services.plans import renewed
+from app.services.recovery import Recovery
+from app.services.stream_validator import StreamValidator
+
+NONE = "none"
+IN_PLACE = "in_place"
+SWAP = "swap"
+
+
+class Changing:
+    def __init__(
+        self,
+        *,
+        validator: StreamValidator,
+        streams: LiveStreams,
+        gateways: Gateways,
+        balancer: LoadBalancer,
+        recovery: Recovery,
+    ) -> None:
+        self._validator = validator
+        self._streams = streams
+        self._gateways = gateways
+        self._balancer = balancer
+        self._recovery = recovery
+
+    async def change(self, stream: LiveStream, change: StreamChange) -> ChangeOutcome:
+        """Raises InvalidRequest, Conflict for a picture that nobody encodes, NoCapacity, Unavailable."""
+        async with stream.lock:
+            if stream.ended:
+                raise Conflict("the stream has ended")
+            wanted, advice = self._wanted(stream.record, change)
+            if wanted == stream.record:
+                return ChangeOutcome(wanted, NONE, advice)
+            if wanted.encode == stream.record.encode:
+                await self._in_place(stream, wanted)
+                return ChangeOutcome(stream.record, IN_PLACE, advice)
+            await self._swap(stream, wanted)
+            return ChangeOutcome(stream.record, SWAP, advice)
+
+    async def _in_place(self, stream: LiveStream, wanted: StreamRecord) -> None:
+        await self._streams.save(stream, renewed(wanted))
+        await self._gateways.apply(stream.record)
+
+    async def _swap(self, stream: LiveStream, wanted: StreamRecord) -> None:
+        """The new picture needs room first; then a new generation takes over, on the same encoder where it can.
+
+        When no encoder has room for it, the old picture goes on.
+        """
+        before, active = stream.record, stream.active
+        if active is None:
+            raise Conflict("no encoder works for this stream now", hint="Try again when it is live.")
+        stream.record = wanted
+        if self._balancer.is_fit(active.encoder_id, stream.id, stream.need):
+            stream.record = before
+            raise Conflict(
+                "its encoder has no room for the new picture", hint="Ask for less, or open a new stream with it."
+            )
+        # The backup was reserved for the old picture.
+        stream.backup_order = None
+        try:
+            generation = await self._recovery.move(stream, "picture changed", onto=active.encoder_id)
+        except ManagerError:
+            self._recovery.active_lost(stream, stream.record.generation, "change of the picture failed")
+            raise
+        self._balancer.release(stream.id, Role.BACKUP)
+        self._recovery.took_over(stream, generation)
+
+    def _wanted(self, record: StreamRecord, change: StreamChange) -> tuple[StreamRecord, Advice]:
+        destinations = record.destinations
+        if change.destinations is not None:
+            destinations = _kept(record.destinations, change.destinations)
+        wanted = replace(
+            record,
+            destinations=destinations,
+            record=record.record if change.record is None else change.record,
+        )
+        if not _touches_picture(change):
+            # The URLs still have to be judged.
+            _, advice = self._validator.demand(_request(record, StreamChange(destinations=change.destinations)))
+            return wanted, Advice(recommendations=advice.recommendations)
+        if record.encode is None:
+            raise InvalidRequest("a stream that is passed through has no picture of its own to change")
+        ladder, advice = self._validator.demand(_request(record, change))
+        return replace(wanted, ladder=ladder, encode=replace(record.encode, ladder=ladder)), advice
+
+
+def _touches_picture(change: StreamChange) -> bool:
+    return any(value is not None for value in (change.bitrate_bps, change.width, change.height, change.fps))
+
+
+def _kept(old: tuple[Destination, ...], urls: tuple[str, ...]) -> tuple[Destination, ...]:
+    """A destination that stays keeps its id, so that its connection is not touched."""
+    by_url = {destination.url.reveal(): destination for destination in old}
+    return tuple(by_url.get(url) or new_destinations((url,))[0] for url in urls)
+
+
+def _request(record: StreamRecord, change: StreamChange) -> StreamRequest:
+    """What was asked for, as far as the record still tells it, with the change in it."""
+    top: Rendition | None = record.ladder.renditions[0] if record.ladder.renditions else None
+    encode = record.encode
+    return StreamRequest(
+        width=change.width or (1920 if top is None else top.width),
+        height=change.height or (1080 if top is None else top.height),
+        bitrate_bps=change.bitrate_bps or _rate_in_bounds(top),
+        fps=change.fps or (30.0 if top is None else top.frame_rate.fps),
+        mode=StreamMode.TRANSCODE if encode is not None else StreamMode.PASSTHROUGH,
+        audio=record.ladder.audio.mode,
+        preset="veryfast" if encode is None else encode.preset,
+        codec="auto" if encode is None else encode.codec,
+        destinations=tuple(d.url.reveal() for d in record.destinations)
+        if change.destinations is None
+        else change.destinations,
+        keyframe_interval_ms=record.timing.keyframe_interval_ms,
+        segment_ms=record.timing.segment_ms,
+        reconnect_window_s=record.timing.reconnect_window_s,
+    )
+
+
+def _rate_in_bounds(top: Rendition | None) -> int:
+    """A ladder of the caller's own may lie below the least rate of a request; that is no fault of this change."""
+    return 5_000_000 if top is None else max(1_000_000, top.video_bps)

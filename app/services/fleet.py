@@ -1,0 +1,185 @@
+"""The encoders that control has met since its start: their links, readings, failures. One picture for all."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from app.domain.encoder import EncoderInfo, EncoderReading, EncoderState
+from app.domain.errors import NotFound, Unavailable
+from app.domain.events import EncoderChanged, EncoderRead, Event
+from app.domain.fleet import OperatorWish
+from app.domain.ids import EncoderId, NodeId
+from app.policy.encoder_presence import Presence, judge
+from app.policy.placement import Standing
+from app.ports.encoder import EncoderDriver
+from app.ports.store import Store
+from app.runtime.bus import Bus
+from app.runtime.clock import monotonic, utc_now
+from app.services.ledger import Ledger
+
+FAILURES_KEPT: Final = 32
+FAILURES_COUNT_S: Final = 300.0
+MAX_ENCODERS: Final = 2_000
+
+log = structlog.get_logger()
+DriverFor = Callable[[EncoderInfo], EncoderDriver]
+
+
+@dataclass(slots=True)
+class Member:
+    info: EncoderInfo
+    driver: EncoderDriver
+    arrived: float
+    arrived_at: datetime
+    last_heard: float
+    last_heard_at: datetime
+    wish: OperatorWish
+    link_up: bool = True
+    reading: EncoderReading | None = None
+    told: EncoderState | None = None
+    failures: deque[float] = field(default_factory=lambda: deque(maxlen=FAILURES_KEPT))
+
+
+class Fleet:
+    """`driver_for` gives the driver of an encoder that came over the link."""
+
+    def __init__(self, *, driver_for: DriverFor, store: Store, ledger: Ledger, bus: Bus[Event]) -> None:
+        self._driver_for = driver_for
+        self._store = store
+        self._ledger = ledger
+        self._bus = bus
+        self._members: dict[EncoderId, Member] = {}
+        self._by_node: dict[NodeId, EncoderId] = {}
+        self._wishes: dict[EncoderId, OperatorWish] = {}
+
+    async def load(self) -> None:
+        self._wishes = await self._store.wishes()
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(tuple(self._members.values()))
+
+    # --- what comes in
+
+    def arrived(self, info: EncoderInfo, driver: EncoderDriver | None = None) -> None:
+        """An encoder said hello. One that only redialled keeps its age; one that was gone starts slowly again."""
+        now = monotonic()
+        known = self._members.get(info.encoder_id)
+        if known is None and len(self._members) >= MAX_ENCODERS:
+            log.error("fleet is full", encoder_id=info.encoder_id)
+            return
+        stayed = known is not None and self.presence(known, now).state is not EncoderState.OFFLINE
+        member = Member(
+            info=info,
+            driver=driver or self._driver_for(info),
+            arrived=known.arrived if known is not None and stayed else now,
+            arrived_at=known.arrived_at if known is not None and stayed else utc_now(),
+            last_heard=now,
+            last_heard_at=utc_now(),
+            wish=self._wishes.get(info.encoder_id, OperatorWish.ACTIVE),
+        )
+        if known is not None:
+            member.told, member.failures = known.told, known.failures
+        self._members[info.encoder_id] = member
+        self._by_node[info.node_id] = info.encoder_id
+        self.tell_changes(now)
+
+    def heard(self, encoder_id: EncoderId, reading: EncoderReading) -> None:
+        member = self._members.get(encoder_id)
+        if member is None:
+            return
+        member.last_heard, member.last_heard_at, member.reading = monotonic(), utc_now(), reading
+        self._bus.tell(EncoderRead(encoder_id, reading, member.last_heard_at))
+
+    def link_lost(self, encoder_id: EncoderId) -> None:
+        member = self._members.get(encoder_id)
+        if member is not None:
+            member.link_up = False
+            self.tell_changes(monotonic())
+
+    def failed(self, encoder_id: EncoderId) -> None:
+        """A worker was lost there: it counts against the encoder for a while."""
+        member = self._members.get(encoder_id)
+        if member is not None:
+            member.failures.append(monotonic())
+
+    async def wish(self, encoder_id: EncoderId, wish: OperatorWish) -> None:
+        member = self.member(encoder_id)
+        await self._store.put_wish(encoder_id, wish, utc_now())
+        self._wishes[encoder_id] = wish
+        member.wish = wish
+        self.tell_changes(monotonic())
+
+    def tell_changes(self, now: float) -> tuple[EncoderId, ...]:
+        """Tell every encoder whose state is another one than last told; the ones that take streams again."""
+        came: list[EncoderId] = []
+        for member in self._members.values():
+            presence = self.presence(member, now)
+            if presence.state is member.told:
+                continue
+            member.told = presence.state
+            encoder_id = member.info.encoder_id
+            log.info("encoder state", encoder_id=encoder_id, state=presence.state.value, reason=presence.reason)
+            self._bus.tell(EncoderChanged(encoder_id, presence.state, utc_now(), presence.reason))
+            if presence.state is EncoderState.ONLINE:
+                came.append(encoder_id)
+        return tuple(came)
+
+    # --- what is asked
+
+    def at_node(self, node_id: str) -> EncoderId | None:
+        return self._by_node.get(NodeId(node_id))
+
+    def member(self, encoder_id: EncoderId) -> Member:
+        """Raises NotFound."""
+        member = self._members.get(encoder_id)
+        if member is None:
+            raise NotFound(f"no encoder {encoder_id} has connected", hint="GET /api/encoders lists them.")
+        return member
+
+    def driver(self, encoder_id: EncoderId) -> EncoderDriver:
+        """Raises Unavailable: who sends an order needs an encoder that is there."""
+        member = self._members.get(encoder_id)
+        if member is None:
+            raise Unavailable(f"encoder {encoder_id} is not connected")
+        return member.driver
+
+    def state(self, encoder_id: EncoderId, now: float) -> Presence | None:
+        """None: not met since control's start."""
+        member = self._members.get(encoder_id)
+        return None if member is None else self.presence(member, now)
+
+    def info(self, encoder_id: EncoderId) -> EncoderInfo | None:
+        member = self._members.get(encoder_id)
+        return None if member is None else member.info
+
+    def reading(self, encoder_id: EncoderId) -> EncoderReading | None:
+        member = self._members.get(encoder_id)
+        return None if member is None else member.reading
+
+    @staticmethod
+    def presence(member: Member, now: float) -> Presence:
+        return judge(last_heard=member.last_heard, link_up=member.link_up, wish=member.wish, now=now)
+
+    def standings(self, now: float) -> tuple[Standing, ...]:
+        """The balancer's picture."""
+        return tuple(self._standing(member, now) for member in self._members.values())
+
+    def _standing(self, member: Member, now: float) -> Standing:
+        presence = self.presence(member, now)
+        pixels, streams = self._ledger.totals(member.info.encoder_id)
+        return Standing(
+            info=member.info,
+            state=presence.state,
+            state_reason=presence.reason,
+            reading=member.reading,
+            here_for_s=now - member.arrived,
+            promised_pixels_per_s=pixels,
+            promised_streams=streams,
+            failures_lately=sum(1 for at in member.failures if now - at <= FAILURES_COUNT_S),
+        )

@@ -1,0 +1,182 @@
+"""The streams that run now: one room each, kept in memory and written behind to the store.
+
+The store is the truth after a restart; while control runs, this is. Every change of a stream's plan is made by
+somebody who holds the stream's lock, and raises its revision.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import structlog
+
+from app.domain.access import Principal, Scope
+from app.domain.errors import Conflict, NotFound, Unavailable
+from app.domain.events import Event, StreamChanged
+from app.domain.ids import EncoderId, GatewayId, StreamId
+from app.domain.session import StreamRecord
+from app.domain.stream import StreamMode, StreamState, WorkerGrant, WorkerOrder
+from app.policy.placement import Need, ladder_cost
+from app.policy.recovery import RecoveryMachine
+from app.ports.store import Note, Store
+from app.runtime.bus import Bus
+from app.runtime.clock import monotonic, utc_now
+from app.services.observation import Observation
+
+STORE_WAIT_S: Final = 0.5
+"""How long a failover waits for the store before it goes on without it."""
+SAVE_RETRY_S: Final = 1.0
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class LiveStream:
+    """`backup_order` holds the backup's token, which is never stored: after a restart a new backup is reserved."""
+
+    record: StreamRecord
+    machine: RecoveryMachine
+    backup_order: WorkerOrder | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    seen: Observation = field(default_factory=Observation)
+    restarts: int = 0
+    without_encoder: str | None = None
+    since: float = field(default_factory=monotonic)
+    """When control took it up: opened, or loaded after a restart."""
+    failed_on: dict[EncoderId, float] = field(default_factory=dict)
+
+    @property
+    def id(self) -> StreamId:
+        return self.record.stream_id
+
+    @property
+    def active(self) -> WorkerGrant | None:
+        return None if self.record.plan is None else self.record.plan.active
+
+    @property
+    def standby(self) -> WorkerGrant | None:
+        return None if self.record.plan is None else self.record.plan.standby
+
+    @property
+    def need(self) -> Need:
+        codec = "auto" if self.record.encode is None else self.record.encode.codec
+        return Need(ladder_cost(self.record.ladder), codec, self.record.region)
+
+    @property
+    def ended(self) -> bool:
+        return self.record.ended_at is not None
+
+
+def live_stream(record: StreamRecord) -> LiveStream:
+    """The room of a record: of a new one, or of one that the store kept. Its backup must be reserved anew then."""
+    active = None if record.plan is None else record.plan.active
+    machine = RecoveryMachine(
+        generation=0 if active is None else active.generation,
+        protected=record.backup_id is not None,
+        needs_encoder=record.mode is StreamMode.TRANSCODE,
+    )
+    return LiveStream(record, machine)
+
+
+class LiveStreams:
+    def __init__(self, *, store: Store, bus: Bus[Event]) -> None:
+        self._store = store
+        self._bus = bus
+        self._by_id: dict[StreamId, LiveStream] = {}
+        self._unsaved: dict[StreamId, LiveStream] = {}
+        self._to_save = asyncio.Event()
+
+    def __iter__(self) -> Iterator[LiveStream]:
+        return iter(tuple(self._by_id.values()))
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    async def load(self) -> int:
+        """Take up what the store says is running; call before the first peer may come."""
+        for record in await self._store.running_streams():
+            self._by_id[record.stream_id] = live_stream(record)
+        return len(self._by_id)
+
+    def add(self, stream: LiveStream) -> None:
+        self._by_id[stream.id] = stream
+
+    def remove(self, stream: LiveStream) -> None:
+        self._by_id.pop(stream.id, None)
+
+    def find(self, stream_id: StreamId) -> LiveStream | None:
+        return self._by_id.get(stream_id)
+
+    def owned(self, stream_id: StreamId, who: Principal) -> LiveStream:
+        """Raises NotFound for an unknown stream, one that ended, and another tenant's, all alike."""
+        stream = self._by_id.get(stream_id)
+        if stream is None or not may_see(stream.record, who):
+            raise NotFound("no such stream is running", hint="GET /api/streams lists the streams of this key.")
+        return stream
+
+    def of_gateway(self, gateway_id: GatewayId) -> Iterator[LiveStream]:
+        return (stream for stream in self if stream.record.gateway_id == gateway_id)
+
+    # --- saving
+
+    async def save(self, stream: LiveStream, record: StreamRecord, note: Note | None = None) -> None:
+        """Durable first, then true. Raises Unavailable, and nothing has changed then."""
+        await self._store.put_stream(record, note)
+        stream.record = record
+
+    async def save_or_later(self, stream: LiveStream, record: StreamRecord) -> None:
+        """True at once; durable within moments, or as soon as the store is back. Never raises."""
+        stream.record = record
+        try:
+            async with asyncio.timeout(STORE_WAIT_S):
+                await self._store.put_stream(record)
+        except (Unavailable, TimeoutError) as error:
+            log.warning("stream saved later", stream_id=stream.id, reason=str(error))
+            self.save_later(stream)
+
+    def save_later(self, stream: LiveStream) -> None:
+        self._unsaved[stream.id] = stream
+        self._to_save.set()
+
+    async def save_behind(self) -> None:
+        """Runs until cancelled: writes what `save_later` left, again and again while the store is away."""
+        while True:
+            await self._to_save.wait()
+            self._to_save.clear()
+            while self._unsaved:
+                if not await self._save_some():
+                    await asyncio.sleep(SAVE_RETRY_S)
+
+    async def _save_some(self) -> bool:
+        waiting, self._unsaved = self._unsaved, {}
+        results = await asyncio.gather(
+            *(self._store.put_stream(stream.record) for stream in waiting.values()), return_exceptions=True
+        )
+        well = True
+        for stream, result in zip(waiting.values(), results, strict=True):
+            if isinstance(result, Conflict):
+                log.error("the store holds a newer revision", stream_id=stream.id)
+            elif isinstance(result, Unavailable):
+                self._unsaved.setdefault(stream.id, stream)
+                well = False
+            elif result is not None:
+                raise result
+        return well
+
+    # --- state
+
+    def enter(self, stream: LiveStream, state: StreamState, reason: str | None) -> None:
+        """Note the state and tell it, when it is another one."""
+        if stream.record.state is state:
+            return
+        stream.record = replace(stream.record, state=state)
+        self.save_later(stream)
+        log.info("stream state", stream_id=stream.id, state=state.value, reason=reason)
+        self._bus.tell(StreamChanged(stream.id, stream.record.tenant, state, utc_now(), reason))
+
+
+def may_see(record: StreamRecord, who: Principal) -> bool:
+    return record.tenant == who.tenant or who.may(Scope.ADMIN)

@@ -1,0 +1,227 @@
+"""Opens a stream: rules, reservation, store, gateway, workers, in this order; a failure undoes what went before."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from app.domain.access import Principal
+from app.domain.errors import ManagerError
+from app.domain.events import Event, StreamChanged
+from app.domain.fleet import PlacementDecision
+from app.domain.ids import DestinationId, EncoderId, PlaybackId, StreamId
+from app.domain.ladder import Ladder
+from app.domain.link import GatewayHello
+from app.domain.secret import Secret
+from app.domain.session import Advice, EncoderChoice, OpenedStream, StreamRecord, StreamRequest
+from app.domain.stream import (
+    Destination,
+    EncodeSettings,
+    StreamMode,
+    StreamState,
+    Timing,
+    WorkerGrant,
+    WorkerOrder,
+)
+from app.policy.recovery import RecoveryMachine
+from app.ports.store import Note
+from app.runtime.bus import Bus
+from app.runtime.clock import monotonic, utc_now
+from app.services.ending import Ending
+from app.services.fleet import Fleet
+from app.services.gateways import Gateways, playback, rtmp_url, rtmps_url
+from app.services.live_streams import LiveStream, LiveStreams, live_stream
+from app.services.load_balancer import LoadBalancer
+from app.services.names import new_id, new_secret, sha256_hex
+from app.services.plans import grant_for, new_order, with_grants
+from app.services.recovery import Recovery
+from app.services.stream_validator import StreamValidator
+
+PLACES_TRIED: Final = 3
+"""Encoders that are asked before the caller is told that none takes the stream."""
+
+log = structlog.get_logger()
+
+
+class Opening:
+    def __init__(
+        self,
+        *,
+        validator: StreamValidator,
+        streams: LiveStreams,
+        fleet: Fleet,
+        gateways: Gateways,
+        balancer: LoadBalancer,
+        recovery: Recovery,
+        ending: Ending,
+        bus: Bus[Event],
+    ) -> None:
+        self._validator = validator
+        self._streams = streams
+        self._fleet = fleet
+        self._gateways = gateways
+        self._balancer = balancer
+        self._recovery = recovery
+        self._ending = ending
+        self._bus = bus
+
+    async def open(self, request: StreamRequest, owner: Principal) -> OpenedStream:
+        """Raises InvalidRequest, NoCapacity, Unavailable, or what the gateway or an encoder answered."""
+        ladder, advice = self._validator.demand(request)
+        gateway = self._gateways.pick()
+        key = new_secret()
+        record = _record(request, owner, ladder, gateway, key)
+        stream = live_stream(record)
+        decision: PlacementDecision | None = None
+        if request.mode is StreamMode.TRANSCODE:
+            decision = self._balancer.place(stream.id, stream.need)
+        async with stream.lock:
+            backup = self._plan(stream, decision, gateway)
+            await self._commit(stream)
+            try:
+                await self._gateways.apply(stream.record)
+                if backup is not None:
+                    await self._start_workers(stream, *backup)
+            except ManagerError as error:
+                await self._ending.end_held(stream, f"could not be opened: {error.detail}")
+                raise
+        self._bus.tell(StreamChanged(stream.id, owner.tenant, StreamState.WAITING, utc_now(), "opened"))
+        return self._opened(stream, key, gateway, advice, decision)
+
+    def _plan(
+        self, stream: LiveStream, decision: PlacementDecision | None, gateway: GatewayHello
+    ) -> tuple[EncoderId, WorkerOrder] | None:
+        """Write the first plan into the record; the primary's order, or None for a stream without encoder."""
+        if decision is None or decision.primary_id is None:
+            stream.record = with_grants(stream.record, None, None)
+            return None
+        record = stream.record
+        order = new_order(stream_id=stream.id, encode=record.encode, generation=1, gateway=gateway)
+        standby: WorkerGrant | None = None
+        if decision.backup_id is not None:
+            stream.backup_order = new_order(
+                stream_id=stream.id, encode=record.encode, generation=2, gateway=gateway
+            )
+            standby = grant_for(stream.backup_order, decision.backup_id)
+        stream.record = with_grants(record, grant_for(order, decision.primary_id), standby)
+        stream.machine = RecoveryMachine(generation=1, protected=standby is not None)
+        return decision.primary_id, order
+
+    async def _commit(self, stream: LiveStream) -> None:
+        try:
+            await self._streams.save(stream, stream.record, Note(utc_now(), stream.id, "stream opened", ""))
+        except ManagerError:
+            self._balancer.release(stream.id)
+            raise
+        self._streams.add(stream)
+
+    async def _start_workers(self, stream: LiveStream, primary_id: EncoderId, order: WorkerOrder) -> None:
+        """Start the primary and reserve the backup side by side; when the primary refuses, others are asked."""
+        started, reserved = await asyncio.gather(
+            self._fleet.driver(primary_id).start(order), self._reserve(stream), return_exceptions=True
+        )
+        if isinstance(reserved, ManagerError):
+            log.warning(
+                "backup refused", stream_id=stream.id, encoder_id=stream.record.backup_id, reason=reserved.detail
+            )
+            self._recovery.backup_lost(stream, reserved.detail)
+        elif isinstance(reserved, BaseException):
+            raise reserved
+        if isinstance(started, ManagerError):
+            await self._ask_others(stream, primary_id, started)
+        elif isinstance(started, BaseException):
+            raise started
+        if stream.standby is None:
+            self._recovery.seek_backup(stream)
+
+    async def _reserve(self, stream: LiveStream) -> None:
+        standby, order = stream.standby, stream.backup_order
+        if standby is not None and order is not None:
+            await self._fleet.driver(standby.encoder_id).reserve(stream.id, order)
+
+    async def _ask_others(self, stream: LiveStream, refused_by: EncoderId, error: ManagerError) -> None:
+        """Raises the last refusal."""
+        stream.failed_on[refused_by] = monotonic()
+        for attempt in range(1, PLACES_TRIED):
+            log.warning("encoder refused", stream_id=stream.id, attempt=attempt, reason=error.detail)
+            try:
+                generation = await self._recovery.move(stream, f"refused at the start: {error.detail}")
+            except ManagerError as again:
+                error = again
+                continue
+            self._recovery.took_over(stream, generation)
+            stream.restarts = 0
+            return
+        raise error
+
+    def _opened(
+        self,
+        stream: LiveStream,
+        key: Secret,
+        gateway: GatewayHello,
+        advice: Advice,
+        decision: PlacementDecision | None,
+    ) -> OpenedStream:
+        record = stream.record
+        reasons = () if decision is None else decision.reasons
+        if record.mode is StreamMode.TRANSCODE and record.backup_id is None:
+            advice = replace(
+                advice, warnings=(*advice.warnings, "no backup stands ready: the stream is unprotected")
+            )
+        return OpenedStream(
+            record=record,
+            stream_key=key,
+            rtmp_url=rtmp_url(gateway),
+            rtmps_url=rtmps_url(gateway),
+            primary=self._choice(record.primary_id, reasons[:1]),
+            backup=self._choice(record.backup_id, reasons[1:]),
+            playback=playback(gateway, record),
+            advice=advice,
+        )
+
+    def _choice(self, encoder_id: EncoderId | None, reasons: tuple[str, ...]) -> EncoderChoice | None:
+        info = None if encoder_id is None else self._fleet.info(encoder_id)
+        return None if info is None else EncoderChoice(info.encoder_id, info.name, info.kind, reasons)
+
+
+def _record(
+    request: StreamRequest, owner: Principal, ladder: Ladder, gateway: GatewayHello, key: Secret
+) -> StreamRecord:
+    now = utc_now()
+    encode = EncodeSettings(ladder, request.keyframe_interval_ms, request.preset, request.codec)
+    return StreamRecord(
+        stream_id=StreamId(new_id("str")),
+        playback_id=PlaybackId(new_id("play")),
+        tenant=owner.tenant,
+        name=request.name,
+        mode=request.mode,
+        state=StreamState.WAITING,
+        gateway_id=gateway.gateway_id,
+        key_sha256=sha256_hex(key),
+        key_last4=key.reveal()[-4:],
+        key_expires_at=now + timedelta(seconds=request.key_lifetime_s),
+        ladder=ladder,
+        encode=encode if request.mode is StreamMode.TRANSCODE else None,
+        timing=Timing(
+            keyframe_interval_ms=request.keyframe_interval_ms,
+            segment_ms=request.segment_ms,
+            reconnect_window_s=request.reconnect_window_s,
+        ),
+        destinations=new_destinations(request.destinations),
+        record=request.record,
+        hls=request.hls,
+        region=request.region,
+        primary_id=None,
+        backup_id=None,
+        generation=0,
+        revision=0,
+        created_at=now,
+    )
+
+
+def new_destinations(urls: tuple[str, ...]) -> tuple[Destination, ...]:
+    return tuple(Destination(DestinationId(new_id("dst")), Secret(url)) for url in urls)

@@ -1,0 +1,78 @@
+"""Plans and orders of one stream, made from its record.
+
+Each new plan has a higher revision, each new worker a higher generation: `StreamRecord.generation` is the highest
+one ever handed out, the standby's included.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from app.domain.errors import Conflict
+from app.domain.ids import EncoderId, StreamId, WorkerId
+from app.domain.link import GatewayHello
+from app.domain.session import StreamRecord
+from app.domain.stream import ChannelPlan, EncodeSettings, Outputs, WorkerGrant, WorkerOrder
+from app.services.names import new_id, new_secret, sha256_hex
+
+
+def new_order(
+    *, stream_id: StreamId, encode: EncodeSettings | None, generation: int, gateway: GatewayHello
+) -> WorkerOrder:
+    """An order with a fresh token. Raises Conflict for a stream that is passed through."""
+    if encode is None:
+        raise Conflict(f"{stream_id} is passed through: no encoder works for it")
+    return WorkerOrder(
+        stream_id=stream_id,
+        worker_id=WorkerId(new_id("wrk")),
+        generation=generation,
+        gateway_host=gateway.rtmp_host,
+        gateway_port=gateway.rtmp_port,
+        token=new_secret(),
+        encode=encode,
+    )
+
+
+def grant_for(order: WorkerOrder, encoder_id: EncoderId) -> WorkerGrant:
+    return WorkerGrant(order.worker_id, encoder_id, order.generation, sha256_hex(order.token))
+
+
+def plan_of(record: StreamRecord, active: WorkerGrant | None, standby: WorkerGrant | None) -> ChannelPlan:
+    outputs = Outputs(hls=record.hls, record=record.record, destinations=record.destinations)
+    return ChannelPlan(
+        stream_id=record.stream_id,
+        playback_id=record.playback_id,
+        revision=record.revision,
+        mode=record.mode,
+        key_sha256=record.key_sha256,
+        key_expires_at=record.key_expires_at,
+        ladder=record.ladder,
+        timing=record.timing,
+        outputs=outputs,
+        active=active,
+        standby=standby,
+    )
+
+
+def with_grants(record: StreamRecord, active: WorkerGrant | None, standby: WorkerGrant | None) -> StreamRecord:
+    """The record under its next revision, its plan made anew from what it says now."""
+    generations = [record.generation, *(grant.generation for grant in (active, standby) if grant is not None)]
+    raised = replace(
+        record,
+        revision=record.revision + 1,
+        generation=max(generations),
+        primary_id=None if active is None else active.encoder_id,
+        backup_id=None if standby is None else standby.encoder_id,
+    )
+    return replace(raised, plan=plan_of(raised, active, standby))
+
+
+def renewed(record: StreamRecord) -> StreamRecord:
+    """The same workers under the next revision: for changed outputs."""
+    plan = record.plan
+    return with_grants(record, None if plan is None else plan.active, None if plan is None else plan.standby)
+
+
+def raised_above(record: StreamRecord, revision: int, generation: int) -> StreamRecord:
+    """The record with its counters at least there: what a gateway has seen is never used again."""
+    return replace(record, revision=max(record.revision, revision), generation=max(record.generation, generation))

@@ -1,0 +1,183 @@
+"""Looks at every stream again and again: its state, whether its encoders are there, its health, its end of life."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Final
+
+import structlog
+
+from app.domain.encoder import EncoderState, WorkerReading
+from app.domain.errors import Unavailable
+from app.domain.events import Event, StreamHealthRead
+from app.domain.ids import EncoderId
+from app.domain.session import StreamHealth
+from app.domain.stream import StreamMode, WorkerGrant
+from app.policy import stream_life
+from app.policy.health_score import measures_of, score
+from app.policy.recovery import Cover, Phase
+from app.policy.stream_state import judge, programme_moves
+from app.runtime.bus import Bus
+from app.runtime.clock import monotonic, utc_now
+from app.services.ending import Ending
+from app.services.fleet import Fleet
+from app.services.gateways import Gateways
+from app.services.live_streams import LiveStream, LiveStreams
+from app.services.recovery import Recovery
+
+BEAT_S: Final = 0.25
+HEALTH_EVERY_S: Final = 1.0
+LIFE_EVERY_S: Final = 5.0
+RETURN_S: Final = 10.0
+"""After control's start: time for encoders to dial in before they count as gone."""
+
+log = structlog.get_logger()
+
+
+class StreamWatch:
+    def __init__(
+        self,
+        *,
+        streams: LiveStreams,
+        fleet: Fleet,
+        gateways: Gateways,
+        recovery: Recovery,
+        ending: Ending,
+        bus: Bus[Event],
+    ) -> None:
+        self._streams = streams
+        self._fleet = fleet
+        self._gateways = gateways
+        self._recovery = recovery
+        self._ending = ending
+        self._bus = bus
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        next_health = next_life = monotonic()
+        while True:
+            now = monotonic()
+            self.look(now)
+            if now >= next_health:
+                next_health = now + HEALTH_EVERY_S
+                self.tell_health()
+            if now >= next_life:
+                next_life = now + LIFE_EVERY_S
+                await self.end_the_expired()
+            await asyncio.sleep(BEAT_S)
+
+    def look(self, now: float) -> None:
+        if self._fleet.tell_changes(now):
+            self._recovery.fleet_grew()
+        for stream in self._streams:
+            if not stream.lock.locked():
+                self._look_at(stream, now)
+        self._recovery.tick(now)
+
+    def _look_at(self, stream: LiveStream, now: float) -> None:
+        signs = stream.seen.signs(stream.without_encoder)
+        verdict = judge(signs, now)
+        self._streams.enter(stream, verdict.state, verdict.reason)
+        if stream.seen.published and stream.record.first_published_at is None:
+            stream.record = replace(stream.record, first_published_at=utc_now())
+            self._streams.save_later(stream)
+        if stream.machine.phase is not Phase.STEADY:
+            return
+        active, standby = stream.active, stream.standby
+        if active is not None:
+            gone = self._gone(active, stream, now)
+            # Frames that come prove the worker alive, whatever became of its node's link to control.
+            stopped = gone is not None and gone.startswith("stopped")
+            if gone is not None and (stopped or not programme_moves(signs, now)):
+                self._recovery.active_lost(stream, active.generation, gone, blame=not stopped)
+                return
+        if stream.machine.cover is Cover.PROTECTED:
+            gone = "none is reserved" if standby is None else self._gone(standby, stream, now)
+            if gone is not None:
+                self._recovery.backup_lost(stream, gone)
+
+    def _gone(self, grant: WorkerGrant, stream: LiveStream, now: float) -> str | None:
+        """Why the grant's encoder cannot be counted on, or None."""
+        presence = self._fleet.state(grant.encoder_id, now)
+        if presence is None:
+            back = now - stream.since < RETURN_S
+            return None if back else f"{grant.encoder_id} did not come back after control's restart"
+        if presence.state is EncoderState.STOPPED:
+            return "stopped by an operator"
+        if presence.state is EncoderState.OFFLINE:
+            return f"{grant.encoder_id} is offline: {presence.reason}"
+        return None
+
+    # --- health
+
+    def tell_health(self) -> None:
+        for stream in self._streams:
+            if stream.seen.source_since is not None:
+                self._bus.tell(StreamHealthRead(stream.record.tenant, self.health(stream)))
+
+    def health(self, stream: LiveStream) -> StreamHealth:
+        record, active, standby = stream.record, stream.active, stream.standby
+        worker = self._worker(active)
+        reading = None if active is None else self._fleet.reading(active.encoder_id)
+        dropped = None if worker is None else worker.frames_dropped
+        measures = replace(
+            measures_of(reading), dropped_frames=dropped, bitrate_variance=stream.seen.bitrate_variance()
+        )
+        judged = score(measures)
+        verdict = judge(stream.seen.signs(stream.without_encoder), monotonic())
+        protected = stream.machine.cover is Cover.PROTECTED and standby is not None
+        reasons: tuple[str, ...] = () if verdict.reason is None else (verdict.reason,)
+        if record.mode is StreamMode.TRANSCODE and not protected:
+            reasons += ("unprotected: no backup stands ready",)
+        return StreamHealth(
+            stream_id=stream.id,
+            state=record.state,
+            at=utc_now(),
+            score=judged.overall,
+            reasons=reasons + judged.reasons,
+            protected=protected,
+            primary_id=_encoder_of(active),
+            backup_id=_encoder_of(standby),
+            generation=0 if active is None else active.generation,
+            cpu_usage=None if worker is None else worker.cpu_percent,
+            dropped_frames=dropped or 0,
+            bitrate=stream.seen.bitrate(record.ladder),
+            source=stream.seen.source,
+            channel=stream.seen.reading,
+            restarts=stream.restarts,
+        )
+
+    def _worker(self, active: WorkerGrant | None) -> WorkerReading | None:
+        reading = None if active is None else self._fleet.reading(active.encoder_id)
+        if active is None or reading is None:
+            return None
+        return next((worker for worker in reading.workers if worker.worker_id == active.worker_id), None)
+
+    # --- the end of life
+
+    async def end_the_expired(self) -> None:
+        now = utc_now()
+        for stream in self._streams:
+            life = stream_life.Life(
+                created_at=stream.record.created_at,
+                key_expires_at=stream.record.key_expires_at,
+                published=stream.record.first_published_at is not None,
+                source_up=stream.seen.source_since is not None,
+            )
+            reason = stream_life.judge(life, now)
+            if reason is None or stream.lock.locked() or not self._in_sight(stream):
+                continue
+            try:
+                await self._ending.end(stream, reason)
+            except Unavailable as error:
+                log.warning("stream could not be ended", stream_id=stream.id, reason=error.detail)
+
+    def _in_sight(self, stream: LiveStream) -> bool:
+        """Whether control would know of a publisher: its gateway is here and has had time to speak."""
+        settled = monotonic() - stream.since >= RETURN_S
+        return settled and self._gateways.is_connected(stream.record.gateway_id)
+
+
+def _encoder_of(grant: WorkerGrant | None) -> EncoderId | None:
+    return None if grant is None else grant.encoder_id

@@ -1,0 +1,107 @@
+"""Control's ear at the link: hands every hello, fact and loss to the part whose business it is. Decides nothing.
+
+Nothing here waits for an order: the answer would come over the link that is being read.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from app.domain.events import Event, Severity, StreamErrorSeen
+from app.domain.ids import WorkerId
+from app.domain.link import (
+    ChannelReading,
+    Fact,
+    GatewayHello,
+    Heartbeat,
+    Hello,
+    ProgrammeUp,
+    PublishRefused,
+    SourceDown,
+    SourceUp,
+    WorkerDown,
+    WorkerExited,
+    WorkerUp,
+)
+from app.ports.link import PeerId
+from app.runtime.bus import Bus
+from app.runtime.clock import monotonic
+from app.services.adoption import Adoption
+from app.services.fleet import Fleet
+from app.services.live_streams import LiveStream, LiveStreams
+from app.services.recovery import Recovery
+
+log = structlog.get_logger()
+
+
+class Switchboard:
+    """Implements `LinkEvents`."""
+
+    def __init__(
+        self, *, streams: LiveStreams, fleet: Fleet, adoption: Adoption, recovery: Recovery, bus: Bus[Event]
+    ) -> None:
+        self._streams = streams
+        self._fleet = fleet
+        self._adoption = adoption
+        self._recovery = recovery
+        self._bus = bus
+
+    async def on_hello(self, hello: Hello) -> None:
+        if isinstance(hello, GatewayHello):
+            self._adoption.gateway_came(hello)
+        else:
+            self._adoption.node_came(hello)
+
+    async def on_lost(self, peer: PeerId, reason: str) -> None:
+        encoder_id = self._fleet.at_node(peer)
+        if encoder_id is not None:
+            self._fleet.link_lost(encoder_id)
+
+    async def on_fact(self, peer: PeerId, fact: Fact) -> None:
+        if isinstance(fact, Heartbeat):
+            encoder_id = self._fleet.at_node(peer)
+            if encoder_id is not None:
+                self._fleet.heard(encoder_id, fact.reading)
+            return
+        stream = None if fact.stream_id is None else self._streams.find(fact.stream_id)
+        if stream is None:
+            if isinstance(fact, PublishRefused):
+                log.info("publisher refused", peer=fact.peer, reason=fact.reason)
+            return
+        self._heard(stream, peer, fact)
+
+    def _heard(self, stream: LiveStream, peer: PeerId, fact: Fact) -> None:
+        now = monotonic()
+        match fact:
+            case ChannelReading():
+                stream.seen.read(fact, stream.record.ladder, now)
+            case SourceUp():
+                log.info("publisher came", stream_id=stream.id, software=fact.software, codec=fact.video_codec)
+                stream.seen.source_up(fact, now)
+            case SourceDown():
+                log.info("publisher left", stream_id=stream.id, reason=fact.reason)
+                stream.seen.source_down()
+            case ProgrammeUp():
+                log.info("programme up", stream_id=stream.id, generation=fact.generation, stall_ms=fact.stall_ms)
+                stream.seen.programme_up(now)
+            case WorkerUp():
+                log.info("worker connected", stream_id=stream.id, generation=fact.generation)
+            case WorkerDown():
+                self._worker_gone(stream, fact.worker_id, fact.generation, fact.reason)
+            case WorkerExited():
+                code = "" if fact.exit_code is None else f" (exit code {fact.exit_code})"
+                self._worker_gone(stream, fact.worker_id, fact.generation, f"{fact.reason}{code}")
+            case PublishRefused():
+                self._tell(stream, "publisher refused", fact)
+            case Heartbeat():
+                pass
+
+    def _worker_gone(self, stream: LiveStream, worker_id: WorkerId, generation: int, reason: str) -> None:
+        if stream.active is not None and stream.active.worker_id == worker_id:
+            self._recovery.active_lost(stream, generation, reason)
+        elif stream.standby is not None and stream.standby.worker_id == worker_id:
+            self._recovery.backup_lost(stream, reason)
+
+    def _tell(self, stream: LiveStream, cause: str, fact: PublishRefused) -> None:
+        detail = f"{fact.peer}: {fact.reason}"
+        self._bus.tell(StreamErrorSeen(stream.id, stream.record.tenant, Severity.WARNING, cause, detail, fact.at))
