@@ -79,7 +79,7 @@ class RunningGateway:
         return int(self._http.sockets[0].getsockname()[1])
 
     async def start(self) -> None:
-        """Open the doors, then dial control. Raises OSError for a port in use, InvalidSettings for bad certificates."""
+        """Open the doors and dial control. Raises OSError for a port in use, InvalidSettings for a bad key."""
         settings = self._settings
         tls = _tls_context(settings)
         door = RtmpDoor(self.gateway)

@@ -150,6 +150,8 @@ LEAD_MS: Final = 10_000
 """Sound runs on alone when the picture is this far behind it."""
 PATIENCE_MS: Final = 3_000
 """A segment of sound waits this long, in picture time, for late packets."""
+LEAD_IN_MS: Final = 500
+"""Sound may begin this much before the first picture: encoders send a primed packet or two ahead."""
 PROBE_MS: Final = 1_500
 """Sound without any picture for this long is a programme of sound alone."""
 
@@ -212,7 +214,7 @@ class AudioTrack:
         if self._open and self._boundary is not None:
             self.shelf.put(self._boundary, self._lane.take(following.start_ms))
         else:
-            self._lane.drop_before(following.start_ms)
+            self._lane.drop_before(following.start_ms - LEAD_IN_MS)
         self._boundary = following
         self._open = True
 
