@@ -34,7 +34,7 @@ class VideoDecoder:
     Raises InvalidRequest when the codec is unknown or its header can't be read.
     """
 
-    def __init__(self, config: VideoConfig, *, threads: int = 1) -> None:
+    def __init__(self, config: VideoConfig, *, threads: int = 1, max_pixels: int = MAX_PIXELS) -> None:
         name = _VIDEO_DECODERS.get(config.codec)
         if name is None:
             raise InvalidRequest(f"no decoder for video codec {config.codec}")
@@ -43,7 +43,7 @@ class VideoDecoder:
         context.extradata = config.extradata or None
         context.thread_type = ThreadType.SLICE
         context.thread_count = threads
-        context.options = {"max_pixels": str(MAX_PIXELS)}
+        context.options = {"max_pixels": str(max_pixels)}
         if name == "libdav1d":
             context.options = {**context.options, "max_frame_delay": "1"}
         _open(context, config.codec)

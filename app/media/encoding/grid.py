@@ -31,7 +31,7 @@ class FrameGate:
         self._interval_ms = interval_ms
         self._start_after_ms = start_after_ms
         self._previous_ms: int | None = None
-        self._taken_slot: int | None = None
+        self._taken_slot: tuple[int, int] | None = None
         self._begun = False
 
     def judge(self, pts_ms: int) -> Verdict:
@@ -48,11 +48,13 @@ class FrameGate:
             return Verdict.KEY
         return Verdict.KEY if crosses else Verdict.TAKE
 
-    def _slot(self, pts_ms: int) -> int:
-        # The quarter keeps the borders of slots away from frame times of the usual ratios (2:1, 3:1, 5:3, 5:2),
-        # where rounding to milliseconds would tip frames to either side.
-        per_slot = 4000 * self._rate.den
-        return (4 * pts_ms * self._rate.num + 1000 * self._rate.den) // per_slot
+    def _slot(self, pts_ms: int) -> tuple[int, int]:
+        """Grid interval and slot in it. Slots are counted from each grid line, so the frame that crosses it is the
+        first of its slot and the frames after it fall in regularly, whatever the source's phase is.
+        """
+        interval, inside_ms = divmod(pts_ms, self._interval_ms)
+        # Half a millisecond more: timestamps are rounded to whole ones, and 33 may stand for 33.3.
+        return interval, (2 * inside_ms + 1) * self._rate.num // (2000 * self._rate.den)
 
     def _is_close(self, previous_ms: int | None, pts_ms: int) -> bool:
         """Whether the source is really faster here: jitter at an equal rate must not cost a frame."""

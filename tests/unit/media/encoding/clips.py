@@ -1,0 +1,172 @@
+"""Small clips for the pipeline's tests, and what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cache
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+
+import av
+
+from app.domain.ladder import AudioPlan, FrameRate, Ladder, Rendition
+from app.domain.stream import EncodeSettings
+from app.media.encoding.conduit import Closed
+from app.media.encoding.files import read_source
+from app.media.encoding.meter import MeterReading
+from app.media.encoding.packets import (
+    AudioConfig,
+    AudioHeader,
+    AudioPacket,
+    SourceItem,
+    TrackPacket,
+    VideoConfig,
+    VideoHeader,
+    VideoPacket,
+)
+from app.media.encoding.pipeline import Pipeline
+from tests.e2e.source import Source, make_source, read_number
+
+BIG = Rendition("big", 320, 180, FrameRate(30), 400_000)
+SMALL = Rendition("small", 256, 144, FrameRate(30), 200_000)
+
+
+def small(**changes: object) -> Source:
+    """A clip of 3 s with a number in every frame."""
+    given: dict[str, object] = {"seconds": 3, "width": 320, "height": 180} | changes
+    return Source(**given)  # type: ignore[arg-type]  # names and types are those of Source
+
+
+@cache
+def clip(source: Source, suffix: str = ".mkv") -> tuple[SourceItem, ...]:
+    with TemporaryDirectory() as folder:
+        return tuple(read_source(make_source(Path(folder) / f"clip{suffix}", source)))
+
+
+def settings(*renditions: Rendition, interval_ms: int = 1_000, audio: AudioPlan | None = None) -> EncodeSettings:
+    return EncodeSettings(
+        Ladder(renditions or (BIG, SMALL), audio or AudioPlan()),
+        keyframe_interval_ms=interval_ms,
+        preset="ultrafast",
+    )
+
+
+@dataclass
+class Programme:
+    """Everything a pipeline gave, by track."""
+
+    videos: dict[str, list[VideoHeader]] = field(default_factory=dict)
+    audio: list[AudioHeader] = field(default_factory=list)
+    packets: dict[str, list[TrackPacket]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    meter: MeterReading | None = None
+
+    def times(self, track: str) -> list[int]:
+        return [packet.pts_ms for packet in self.packets.get(track, [])]
+
+    def keys(self, track: str) -> list[int]:
+        return [packet.pts_ms for packet in self.packets.get(track, []) if packet.is_key]
+
+    def frames(self, track: str) -> list[av.VideoFrame]:
+        """The track decoded by a fresh decoder, as a player would from its beginning."""
+        header = self.videos[track][0]
+        context = av.CodecContext.create(header.codec, "r")
+        context.extradata = header.extradata
+        frames: list[av.VideoFrame] = []
+        for packet in self.packets[track]:
+            coded = av.Packet(packet.data)
+            coded.pts, coded.time_base = packet.pts_ms, Fraction(1, 1000)
+            frames += context.decode(coded)
+        return frames + context.decode(None)
+
+    def numbers(self, track: str) -> list[int]:
+        return [read_number(frame) for frame in self.frames(track)]
+
+
+def run(
+    items: Iterable[SourceItem],
+    plan: EncodeSettings | None = None,
+    *,
+    start_after: Mapping[str, int | None] | None = None,
+) -> Programme:
+    """Everything through a pipeline; raises what it failed with."""
+    programme = Programme()
+    pipeline = Pipeline(plan or settings(), start_after=start_after, on_problem=programme.problems.append)
+
+    def feed() -> None:
+        try:
+            for item in items:
+                pipeline.put(item)
+        except Closed:
+            return
+        pipeline.finish()
+
+    feeder = Thread(target=feed)
+    feeder.start()
+    try:
+        while (out := pipeline.outbox.get()) is not None:
+            match out:
+                case VideoHeader():
+                    programme.videos.setdefault(out.track, []).append(out)
+                case AudioHeader():
+                    programme.audio.append(out)
+                case TrackPacket():
+                    programme.packets.setdefault(out.track, []).append(out)
+    except Closed:
+        pass
+    feeder.join()
+    pipeline.join()
+    programme.meter = pipeline.meter.read(0.0)
+    if pipeline.failure is not None:
+        raise pipeline.failure
+    return programme
+
+
+def video_of(items: Iterable[SourceItem]) -> list[VideoPacket]:
+    return [item for item in items if isinstance(item, VideoPacket)]
+
+
+def audio_of(items: Iterable[SourceItem]) -> list[AudioPacket]:
+    return [item for item in items if isinstance(item, AudioPacket)]
+
+
+def from_key_at_or_before(items: Iterable[SourceItem], time_ms: int) -> list[SourceItem]:
+    """What a replay after a failover brings: headers, then from the last key frame shown by then."""
+    kept = list(items)
+    starts = [n for n, i in enumerate(kept) if isinstance(i, VideoPacket) and i.is_key and i.pts_ms <= time_ms]
+    headers = [item for item in kept if isinstance(item, VideoConfig | AudioConfig)]
+    return headers + [item for item in kept[starts[-1] :] if not isinstance(item, VideoConfig | AudioConfig)]
+
+
+def shifted(items: Iterable[SourceItem], by_ms: int) -> list[SourceItem]:
+    out: list[SourceItem] = []
+    for item in items:
+        match item:
+            case VideoPacket():
+                out.append(VideoPacket(item.dts_ms + by_ms, item.pts_ms + by_ms, item.data, item.is_key))
+            case AudioPacket():
+                out.append(AudioPacket(item.pts_ms + by_ms, item.data))
+            case _:
+                out.append(item)
+    return out
+
+
+def encode_clip(encoder: str, options: dict[str, str], *, frames: int = 30) -> list[SourceItem]:
+    """A video-only clip by any encoder of the build, its number drawn as in the other clips."""
+    with TemporaryDirectory() as folder:
+        plain = make_source(Path(folder) / "plain.mkv", small(seconds=1, audio=None))
+        path = Path(folder) / "clip.mkv"
+        with av.open(str(plain)) as source, av.open(str(path), "w") as container:
+            stream = container.add_stream(encoder, rate=30, options=options)
+            stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+            for number, frame in zip(count(), source.decode(video=0), strict=False):
+                if number == frames:
+                    break
+                frame.pict_type = 0
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        return list(read_source(path))
