@@ -1,0 +1,36 @@
+"""One control over the real store and link, one gateway and three nodes on three hosts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from .peers import Control, FakeGateway, FakeNode, encoder, until
+
+
+@dataclass
+class House:
+    control: Control
+    gateway: FakeGateway
+    nodes: list[FakeNode]
+
+    def node(self, encoder_id: str | None) -> FakeNode:
+        return next(node for node in self.nodes if node.info.encoder_id == encoder_id)
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    control = Control(f"sqlite+aiosqlite:///{tmp_path}/control.db")
+    await control.start()
+    house = House(control, FakeGateway(), [FakeNode(encoder(name)) for name in ("a", "b", "c")])
+    for peer in (house.gateway, *house.nodes):
+        await peer.come(control.port)
+    await until(lambda: len(control.services.encoders.list()) == 3)
+    await until(lambda: control.services.gateways.connected() != ())
+    yield house
+    for peer in (house.gateway, *house.nodes):
+        await peer.go()
+    await control.stop()

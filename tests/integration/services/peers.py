@@ -1,0 +1,205 @@
+"""A gateway and encoder nodes that speak the real link and touch no media: they keep what they are told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from app.adapters.link.uplink import WebSocketUplink
+from app.assembly.control_services import ControlServices
+from app.domain.access import Principal, Scope
+from app.domain.encoder import Capabilities, CodecProbe, EncoderInfo, EncoderKind, EncoderReading
+from app.domain.errors import Conflict, ManagerError, NoCapacity
+from app.domain.events import Event
+from app.domain.ids import EncoderId, GatewayId, HostId, KeyId, NodeId, StreamId, WorkerId
+from app.domain.link import (
+    CloseChannel,
+    Fact,
+    GatewayHello,
+    Heartbeat,
+    NodeHello,
+    OpenChannel,
+    Order,
+    ReleaseStream,
+    ReserveStream,
+    RunningChannel,
+    RunningWorker,
+    StartWorker,
+    StopWorker,
+)
+from app.domain.secret import Secret
+from app.domain.session import StreamRequest
+from app.domain.stream import ChannelPlan, WorkerOrder
+
+TOKEN = Secret("link-token-of-these-tests")
+BOOTSTRAP = Secret("emk_live_bootstrap-key-of-these-tests-0001")
+OWNER = Principal(KeyId("key_a"), "acme", frozenset({Scope.READ, Scope.STREAMS}))
+OTHER = Principal(KeyId("key_b"), "umbrella", frozenset({Scope.READ, Scope.STREAMS}))
+ADMIN = Principal(KeyId("key_c"), "default", frozenset({Scope.ADMIN}))
+REQUEST = StreamRequest(width=1280, height=720, bitrate_bps=4_500_000, fps=30.0)
+
+
+async def until(true: Callable[[], bool], within_s: float = 15.0) -> None:
+    async with asyncio.timeout(within_s):
+        while not true():  # noqa: ASYNC110 - the condition belongs to the code under test, which owes no event
+            await asyncio.sleep(0.005)
+
+
+def encoder(name: str, *, host: str | None = None, max_streams: int = 8) -> EncoderInfo:
+    return EncoderInfo(
+        EncoderId(f"enc_{name}"),
+        NodeId(f"node_{name}"),
+        HostId(host or f"host_{name}"),
+        EncoderKind.SOFTWARE,
+        name,
+        Capabilities("cpu", 8, 8 << 30, (), (CodecProbe("libx264", True),), max_streams, 1e9, "build-1"),
+    )
+
+
+class Peer:
+    """Dials like a gateway or node. `refuse` answers an order with an error, when it returns one."""
+
+    def __init__(self) -> None:
+        self.orders: list[Order] = []
+        self.refuse: Callable[[Order], ManagerError | None] = lambda _: None
+        self.uplink: WebSocketUplink | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def hello(self) -> GatewayHello | NodeHello:
+        raise NotImplementedError
+
+    def carry_out(self, order: Order) -> None:
+        raise NotImplementedError
+
+    async def _perform(self, order: Order) -> None:
+        error = self.refuse(order)
+        if error is not None:
+            raise error
+        self.orders.append(order)
+        self.carry_out(order)
+
+    async def come(self, port: int) -> None:
+        self.uplink = WebSocketUplink(control_url=f"http://127.0.0.1:{port}", token=TOKEN)
+        self._tasks = [asyncio.create_task(self.uplink.run(self.hello, self._perform)), *self.background()]
+        await until(lambda: self.uplink is not None and self.uplink.connected)
+
+    def background(self) -> list[asyncio.Task[None]]:
+        return []
+
+    async def go(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def tell(self, fact: Fact) -> None:
+        assert self.uplink is not None
+        self.uplink.tell(fact)
+
+
+class FakeGateway(Peer):
+    def __init__(self, name: str = "gw-1") -> None:
+        super().__init__()
+        self.name = GatewayId(name)
+        self.plans: dict[StreamId, ChannelPlan] = {}
+
+    def hello(self) -> GatewayHello:
+        channels = tuple(
+            RunningChannel(p.stream_id, p.revision, p.active.generation if p.active else 0, False)
+            for p in self.plans.values()
+        )
+        return GatewayHello(self.name, "1", "127.0.0.1", 19350, None, "http://127.0.0.1:8081", channels)
+
+    def carry_out(self, order: Order) -> None:
+        if isinstance(order, OpenChannel):
+            held = self.plans.get(order.plan.stream_id)
+            if held is not None and held.revision > order.plan.revision:
+                raise Conflict("an older plan than the one that is held")
+            self.plans[order.plan.stream_id] = order.plan
+        elif isinstance(order, CloseChannel):
+            self.plans.pop(order.stream_id, None)
+
+
+class FakeNode(Peer):
+    def __init__(self, info: EncoderInfo) -> None:
+        super().__init__()
+        self.info = info
+        self.workers: dict[WorkerId, WorkerOrder] = {}
+        self.reserved: dict[StreamId, WorkerOrder] = {}
+        self.silent = False
+
+    def hello(self) -> NodeHello:
+        running = tuple(RunningWorker(o.worker_id, o.stream_id, o.generation) for o in self.workers.values())
+        return NodeHello("1", self.info, running)
+
+    def background(self) -> list[asyncio.Task[None]]:
+        return [asyncio.create_task(self._beat())]
+
+    async def _beat(self) -> None:
+        while True:
+            if not self.silent:
+                self.tell(Heartbeat(EncoderReading(cpu_percent=10.0, memory_percent=20.0)))
+            await asyncio.sleep(0.3)
+
+    def carry_out(self, order: Order) -> None:
+        if isinstance(order, StartWorker):
+            streams = {o.stream_id for o in self.workers.values()}
+            if order.order.stream_id not in streams and len(streams) >= self.info.capabilities.max_streams:
+                raise NoCapacity("full")
+            self.workers = {k: o for k, o in self.workers.items() if o.stream_id != order.order.stream_id}
+            self.reserved.pop(order.order.stream_id, None)
+            self.workers[order.order.worker_id] = order.order
+        elif isinstance(order, StopWorker):
+            self.workers.pop(order.worker_id, None)
+        elif isinstance(order, ReserveStream):
+            self.reserved[order.stream_id] = order.order
+        elif isinstance(order, ReleaseStream):
+            self.reserved.pop(order.stream_id, None)
+
+
+class Control:
+    """A control plane without doors, on a port that stays the same over restarts."""
+
+    def __init__(self, database_url: str) -> None:
+        self._database_url = database_url
+        self._runner: web.AppRunner | None = None
+        self._services: ControlServices | None = None
+        self.port = 0
+        self.events: list[Event] = []
+
+    @property
+    def services(self) -> ControlServices:
+        assert self._services is not None
+        return self._services
+
+    async def start(self) -> None:
+        self._services = await ControlServices.start(
+            database_url=self._database_url,
+            link_token=TOKEN,
+            key_pepper=Secret("pepper-of-these-tests"),
+            seal_key=Secret("seal-key-of-these-tests"),
+            bootstrap_api_key=BOOTSTRAP,
+        )
+        self._services.bus.listen(self.events.append)
+        app = web.Application()
+        app.router.add_get("/link", self._services.link.handle)
+        self._runner = web.AppRunner(app)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        if self._services is not None:
+            await self._services.close()
+            self._services = None
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def told(self, kind: type) -> list[Event]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+def at() -> datetime:
+    return datetime.now(UTC)

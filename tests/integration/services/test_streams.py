@@ -1,0 +1,317 @@
+"""A stream's life over the real link and store: opened, lost, replaced, adopted, changed, ended."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from app.domain.errors import Conflict, InvalidRequest, NoCapacity, NotFound, Unavailable
+from app.domain.events import StreamChanged, StreamErrorSeen, WorkerReplaced
+from app.domain.fleet import EncoderAction
+from app.domain.link import (
+    ChannelReading,
+    OpenChannel,
+    SourceUp,
+    StartWorker,
+    TrackReading,
+    WorkerDown,
+    WorkerExited,
+)
+from app.domain.session import OpenedStream, StreamChange
+from app.domain.stream import StreamState
+
+from .conftest import House
+from .peers import ADMIN, OTHER, OWNER, REQUEST, FakeNode, at, encoder, until
+
+
+async def opened(house: House) -> OpenedStream:
+    return await house.control.services.streams.open(REQUEST, OWNER)
+
+
+def protected(house: House, stream: OpenedStream) -> bool:
+    health = next(
+        (h for h in house.control.services.streams.all_health(ADMIN) if h.stream_id == stream.record.stream_id),
+        None,
+    )
+    return health is not None and health.protected
+
+
+async def test_an_init_gives_the_gateway_its_plan_the_primary_its_worker_and_the_backup_its_room(
+    house: House,
+) -> None:
+    stream = await opened(house)
+    record = stream.record
+    plan = house.gateway.plans[record.stream_id]
+    assert plan.active is not None
+    assert plan.standby is not None
+    assert (plan.active.encoder_id, plan.standby.encoder_id) == (record.primary_id, record.backup_id)
+    assert house.node(record.primary_id).info.host_id != house.node(record.backup_id).info.host_id
+    assert plan.active.worker_id in house.node(record.primary_id).workers
+    assert house.node(record.backup_id).reserved[record.stream_id].worker_id == plan.standby.worker_id
+    assert [r.name for r in plan.ladder.renditions] == ["720p", "480p"]
+    assert stream.rtmp_url == "rtmp://127.0.0.1:19350/live"
+    assert stream.stream_key.reveal() not in repr(stream)
+
+
+async def test_a_dead_worker_is_replaced_by_the_backup_and_a_new_backup_is_reserved(house: House) -> None:
+    stream = await opened(house)
+    stream_id, old = stream.record.stream_id, house.gateway.plans[stream.record.stream_id]
+    assert old.active is not None
+    house.gateway.tell(WorkerDown(stream_id, old.active.worker_id, old.active.generation, at(), "connection reset"))
+    await until(lambda: bool(house.control.told(WorkerReplaced)))
+    await until(lambda: protected(house, stream))
+    new = house.gateway.plans[stream_id]
+    assert new.active is not None
+    assert new.standby is not None
+    assert new.active.encoder_id == stream.record.backup_id
+    assert new.active == old.standby
+    assert new.active.worker_id in house.node(stream.record.backup_id).workers
+    assert new.standby.generation > new.active.generation > old.active.generation
+    assert new.standby.encoder_id != new.active.encoder_id
+    # The gateway knew the new worker before it was started.
+    granted = next(
+        i for i, o in enumerate(house.gateway.orders) if isinstance(o, OpenChannel) and o.plan.active == new.active
+    )
+    assert granted < len(house.gateway.orders) - 1
+    await until(
+        lambda: old.active is not None and old.active.worker_id not in house.node(old.active.encoder_id).workers
+    )
+
+
+async def test_the_same_loss_told_twice_is_acted_on_once(house: House) -> None:
+    stream = await opened(house)
+    active = house.gateway.plans[stream.record.stream_id].active
+    assert active is not None
+    loss = WorkerDown(stream.record.stream_id, active.worker_id, active.generation, at(), "reset")
+    house.gateway.tell(loss)
+    house.node(active.encoder_id).tell(
+        WorkerExited(active.worker_id, stream.record.stream_id, active.generation, at(), -9, "killed")
+    )
+    await until(lambda: bool(house.control.told(WorkerReplaced)))
+    house.gateway.tell(loss)
+    await until(lambda: protected(house, stream))
+    assert len(house.control.told(WorkerReplaced)) == 1
+
+
+async def test_a_node_that_leaves_for_good_loses_its_streams_to_their_backups(house: House) -> None:
+    stream = await opened(house)
+    await house.node(stream.record.primary_id).go()
+    await until(lambda: bool(house.control.told(WorkerReplaced)))
+    record = await house.control.services.streams.get(stream.record.stream_id, OWNER)
+    assert record.primary_id == stream.record.backup_id
+
+
+async def test_a_silent_node_keeps_its_stream_while_the_gateway_sees_the_programme_move(house: House) -> None:
+    stream = await opened(house)
+    stream_id = stream.record.stream_id
+    house.gateway.tell(SourceUp(stream_id, at(), "1.2.3.4", "obs", "avc1", "mp4a"))
+    house.node(stream.record.primary_id).silent = True
+    frames = 0
+
+    def moves() -> bool:
+        nonlocal frames
+        frames += 30
+        track = TrackReading("720p", frames, frames * 1000, 4e6, 30.0, frames * 33)
+        house.gateway.tell(
+            ChannelReading(stream_id, at(), True, 4e6, 30.0, frames, 0, 0, 0.0, (track,), 0, 0, 50.0)
+        )
+        views = house.control.services.encoders.list()
+        return any(view.state.value == "offline" for view in views)
+
+    await until(moves)
+    await until(lambda: moves() and stream_state(house, stream) is StreamState.LIVE)
+    assert house.control.told(WorkerReplaced) == []
+
+
+def stream_state(house: House, stream: OpenedStream) -> StreamState:
+    healths = house.control.services.streams.all_health(ADMIN)
+    return next(h.state for h in healths if h.stream_id == stream.record.stream_id)
+
+
+async def test_primary_and_backup_gone_at_once_the_third_takes_over(house: House) -> None:
+    stream = await opened(house)
+    active = house.gateway.plans[stream.record.stream_id].active
+    assert active is not None
+    await house.node(stream.record.backup_id).go()
+    await house.node(stream.record.primary_id).go()
+    house.gateway.tell(WorkerDown(stream.record.stream_id, active.worker_id, active.generation, at(), "reset"))
+    third = next(
+        n for n in house.nodes if n.info.encoder_id not in (stream.record.primary_id, stream.record.backup_id)
+    )
+    await until(lambda: any(o.stream_id == stream.record.stream_id for o in third.workers.values()))
+
+
+async def test_with_no_encoder_left_it_is_said_and_the_next_one_to_come_takes_the_stream(house: House) -> None:
+    stream = await opened(house)
+    active = house.gateway.plans[stream.record.stream_id].active
+    assert active is not None
+    house.gateway.tell(SourceUp(stream.record.stream_id, at(), "1.2.3.4", None, "avc1", None))
+    for node in house.nodes:
+        await node.go()
+    house.gateway.tell(WorkerDown(stream.record.stream_id, active.worker_id, active.generation, at(), "reset"))
+    await until(lambda: stream_state(house, stream) is StreamState.DEGRADED)
+    seen = [e for e in house.control.told(StreamErrorSeen) if isinstance(e, StreamErrorSeen)]
+    assert any(e.cause == "no encoder" for e in seen)
+    late = FakeNode(encoder("late"))
+    house.nodes.append(late)
+    await late.come(house.control.port)
+    await until(lambda: any(o.stream_id == stream.record.stream_id for o in late.workers.values()))
+
+
+async def test_control_restarted_adopts_what_runs_and_touches_nothing(house: House) -> None:
+    stream = await opened(house)
+    before = house.gateway.plans[stream.record.stream_id]
+    assert before.active is not None
+    await house.control.stop()
+    for node in house.nodes:
+        node.orders.clear()
+    await house.control.start()
+    await until(lambda: len(house.control.services.encoders.list()) == 3)
+    await until(
+        lambda: protected(house, stream) and not house.control.services.streams.all_health(ADMIN)[0].restarts
+    )
+    after = house.gateway.plans[stream.record.stream_id]
+    assert after.active == before.active
+    assert all(not isinstance(order, StartWorker) for node in house.nodes for order in node.orders)
+    assert before.active.worker_id in house.node(before.active.encoder_id).workers
+
+
+async def test_what_ended_while_a_peer_was_away_is_stopped_at_its_return(house: House) -> None:
+    stream = await opened(house)
+    primary = house.node(stream.record.primary_id)
+    await primary.go()
+    await house.gateway.go()
+    await house.control.services.streams.end(stream.record.stream_id, OWNER)
+    await primary.come(house.control.port)
+    await house.gateway.come(house.control.port)
+    await until(lambda: not primary.workers and not house.gateway.plans)
+
+
+async def test_a_gateway_that_restarted_empty_is_given_its_channels_again(house: House) -> None:
+    stream = await opened(house)
+    await house.gateway.go()
+    house.gateway.plans.clear()
+    await house.gateway.come(house.control.port)
+    await until(lambda: stream.record.stream_id in house.gateway.plans)
+
+
+async def test_a_primary_that_refuses_at_the_start_costs_the_caller_nothing(house: House) -> None:
+    refused: list[str] = []
+
+    def refuse(order: object) -> NoCapacity | None:
+        if isinstance(order, StartWorker) and not refused:
+            refused.append(order.order.worker_id)
+            return NoCapacity("full of other things")
+        return None
+
+    for node in house.nodes:
+        node.refuse = refuse
+    stream = await opened(house)
+    assert refused
+    assert any(
+        order.stream_id == stream.record.stream_id
+        for order in house.node(stream.record.primary_id).workers.values()
+    )
+    await until(lambda: protected(house, stream))
+
+
+async def test_an_init_that_fails_leaves_nothing_behind(house: House) -> None:
+    house.gateway.refuse = lambda order: Conflict("no") if isinstance(order, OpenChannel) else None
+    with pytest.raises(Conflict):
+        await opened(house)
+    services = house.control.services
+    assert services.balancer.view().reserved == ()
+    assert services.streams.all_health(ADMIN) == ()
+    assert [r.state for r in await services.streams.list(ADMIN)] == [StreamState.ENDED]
+
+
+async def test_without_a_gateway_an_init_is_unavailable_and_a_wrong_request_is_told_every_fault(
+    house: House,
+) -> None:
+    wrong = dataclasses.replace(REQUEST, bitrate_bps=5, fps=31.0)
+    with pytest.raises(InvalidRequest, match=r"bitrate.*fps"):
+        await house.control.services.streams.open(wrong, OWNER)
+    await house.gateway.go()
+    await until(lambda: house.control.services.gateways.connected() == ())
+    with pytest.raises(Unavailable):
+        await opened(house)
+
+
+async def test_another_tenants_stream_does_not_exist(house: House) -> None:
+    stream = await opened(house)
+    streams, stream_id = house.control.services.streams, stream.record.stream_id
+    for call in (streams.get(stream_id, OTHER), streams.health(stream_id, OTHER), streams.end(stream_id, OTHER)):
+        with pytest.raises(NotFound):
+            await call
+    with pytest.raises(NotFound):
+        streams.placement(stream_id, OTHER)
+    assert await streams.list(OTHER) == ()
+    assert (await streams.get(stream_id, ADMIN)).stream_id == stream_id
+
+
+async def test_new_destinations_change_the_plan_in_place_and_a_new_picture_swaps_the_worker(house: House) -> None:
+    stream = await opened(house)
+    stream_id, streams = stream.record.stream_id, house.control.services.streams
+    before = house.gateway.plans[stream_id]
+    outcome = await streams.change(stream_id, StreamChange(destinations=("rtmp://push.example/live/key",)), OWNER)
+    plan = house.gateway.plans[stream_id]
+    assert outcome.change_class == "in_place"
+    assert [d.url.reveal() for d in plan.outputs.destinations] == ["rtmp://push.example/live/key"]
+    assert plan.active == before.active
+    assert (await streams.change(stream_id, StreamChange(), OWNER)).change_class == "none"
+    outcome = await streams.change(stream_id, StreamChange(bitrate_bps=2_000_000), OWNER)
+    plan = house.gateway.plans[stream_id]
+    assert outcome.change_class == "swap"
+    assert plan.ladder.renditions[0].video_bps == 2_000_000
+    assert plan.active is not None
+    assert before.active is not None
+    assert plan.active.generation > before.active.generation
+    worker = house.node(plan.active.encoder_id).workers[plan.active.worker_id]
+    assert worker.encode.ladder == plan.ladder
+    await until(lambda: protected(house, stream))
+    assert (
+        house.node(house.gateway.plans[stream_id].standby.encoder_id).reserved[stream_id].encode.ladder
+        == plan.ladder
+    )  # type: ignore[union-attr]
+
+
+async def test_an_encoder_stopped_by_its_operator_gives_its_streams_away_and_takes_none(house: House) -> None:
+    stream = await opened(house)
+    services, primary = house.control.services, stream.record.primary_id
+    assert primary is not None
+    await services.encoders.control(primary, EncoderAction.STOP, ADMIN)
+    await until(lambda: bool(house.control.told(WorkerReplaced)))
+    again = await opened(house)
+    assert primary not in (again.record.primary_id, again.record.backup_id)
+    with pytest.raises(Conflict):
+        await services.encoders.control(primary, EncoderAction.REBOOT, ADMIN)
+    await house.control.stop()
+    await house.control.start()
+    await until(lambda: len(house.control.services.encoders.list()) == 3)
+    assert house.control.services.encoders.status(primary).state.value == "stopped"
+
+
+async def test_an_end_closes_the_channel_stops_the_worker_and_frees_the_places(house: House) -> None:
+    stream = await opened(house)
+    services = house.control.services
+    await services.streams.end(stream.record.stream_id, OWNER)
+    await services.streams.end(stream.record.stream_id, OWNER)
+    await until(lambda: not house.gateway.plans)
+    await until(lambda: all(not node.workers and not node.reserved for node in house.nodes))
+    assert services.balancer.view().reserved == ()
+    record = await services.streams.get(stream.record.stream_id, OWNER)
+    assert (record.state, record.end_reason) == (StreamState.ENDED, "ended by request")
+    states = [e.state for e in house.control.told(StreamChanged) if isinstance(e, StreamChanged)]
+    assert states == [StreamState.WAITING, StreamState.ENDED]
+
+
+async def test_a_hundred_inits_at_once_promise_no_place_twice(house: House) -> None:
+    import asyncio
+
+    results = await asyncio.gather(*(opened(house) for _ in range(100)), return_exceptions=True)
+    won = [r for r in results if not isinstance(r, BaseException)]
+    assert {type(r) for r in results if isinstance(r, BaseException)} <= {NoCapacity}
+    assert 12 <= len(won) <= 24
+    for node in house.nodes:
+        assert len(node.workers) + len(node.reserved) <= node.info.capabilities.max_streams
