@@ -33,7 +33,7 @@ def main() -> int:
         return code
     if options.run:
         _become(environment.command)
-    print(f"\ninstalled. Start everything with:\n\n  {environment.command} up\n")
+    print(f"\ninstalled. Start everything with:\n\n  cd {ROOT} && .venv/bin/encoder-manager up\n")
     return 0
 
 

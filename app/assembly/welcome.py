@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 from app.assembly.settings import Settings
 from app.assembly.sources import SECRETS_FILE
@@ -35,6 +36,8 @@ def welcome(settings: Settings, *, encoders: int, command: str) -> str:
     url = settings.control_url.rstrip("/")
     key = settings.bootstrap_api_key.reveal()
     secrets = settings.data_dir / SECRETS_FILE
+    if settings.data_dir != Settings.model_fields["data_dir"].default:
+        command = f"{command} --data {shlex.quote(str(settings.data_dir))}"
     return f"""
 Encoder Manager {__version__} is ready: control, gateway, {encoders} encoders.
 

@@ -14,6 +14,10 @@ def test_the_first_restart_comes_almost_at_once() -> None:
     assert Restarts().after_death(0.0).delay_s == FIRST_DELAY_S
 
 
+def test_a_part_that_never_died_waits_for_nothing() -> None:
+    assert Restarts().delay_s == 0.0
+
+
 def test_a_part_that_keeps_dying_waits_longer_each_time() -> None:
     history = Restarts()
     delays = []
