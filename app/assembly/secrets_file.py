@@ -15,6 +15,7 @@ from dotenv import dotenv_values
 
 from app.assembly.settings import PREFIX
 from app.assembly.sources import SECRETS_FILE
+from app.services.key_service import new_api_key
 
 HEADER: Final = "# Secrets of this installation. Keep this file; a changed key_pepper ends every API key.\n"
 
@@ -24,15 +25,11 @@ def _random_key() -> str:
     return secrets.token_urlsafe(32)
 
 
-def _api_key() -> str:
-    return f"emk_live_{_random_key()}"
-
-
 MAKERS: Final[Mapping[str, Callable[[], str]]] = {
     "link_token": _random_key,
     "key_pepper": _random_key,
     "seal_key": _random_key,
-    "bootstrap_api_key": _api_key,
+    "bootstrap_api_key": lambda: new_api_key().reveal(),
 }
 
 
