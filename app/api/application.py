@@ -24,6 +24,7 @@ from app.api.routes.system import SystemRoutes
 from app.api.services import DoorServices
 from app.api.sockets import SocketDoor
 from app.runtime.clock import monotonic
+from app.services.websocket_security import SocketLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ def build(
     services: DoorServices,
     *,
     limits: DoorLimits | None = None,
+    socket_limits: SocketLimits | None = None,
     trusted: tuple[Network, ...] = (),
     now: Callable[[], float] = monotonic,
 ) -> Doors:
@@ -85,6 +87,7 @@ def build(
         books=books,
         load=load,
         doors=limits,
+        limits=socket_limits,
         trusted=trusted,
         now=now,
     )

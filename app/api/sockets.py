@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Final
 
 import orjson
@@ -24,6 +23,7 @@ from app.api.peers import Network, address_of, scheme_of
 from app.api.problems import MalformedRequest, document
 from app.api.services import DoorServices
 from app.api.socket_events import message, stream_health
+from app.api.socket_transports import Transports
 from app.domain.access import Scope
 from app.domain.errors import (
     InvalidRequest,
@@ -35,17 +35,12 @@ from app.domain.errors import (
 )
 from app.domain.ids import EncoderId, StreamId
 from app.domain.secret import Secret
-from app.policy.rates import Rate, RateBook
 from app.runtime.tasks import TaskGroupKeeper
 from app.services.websocket_security import EVERYTHING, Outbox, Room, SocketLimits, join, origin_allowed, room_of
 
 PATH: Final = "/socket.io/"
 BATCH: Final = 16
 """Messages handed to Engine.IO at once: what one poll of a client takes."""
-CLOSE_GRACE_S: Final = 1.0
-"""Time to take a close packet before the transport is cut."""
-BAD_PACKET: Final = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
-"""What python-socketio raises for packets that are none."""
 
 log = structlog.get_logger("app.api.sockets")
 
@@ -83,16 +78,11 @@ class SocketDoor:
         self._trusted = trusted
         self._now = now
         self._limits = limits or SocketLimits()
-        self._rates = RateBook(Rate(self._limits.messages_per_s, 1.0))
-        self._over_rate: dict[str, int] = {}
-        self._opened_at: dict[str, float] = {}
-        self._wires: dict[str, asyncio.Transport] = {}
         self._audience = Audience(score_of=self._score_of, overrun=self._overrun, now=now)
         self._tasks = TaskGroupKeeper(lambda name, error: log.error("task crashed", task=name, exc_info=error))
         self._unlisten: Callable[[], None] | None = None
         self._sio = self._server()
-        self._packet = self._sio.eio.handlers["message"]
-        self._sio.eio.on("message", self._on_packet)
+        self._transports = Transports(engine=self._sio.eio, limits=self._limits, tasks=self._tasks, now=now)
 
     def _server(self) -> Any:
         sio = socketio.AsyncServer(
@@ -124,19 +114,17 @@ class SocketDoor:
         if self._unlisten is not None:
             self._unlisten()
             self._unlisten = None
-        await asyncio.gather(*(self._end(transport_id) for transport_id in list(self._sio.eio.sockets)))
+        await self._transports.close_all()
         await self._tasks.close()
         await self._sio.shutdown()
-
-    # --- transports: Engine.IO's connections, known or not
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         if "j" in request.query:
             raise MalformedRequest("JSONP is not offered")
         if "sid" not in request.query:
             self._count_handshake(request)
-        elif "Upgrade" in request.headers and request.transport is not None:
-            self._wires[request.query["sid"]] = request.transport
+        else:
+            self._transports.remember(request.query["sid"], request)
         # A poll answers by itself within the ping interval, and a WebSocket lives on.
         deadline_s = self._doors.body_deadline_s if request.method == "POST" else None
         async with asyncio.timeout(deadline_s):
@@ -147,67 +135,25 @@ class SocketDoor:
         verdict = self._books.handshakes.ask(address_of(request, self._trusted), self._now())
         if not verdict.allowed:
             raise TooManyRequests("too many new connections", retry_after_s=verdict.retry_after_s)
-        if len(self._sio.eio.sockets) >= self._doors.connections:
+        if len(self._transports) >= self._doors.connections:
             raise Unavailable("too many live connections")
 
     def _origin_allowed(self, origin: str | None, environ: dict[str, Any]) -> bool:
         request: web.Request = environ["aiohttp.request"]
         return origin_allowed(origin, host=request.host, scheme=scheme_of(request, self._trusted))
 
-    async def _on_packet(self, transport_id: str, data: object) -> None:
-        """Every message of a transport, before Socket.IO reads it."""
-        if not self._rates.ask(transport_id, self._now()).allowed:
-            self._over_rate[transport_id] = self._over_rate.get(transport_id, 0) + 1
-            if self._over_rate[transport_id] > self._limits.over_rate_forgiven:
-                self._cut(transport_id, "too many messages")
-            return
-        if not isinstance(data, str):
-            self._cut(transport_id, "binary messages are not taken")
-            return
-        try:
-            await self._packet(transport_id, data)
-        except BAD_PACKET:
-            self._cut(transport_id, "not a Socket.IO packet")
-
-    def _cut(self, transport_id: str, reason: str) -> None:
-        log.info("live connection closed", reason=reason)
-        self._tasks.start(self._end(transport_id), name="socket close")
-
-    async def _end(self, transport_id: str) -> None:
-        """Close the transport politely, then surely."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_GRACE_S):
-                await self._sio.eio.disconnect(transport_id)
-        wire = self._wires.pop(transport_id, None)
-        if wire is not None:
-            wire.abort()
-        self._sio.eio.sockets.pop(transport_id, None)
-        self._opened_at.pop(transport_id, None)
-        self._over_rate.pop(transport_id, None)
-        self._rates.forget(transport_id)
-
     async def _sweep(self) -> None:
         """Closes transports that never show a key, and clients whose key is no longer good."""
         recheck_at = self._now() + self._limits.recheck_s
         while True:
             await asyncio.sleep(self._limits.sweep_s)
-            now = self._now()
-            self._close_silent(now)
-            if now >= recheck_at:
+            for client in self._audience:
+                if client.transport_id not in self._transports:
+                    self._dismiss(client, "gone")
+            self._transports.close_silent({client.transport_id for client in self._audience})
+            if self._now() >= recheck_at:
                 await self._close_revoked()
                 recheck_at = self._now() + self._limits.recheck_s
-
-    def _close_silent(self, now: float) -> None:
-        open_now = set(self._sio.eio.sockets)
-        known = {client.transport_id for client in self._audience}
-        for gone in self._opened_at.keys() - open_now:
-            del self._opened_at[gone]
-            self._wires.pop(gone, None)
-            self._over_rate.pop(gone, None)
-        for transport_id in open_now - known:
-            opened_at = self._opened_at.setdefault(transport_id, now)
-            if now - opened_at >= self._limits.authenticate_s - self._limits.sweep_s:
-                self._cut(transport_id, "no key was shown")
 
     async def _close_revoked(self) -> None:
         verdicts: dict[Secret, bool] = {}
@@ -219,9 +165,7 @@ class SocketDoor:
                     # The store is away: who is in stays in.
                     verdicts[client.key] = True
             if not verdicts[client.key]:
-                self._cut(client.transport_id, "the key expired or was revoked")
-
-    # --- clients: transports that showed a key
+                self._transports.cut(client.transport_id, "the key expired or was revoked")
 
     async def _on_connect(self, sid: str, environ: dict[str, Any], auth: object = None) -> None:
         """Called by Socket.IO for CONNECT; a client that emits an event of this name is known already."""
@@ -229,8 +173,9 @@ class SocketDoor:
             return
         request: web.Request = environ["aiohttp.request"]
         transport_id = self._sio.manager.eio_sid_from_sid(sid, "/")
-        if request.transport is not None and "Upgrade" in request.headers:
-            self._wires.setdefault(transport_id, request.transport)
+        if any(client.transport_id == transport_id for client in self._audience):
+            self._transports.cut(transport_id, "a second client on one connection")
+            raise socketio.exceptions.ConnectionRefusedError("one client for each connection")
         try:
             key = _key(auth, request)
             who = await self._gatekeeper.admit(key, address_of(request, self._trusted))
@@ -238,8 +183,8 @@ class SocketDoor:
                 raise NotAllowed("this key lacks the scope 'read'")
             self._load.enter(who.key_id)
         except ManagerError as error:
-            self._cut(transport_id, error.code)
-            raise socketio.exceptions.ConnectionRefusedError(_problem(error)) from None
+            self._transports.cut(transport_id, error.code)
+            raise socketio.exceptions.ConnectionRefusedError(error.detail, _problem(error)) from None
         client = Client(
             sid, transport_id, who, key, Outbox(self._limits.outbox_messages, self._limits.outbox_bytes)
         )
@@ -309,7 +254,7 @@ class SocketDoor:
         self._load.leave(client.who.key_id)
         if client.delivery is not None:
             client.delivery.cancel()
-        self._cut(client.transport_id, reason)
+        self._transports.cut(client.transport_id, reason)
 
     async def _deliver(self, client: Client) -> None:
         """Empties the outbox at the pace of the client until it leaves."""
@@ -317,12 +262,10 @@ class SocketDoor:
             await client.wake.wait()
             client.wake.clear()
             while batch := client.outbox.take(BATCH):
-                transport = self._sio.eio.sockets.get(client.transport_id)
-                if transport is None:
-                    return
                 for one in batch:
                     await self._sio.emit(one.event, one.data, to=client.sid)
-                await transport.queue.join()
+                if not await self._transports.drained(client.transport_id):
+                    return
 
 
 def _key(auth: object, request: web.Request) -> Secret:

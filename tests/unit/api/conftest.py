@@ -15,6 +15,7 @@ from app.domain.access import Scope
 from app.domain.events import Event
 from app.policy.rates import Rate
 from app.runtime.bus import Bus
+from app.services.websocket_security import SocketLimits
 from tests.unit.api import fleet
 
 AMPLE = Rate(100_000, 60.0)
@@ -46,7 +47,11 @@ Serve = Callable[..., Awaitable[House]]
 async def serve() -> AsyncIterator[Serve]:
     running: list[tuple[Doors, GuardedSite, web.AppRunner]] = []
 
-    async def start(limits: DoorLimits = ROOMY, trusted: tuple[Network, ...] = ()) -> House:
+    async def start(
+        limits: DoorLimits = ROOMY,
+        trusted: tuple[Network, ...] = (),
+        socket_limits: SocketLimits | None = None,
+    ) -> House:
         keys, streams = fleet.Keys(), fleet.Streams()
         encoders = fleet.Encoders(streams)
         errors: list[BaseException] = []
@@ -71,7 +76,7 @@ async def serve() -> AsyncIterator[Serve]:
             keys.give(scope.value, scope)
         keys.give("other", Scope.READ, Scope.STREAMS, tenant="rival")
         keys.give("expired", Scope.ADMIN, expired=True)
-        doors = build(services, limits=limits, trusted=trusted)
+        doors = build(services, limits=limits, socket_limits=socket_limits, trusted=trusted)
         runner = web.AppRunner(doors.app)
         await runner.setup()
         await doors.start()

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import pytest
+
+from app.domain.errors import InvalidRequest, TooManyRequests
+from app.services.websocket_security import Message, Outbox, Room, join, origin_allowed, room_of
+
+
+def reading(topic: str, size: int = 10, data: object = None) -> Message:
+    return Message("stream_health", data, size, topic)
+
+
+def change(size: int = 10) -> Message:
+    return Message("stream_changed", None, size)
+
+
+def test_a_newer_reading_takes_the_place_of_the_older_one_of_its_topic() -> None:
+    box = Outbox(10, 1000)
+    for number in range(50):
+        assert box.offer(reading("a", data=number))
+    assert [message.data for message in box.take(16)] == [49]
+    assert box.size_bytes == 0
+
+
+def test_when_it_is_full_readings_go_before_changes() -> None:
+    box = Outbox(3, 1000)
+    for message in (reading("a"), change(), reading("b"), change(), change()):
+        assert box.offer(message)
+    assert [message.event for message in box.take(16)] == ["stream_changed"] * 3
+    assert box.dropped == 2
+
+
+def test_when_nothing_but_changes_waits_a_reading_is_dropped_and_a_change_is_the_end() -> None:
+    box = Outbox(2, 1000)
+    assert box.offer(change())
+    assert box.offer(change())
+    assert box.offer(reading("a"))
+    assert len(box) == 2
+    assert not box.offer(change())
+
+
+def test_bytes_are_bounded_as_well_as_messages() -> None:
+    box = Outbox(100, 100)
+    assert box.offer(reading("a", 60))
+    assert box.offer(change(60))
+    assert box.size_bytes == 60
+    assert not box.offer(change(60))
+    assert box.size_bytes <= 100
+
+
+def test_messages_leave_in_the_order_they_came() -> None:
+    box = Outbox(10, 1000)
+    for number in range(4):
+        box.offer(Message("e", number, 1))
+    assert [message.data for message in box.take(3)] == [0, 1, 2]
+    assert [message.data for message in box.take(3)] == [3]
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [
+        (None, True),
+        ("http://manager.example:8080", True),
+        ("http://MANAGER.example:8080", True),
+        ("https://manager.example:8080", False),
+        ("http://manager.example", False),
+        ("http://manager.example:80801", False),
+        ("http://manager.example:8080.evil.example", False),
+        ("http://manager.example:8080@evil.example", False),
+        ("http://manager.example:8080/", False),
+        ("null", False),
+        ("", False),
+        ("file://", False),
+        ("*", False),
+    ],
+)
+def test_only_the_same_origin_is_allowed(origin: str | None, allowed: bool) -> None:
+    assert origin_allowed(origin, host="manager.example:8080", scheme="http") is allowed
+
+
+def test_a_room_is_named_by_exactly_one_id() -> None:
+    assert room_of({"stream_id": "str_1"}) == Room("stream", "str_1")
+    assert room_of({"encoder_id": "*"}) == Room("encoder", "*")
+    for asked in (None, {}, {"stream_id": ""}, {"stream_id": "a", "encoder_id": "b"}, {"tenant": "x"}, {1: "a"}):
+        with pytest.raises(InvalidRequest):
+            room_of(asked)
+
+
+def test_rooms_are_capped_and_joining_twice_costs_nothing() -> None:
+    rooms: set[Room] = set()
+    for number in range(3):
+        join(rooms, Room("stream", str(number)), 3)
+    join(rooms, Room("stream", "0"), 3)
+    with pytest.raises(TooManyRequests):
+        join(rooms, Room("stream", "3"), 3)
