@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from app.domain.access import Principal, Scope
+from app.domain.errors import Unavailable
 from app.domain.events import Event
 from app.domain.ids import StreamId
 from app.domain.session import Playback, StreamRecord
@@ -26,11 +27,17 @@ class DoorServices:
     keys: KeyService
     bus: Bus[Event]
     ready: Callable[[], Awaitable[tuple[str, ...]]]
-    playback: Callable[[StreamRecord], Playback]
     media_origins: Callable[[], tuple[str, ...]]
     """Scheme, host and port of every gateway's HTTP side: the page plays from there."""
     prometheus: Callable[[], bytes]
     """The metrics in Prometheus' text format."""
+
+    def places(self, record: StreamRecord) -> tuple[str | None, Playback]:
+        """Where to publish (server part) and to watch; nothing while the stream's gateway has not been met."""
+        try:
+            return self.streams.places(record)
+        except Unavailable:
+            return None, Playback(None, None, None)
 
     def visible(self, who: Principal) -> frozenset[StreamId] | None:
         """The streams `who` may see; None: all."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,11 +19,8 @@ from app.api.services import DoorServices
 from app.assembly.control_services import ControlServices
 from app.assembly.settings import Settings
 from app.domain.access import Principal, Scope
-from app.domain.errors import Unavailable
 from app.domain.ids import KeyId
-from app.domain.session import Playback, StreamRecord
 from app.monitoring.exporter import Exporter
-from app.services import gateways
 
 SHUTDOWN_S: Final = 5.0
 """Requests that still run get so long to end."""
@@ -96,14 +93,6 @@ def door_services(services: ControlServices, exporter: Exporter) -> DoorServices
         keys=services.keys,
         bus=services.bus,
         ready=services.ready,
-        playback=lambda record: playback(services.gateways, record),
         media_origins=lambda: tuple(hello.http_url.rstrip("/") for hello in services.gateways.connected()),
         prometheus=exporter.text,
     )
-
-
-def playback(known: gateways.Gateways, record: StreamRecord) -> Playback:
-    """Where `record` plays; nothing while its gateway has not been met."""
-    with suppress(Unavailable):
-        return gateways.playback(known.of(record.gateway_id), record)
-    return Playback(None, None, None)

@@ -17,6 +17,7 @@ from app.api.services import DoorServices
 from app.domain.access import Scope
 from app.domain.errors import Conflict, InvalidRequest, NoCapacity, NotFound, Unavailable
 from app.domain.ids import StreamId
+from app.domain.session import StreamRecord
 
 TAG = "streams"
 
@@ -126,18 +127,17 @@ class StreamRoutes:
 
     async def list_all(self, call: Call[NoBody]) -> StreamList:
         records = await self._streams.list(call.who)
-        return StreamList(streams=[StreamView.of(record, self._services.playback(record)) for record in records])
+        return StreamList(streams=[self._view(record) for record in records])
 
     async def get(self, call: Call[NoBody]) -> StreamView:
-        record = await self._streams.get(_id(call), call.who)
-        return StreamView.of(record, self._services.playback(record))
+        return self._view(await self._streams.get(_id(call), call.who))
 
     async def health(self, call: Call[NoBody]) -> HealthView:
         return HealthView.of(await self._streams.health(_id(call), call.who))
 
     async def change(self, call: Call[ConfigBody]) -> ChangedAnswer:
         outcome = await self._streams.change(_id(call), call.body.change(), call.who)
-        return ChangedAnswer.of(outcome, self._services.playback(outcome.record))
+        return ChangedAnswer.of(outcome, self._view(outcome.record))
 
     async def end(self, call: Call[NoBody]) -> None:
         await self._streams.end(_id(call), call.who)
@@ -145,6 +145,10 @@ class StreamRoutes:
     async def placement(self, call: Call[NoBody]) -> PlacementAnswer:
         decisions = self._streams.placement(_id(call), call.who)
         return PlacementAnswer(decisions=[DecisionView.of(decision) for decision in decisions])
+
+    def _view(self, record: StreamRecord) -> StreamView:
+        server, playback = self._services.places(record)
+        return StreamView.of(record, server, playback)
 
 
 def _id(call: Call[NoBody] | Call[ConfigBody]) -> StreamId:

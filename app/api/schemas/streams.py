@@ -223,6 +223,7 @@ class StreamView(Answer):
     tenant: str
     mode: str
     state: str
+    rtmp_url: str | None = Field(description="the server part of where to publish")
     stream_key_last4: str
     stream_key_expires_at: datetime | None
     primary_encoder_id: str | None
@@ -240,13 +241,14 @@ class StreamView(Answer):
     end_reason: str | None
 
     @classmethod
-    def of(cls, record: StreamRecord, playback: Playback) -> StreamView:
+    def of(cls, record: StreamRecord, server: str | None, playback: Playback) -> StreamView:
         return cls(
             stream_id=record.stream_id,
             name=record.name,
             tenant=record.tenant,
             mode=record.mode,
             state=record.state,
+            rtmp_url=server,
             stream_key_last4=record.key_last4,
             stream_key_expires_at=record.key_expires_at,
             primary_encoder_id=record.primary_id,
@@ -276,10 +278,10 @@ class ChangedAnswer(Answer):
     warnings: list[str]
 
     @classmethod
-    def of(cls, outcome: ChangeOutcome, playback: Playback) -> ChangedAnswer:
+    def of(cls, outcome: ChangeOutcome, stream: StreamView) -> ChangedAnswer:
         return cls(
             change=outcome.change_class,
-            stream=StreamView.of(outcome.record, playback),
+            stream=stream,
             recommendations=list(outcome.advice.recommendations),
             warnings=list(outcome.advice.warnings),
         )

@@ -68,7 +68,6 @@ async def serve() -> AsyncIterator[Serve]:
             keys=keys,
             bus=bus,
             ready=ready,
-            playback=fleet.playback_of,
             media_origins=lambda: ("http://127.0.0.1:8081",),
             prometheus=lambda: b"# HELP encman_up 1 while it runs\nencman_up 1\n",
         )

@@ -149,6 +149,9 @@ class Streams(StreamService):
     async def list(self, who: Principal) -> tuple[StreamRecord, ...]:
         return tuple(r for r in self.records.values() if r.tenant == who.tenant or who.may(Scope.ADMIN))
 
+    def places(self, record: StreamRecord) -> tuple[str, Playback]:
+        return "rtmp://127.0.0.1:1935/live", playback_of(record)
+
     async def change(self, stream_id: StreamId, change: StreamChange, who: Principal) -> ChangeOutcome:
         record = replace(self._own(stream_id, who), record=bool(change.record), revision=2)
         self.records[stream_id] = record
