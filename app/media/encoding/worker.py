@@ -32,7 +32,7 @@ _DRAIN_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class _Feed:
-    """One feed of the source, from its opening message to the next one's."""
+    """The source as it comes, from its opening message on."""
 
     pipeline: Pipeline
     reader: SourceReader
@@ -141,16 +141,8 @@ class Worker:
             self._feed.pipeline.finish()
 
     def _take(self, message: MediaMessage) -> bool:
-        try:
-            start = read_feed_start(message)
-        except ProtocolError as error:
-            self._end(ExitCode.FAILED, str(error))
-            return False
-        if start is not None:
-            self._begin(start)
-            return True
         if self._feed is None:
-            return True
+            return self._open_feed(message)
         try:
             for item in self._feed.reader.read(message):
                 if not self._feed.pipeline.try_put(item):
@@ -162,9 +154,18 @@ class Worker:
             self._tell_problem(problem)
         return True
 
+    def _open_feed(self, message: MediaMessage) -> bool:
+        """Only the first such message counts: later data messages are the publisher's and could say anything."""
+        try:
+            start = read_feed_start(message)
+        except ProtocolError as error:
+            self._end(ExitCode.FAILED, str(error))
+            return False
+        if start is not None:
+            self._begin(start)
+        return True
+
     def _begin(self, start: FeedStart) -> None:
-        if self._feed is not None:
-            self._feed.pipeline.abort()
         known = [ms for ms in start.start_after.values() if ms is not None]
         pipeline = Pipeline(
             self._order.encode,

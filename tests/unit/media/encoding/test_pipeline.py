@@ -86,7 +86,7 @@ def test_renditions_of_other_frame_rates_have_their_key_frames_at_the_same_times
 
 def test_60_fps_become_30_by_leaving_out_every_second_frame() -> None:
     programme = run(clip(small(fps=Fraction(60))), settings(BIG))
-    # The clip begins 21 ms after the grid line, in the second half of a slot: the first frame is taken all the same.
+    # The clip begins 21 ms after a grid line, late in a slot: its first frame is taken all the same.
     assert programme.numbers("big") == [0, *range(1, 180, 2)]
 
 
