@@ -1,0 +1,134 @@
+"""From a client's request to orders at gateway and nodes, and back as facts over Socket.IO."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import queue
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import requests
+import socketio
+
+from app.domain.link import SourceUp, WorkerDown, WorkerUp
+from tests.integration.services.peers import BOOTSTRAP, until
+
+INIT = {"resolution": "1920x1080", "bitrate": 5_000_000, "fps": 30}
+
+
+async def test_init_over_http_reaches_gateway_and_encoders_and_the_key_only_the_answer(
+    whole: Any, http: aiohttp.ClientSession
+) -> None:
+    async with http.post(f"{whole.base}/api/streams/init", json=INIT, headers=whole.auth()) as response:
+        opened = await response.json()
+        assert response.status == 201, opened
+    key, stream_id = opened["stream_key"], opened["stream_id"]
+    assert opened["rtmp_url"] == "rtmp://127.0.0.1:19350/live"
+    assert {opened["primary_encoder"]["encoder_id"], opened["backup_encoder"]["encoder_id"]} == {"enc_a", "enc_b"}
+    plan = whole.gateway.plans[stream_id]
+    assert plan.key_sha256 == hashlib.sha256(key.encode()).hexdigest()
+    primary = next(node for node in whole.nodes if node.info.encoder_id == opened["primary_encoder"]["encoder_id"])
+    await until(lambda: any(order.stream_id == stream_id for order in primary.workers.values()))
+    for path in (
+        f"/api/streams/{stream_id}",
+        f"/api/streams/{stream_id}/health",
+        f"/api/streams/{stream_id}/placement",
+        "/api/streams",
+        "/api/monitoring/load-balancer",
+        "/api/monitoring/streams/health",
+        f"/api/monitoring/streams/config/{primary.info.encoder_id}",
+        f"/api/monitoring/encoders/{primary.info.encoder_id}/metrics",
+        "/api/monitoring/status",
+        "/api/monitoring/metrics",
+        f"/health/encoder/{primary.info.encoder_id}",
+        "/health/detailed",
+        "/metrics",
+    ):
+        async with http.get(whole.base + path, headers=whole.auth()) as response:
+            text = await response.text()
+            assert response.status == 200, (path, text)
+            assert key not in text, path
+    async with http.delete(f"{whole.base}/api/streams/{stream_id}", headers=whole.auth()) as response:
+        assert response.status == 204
+    await until(lambda: stream_id not in whole.gateway.plans)
+
+
+async def test_a_key_made_over_http_works_until_five_seconds_after_it_is_revoked(
+    whole: Any, http: aiohttp.ClientSession
+) -> None:
+    body = {"name": "obs", "tenant": "studio", "scopes": ["read", "streams"]}
+    async with http.post(f"{whole.base}/api/keys", json=body, headers=whole.auth()) as response:
+        made = await response.json()
+        assert response.status == 201
+    async with http.get(f"{whole.base}/api/streams", headers=whole.auth(made["api_key"])) as response:
+        assert response.status == 200
+    async with http.delete(f"{whole.base}/api/keys/{made['key']['key_id']}", headers=whole.auth()) as response:
+        assert response.status == 204
+    async with asyncio.timeout(5):
+        while True:
+            async with http.get(f"{whole.base}/api/streams", headers=whole.auth(made["api_key"])) as response:
+                if response.status == 401:
+                    break
+            await asyncio.sleep(0.05)
+
+
+async def test_the_usage_that_was_asked_for_works_as_written(whole: Any) -> None:
+    """`requests` and the blocking `socketio.Client`, as a user's script has them, with a key added."""
+    heard: queue.Queue[dict[str, Any]] = queue.Queue()
+    failed_over: queue.Queue[dict[str, Any]] = queue.Queue()
+
+    def script() -> str:
+        response = requests.post(
+            f"{whole.base}/api/streams/init",
+            json={"resolution": "1920x1080", "bitrate": 5000000, "fps": 30},
+            headers=whole.auth(),
+            timeout=10,
+        )
+        stream_id: str = response.json()["stream_id"]
+        sio = clients[0]
+
+        @sio.on("stream_health")
+        def on_health(data: dict[str, Any]) -> None:
+            heard.put(data)
+
+        sio.on("stream_failover", failed_over.put)
+        sio.connect(whole.base, auth={"token": BOOTSTRAP.reveal()})
+        sio.emit("subscribe", {"stream_id": stream_id})
+        return stream_id
+
+    clients = [socketio.Client(reconnection=False)]
+    try:
+        stream_id = await asyncio.to_thread(script)
+        first = await asyncio.to_thread(heard.get, timeout=10)
+        assert first["stream_id"] == stream_id
+        assert {"cpu_usage", "dropped_frames", "bitrate"} <= first.keys()
+        grant = whole.gateway.plans[stream_id].active
+        whole.gateway.tell(SourceUp(stream_id, datetime.now(UTC), "127.0.0.1", "obs", "h264", "aac", 1920, 1080))
+        whole.gateway.tell(WorkerUp(stream_id, grant.worker_id, grant.generation, datetime.now(UTC)))
+        whole.gateway.tell(WorkerDown(stream_id, grant.worker_id, grant.generation, datetime.now(UTC), "killed"))
+        replaced = await asyncio.to_thread(failed_over.get, timeout=10)
+        assert replaced["from_encoder_id"] != replaced["to_encoder_id"]
+        assert replaced["reconnect_needed"] is False
+    finally:
+        await asyncio.to_thread(clients[0].disconnect)
+
+
+async def test_a_link_without_the_token_is_refused_as_a_problem(whole: Any, http: aiohttp.ClientSession) -> None:
+    async with http.get(f"{whole.base}/link", headers={"Authorization": "Bearer wrong"}) as response:
+        assert response.status == 401
+        assert response.content_type == "application/problem+json"
+
+
+async def test_without_a_gateway_init_says_that_and_when_to_come_again(
+    whole: Any, http: aiohttp.ClientSession
+) -> None:
+    await whole.gateway.go()
+    await until(lambda: whole.served.services.gateways.connected() == ())
+    async with http.get(f"{whole.base}/readyz") as response:
+        assert response.status == 503
+    async with http.post(f"{whole.base}/api/streams/init", json=INIT, headers=whole.auth()) as response:
+        problem = await response.json(content_type=None)
+        assert (response.status, problem["code"]) == (503, "unavailable")
+        assert "Retry-After" in response.headers
