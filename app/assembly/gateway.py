@@ -66,7 +66,8 @@ class RunningGateway:
         self._registry.register(GatewayCollector(self.gateway))
         self._rtmp: list[aio.Server] = []
         self._http: asyncio.Server | None = None
-        self._http_factory: GuardedServer | None = None
+        self.http_factory: GuardedServer | None = None
+        self.doorman = Doorman()
         self.rtmps_port: int | None = None
 
     @property
@@ -89,9 +90,9 @@ class RunningGateway:
             self._rtmp.append(secure)
             self.rtmps_port = secure.port
         http = HttpDoor(self.gateway, is_ready=lambda: self._uplink.connected, metrics=self._metrics)
-        self._http_factory = GuardedServer(http.handle, doorman=Doorman())
+        self.http_factory = GuardedServer(http.handle, doorman=self.doorman)
         loop = asyncio.get_running_loop()
-        self._http = await loop.create_server(self._http_factory, settings.http_host, settings.http_port)
+        self._http = await loop.create_server(self.http_factory, settings.http_host, settings.http_port)
         self._tasks.start(self.gateway.run(), name="gateway")
         self._tasks.start(self._uplink.run(self.hello, self.gateway.perform), name="uplink")
         log.info("gateway serves", rtmp_port=self.rtmp_port, rtmps_port=self.rtmps_port, http_port=self.http_port)
@@ -113,8 +114,8 @@ class RunningGateway:
         for server in self._rtmp:
             server.close()
             await server.wait_closed()
-        if self._http_factory is not None:
-            await self._http_factory.shutdown(1.0)
+        if self.http_factory is not None:
+            await self.http_factory.shutdown(1.0)
 
     def hello(self) -> GatewayHello:
         """What control is told at each connection."""

@@ -107,14 +107,14 @@ class GuardedServer(web.Server):
     def __init__(self, handler: Handler, *, doorman: Doorman, deadline_s: float = HEADER_DEADLINE_S) -> None:
         super().__init__(handler)
         self._doorman = doorman
-        self._deadline_s = deadline_s
+        self.deadline_s = deadline_s
 
     def __call__(self) -> RequestHandler:
         return GuardedHandler(
             self,
             loop=asyncio.get_running_loop(),
             doorman=self._doorman,
-            deadline_s=self._deadline_s,
+            deadline_s=self.deadline_s,
             access_log=None,
             keepalive_timeout=30.0,
         )

@@ -7,6 +7,7 @@ cleanly and is counted; the stream goes on.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Final
@@ -26,8 +27,10 @@ QUEUE_MAX_BYTES: Final = 64 * 1024 * 1024
 class Recorder:
     """`take` is called on the loop; `run` is its one task."""
 
-    def __init__(self, directory: Path, *, executor: Executor) -> None:
-        self._files = RecordingFiles(directory)
+    def __init__(
+        self, directory: Path, *, executor: Executor, files: Callable[[Path], RecordingFiles] = RecordingFiles
+    ) -> None:
+        self._files = files(directory)
         self._executor = executor
         self._muxer = RecordingMuxer()
         self._queue: asyncio.Queue[Piece | None] = asyncio.Queue()

@@ -20,18 +20,25 @@ SOURCES = {
     "picture": (*PICTURE, *X264),
     "sound": (*SOUND, "-c:a", "aac", "-ac", "1"),
 }
+SHORT = ("-f", "lavfi", "-i", "testsrc2=s=322x182:r=25:d=6", "-f", "lavfi", "-i", "sine=d=6:r=48000")
+OTHER_CODECS = {
+    "hevc": (*SHORT, "-c:v", "libx265", "-preset", "ultrafast", "-g", "50", "-bf", "2", "-c:a", "aac"),
+    "av1": (*SHORT, "-c:v", "libsvtav1", "-preset", "12", "-g", "50", "-c:a", "libopus"),
+}
 
 
 @pytest.fixture(scope="session")
 def source_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The FLV file of one of SOURCES, 10 s long, encoded at its first use."""
+    """The file of one of SOURCES or OTHER_CODECS, 10 s or 6 s long, encoded at its first use."""
     folder = tmp_path_factory.mktemp("sources")
     ffmpeg = program("ffmpeg", package="ffmpeg")
 
     def make(name: str) -> Path:
-        path = folder / f"{name}.flv"
+        path = folder / (f"{name}.flv" if name in SOURCES else f"{name}.mp4")
+        arguments = SOURCES.get(name) or OTHER_CODECS[name]
         if not path.exists():
-            subprocess.run([ffmpeg, "-nostdin", "-v", "error", *SOURCES[name], str(path)], check=True)
+            command = [ffmpeg, "-nostdin", "-v", "error", *arguments, str(path)]
+            subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
         return path
 
     return make
