@@ -34,7 +34,7 @@ from app.media.encoding.packets import (
     VideoPacket,
 )
 from app.media.encoding.pipeline import Pipeline
-from app.media.encoding.testcard import CardPlan, testcard
+from app.media.encoding.testcard import CardPlan, card_packets
 from app.media.encoding.wire import PublisherWriter, metadata
 from app.runtime.clock import monotonic
 
@@ -83,7 +83,7 @@ async def publish(
 def _open(source: str, card: CardPlan) -> tuple[FileFacts, Items]:
     if source == TESTCARD:
         facts = FileFacts("h264", "aac", card.width, card.height, card.rate)
-        return facts, lambda: in_order(testcard(card), has_picture=True)
+        return facts, lambda: in_order(card_packets(card), has_picture=True)
     path = Path(source)
     facts = file_facts(path)
     if facts.video_codec in (*_CARRIED_VIDEO, None) and facts.audio_codec in (*_CARRIED_AUDIO, None):

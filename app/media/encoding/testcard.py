@@ -22,7 +22,7 @@ from app.media.encoding.encoder import VideoEncoder
 from app.media.encoding.grid import FrameGate, Verdict
 from app.media.encoding.packets import AudioConfig, AudioPacket, SourceItem, TrackPacket, VideoConfig, VideoPacket
 
-__all__ = ["CardPlan", "read_counter", "testcard"]
+__all__ = ["CardPlan", "card_packets", "read_counter"]
 
 THIRTY: Final = FrameRate(30)
 _AUDIO_BPS: Final = 128_000
@@ -40,7 +40,7 @@ class CardPlan:
     frames: int | None = None
 
 
-def testcard(plan: CardPlan) -> Iterator[SourceItem]:
+def card_packets(plan: CardPlan) -> Iterator[SourceItem]:
     """Packets of picture and sound, each in order, the picture later by what its encoder looks ahead.
 
     Raises ValueError for an odd size.
