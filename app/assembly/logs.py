@@ -68,8 +68,8 @@ def configure_logs(*, level: str, fmt: str, stream: TextIO | None = None) -> Non
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # Both print every payload at info level; payloads hold keys.
-    for noisy in ("socketio", "engineio", "aiohttp.access"):
+    # They tell of every payload, request or step at info level; payloads hold keys.
+    for noisy in ("socketio", "engineio", "aiohttp.access", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

@@ -42,7 +42,8 @@ def settings_or_exit(
 def run_process(role: Role, work: Callable[[Settings], Awaitable[None]], settings: Settings) -> int:
     """Run `work` to its end on a fresh event loop; the exit code."""
     configure_logs(level=settings.log_level, fmt=settings.log_format)
-    structlog.contextvars.bind_contextvars(process=str(role))
+    name = settings.encoder_id if role is Role.ENCODER else str(role)
+    structlog.contextvars.bind_contextvars(process=name)
     log = structlog.get_logger("process")
     if os.environ.pop(LIFELINE, None):
         threading.Thread(target=_follow_parent, name="lifeline", daemon=True).start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -49,13 +49,18 @@ def publishers_door(stream: Mapping[str, Any]) -> str:
 
 
 def _send(source: str, server: str, key: Secret, *, loop: bool) -> int:
-    from app.assembly.publish import run
-
-    configure_logs(level="warning", fmt="pretty")
+    """Ctrl-C and SIGTERM are the usual ends, and no fault."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(run(source, server, key, loop=loop))
+        from app.assembly.publish import run
+
+        configure_logs(level="warning", fmt="pretty")
+        asyncio.run(run(source, server, key, loop=loop))
+    except KeyboardInterrupt:
+        return 0
     except (ManagerError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         return EXIT_FAILED
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return 0

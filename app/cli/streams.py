@@ -15,13 +15,18 @@ COLUMNS = ("stream_id", "state", "name", "primary_encoder_id", "backup_encoder_i
 
 
 @app.command("list")
-def list_streams(context: typer.Context, as_json: Json = False) -> None:
-    """Every stream that has not ended."""
+def list_streams(
+    context: typer.Context,
+    ended: Annotated[bool, typer.Option("--ended", help="Those that have ended, too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Streams, newest first."""
     answer = call(context.obj, "GET", "/api/streams")
+    streams = [one for one in answer["streams"] if ended or one.get("state") != "ended"]
     if as_json:
-        show_json(answer)
+        show_json({**answer, "streams": streams})
     else:
-        show_table(answer["streams"], COLUMNS, empty="no streams; open one with `encoder-manager streams init`")
+        show_table(streams, COLUMNS, empty="no streams; open one with `encoder-manager streams init`")
 
 
 @app.command()

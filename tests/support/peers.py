@@ -34,11 +34,11 @@ def free_port() -> int:
 
 
 def wait_for(what: str, look: Callable[[], T | None], *, within_s: float = 20.0) -> T:
-    """Ask until the answer is neither None nor False; fails the test when the time is over."""
+    """Ask until the answer is true, or not empty; fails the test when the time is over."""
     end = time.monotonic() + within_s
     while True:
         seen = look()
-        if seen is not None and seen is not False:
+        if seen:
             return seen
         if time.monotonic() >= end:
             pytest.fail(f"not within {within_s:.0f} s: {what}; last seen: {seen!r}")

@@ -61,6 +61,9 @@ def postgres() -> Iterator[str]:
         subprocess.run(make, check=True, capture_output=True, user=user, cwd="/", timeout=60)
         serve = [str(initdb.with_name("postgres")), "-D", data, "-p", str(port), "-k", str(home)]
         with _running([*serve, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"], port=port, user=user):
+            # It listens before it has started up.
+            ready = [str(initdb.with_name("pg_isready")), "-q", "-h", "127.0.0.1", "-p", str(port)]
+            wait_for("PostgreSQL takes connections", lambda: subprocess.run(ready, timeout=10).returncode == 0)
             yield f"postgresql://encman@127.0.0.1:{port}"
 
 

@@ -71,6 +71,16 @@ def test_a_list_is_a_table_and_cannot_steer_the_terminal(control: type[Control])
     assert control.seen == [("GET", "/api/streams", "Bearer emk_live_x", None)]
 
 
+def test_streams_that_have_ended_are_listed_when_asked_for(control: type[Control]) -> None:
+    control.answers["GET /api/streams"] = (
+        200,
+        {"streams": [STREAM, STREAM | {"stream_id": "str_2", "state": "ended"}]},
+    )
+    assert "str_2" not in run("streams", "list").stdout
+    assert "str_2" in run("streams", "list", "--ended").stdout
+    assert "str_2" not in run("streams", "list", "--json").stdout
+
+
 def test_json_is_the_whole_answer(control: type[Control]) -> None:
     control.answers["GET /api/streams"] = 200, {"streams": [STREAM], "next": None}
     assert json.loads(run("streams", "list", "--json").stdout) == {"streams": [STREAM], "next": None}
@@ -126,7 +136,10 @@ def test_draining_is_asked_of_the_encoder(control: type[Control]) -> None:
 
 
 def test_a_key_is_the_only_thing_on_standard_output(control: type[Control]) -> None:
-    control.answers["POST /api/keys"] = 201, {"api_key": "emk_live_new", "key": {"key_id": "key_1", "expires_at": "2030"}}
+    control.answers["POST /api/keys"] = (
+        201,
+        {"api_key": "emk_live_new", "key": {"key_id": "key_1", "expires_at": "2030"}},
+    )
     assert run("keys", "create", "for me").stdout == "emk_live_new\n"
 
 
