@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
@@ -13,7 +14,7 @@ from app.domain.errors import ManagerError
 from app.domain.events import Event
 from app.domain.secret import Secret
 from app.runtime.bus import Bus
-from app.runtime.tasks import TaskGroupKeeper
+from app.runtime.tasks import TaskGroupKeeper, run_again
 from app.services.adoption import Adoption
 from app.services.changing import Changing
 from app.services.encoder_service import EncoderService
@@ -30,6 +31,8 @@ from app.services.stream_service import StreamService
 from app.services.stream_validator import StreamValidator
 from app.services.stream_watch import StreamWatch
 from app.services.switchboard import Switchboard
+
+LOOP_PAUSE_S: Final = 1.0
 
 log = structlog.get_logger()
 
@@ -131,8 +134,8 @@ class ControlServices:
         await fleet.load()
         log.info("streams taken up", count=await streams.load())
         adoption.promises_of_the_store()
-        keeper.start(streams.save_behind(), name="save-behind")
-        keeper.start(watch.run(), name="stream-watch")
+        for loop in (streams.save_behind, watch.run):
+            keeper.start(run_again(loop, pause_s=LOOP_PAUSE_S, on_crash=_task_failed), name=loop.__qualname__)
         # Last: no peer may speak before the streams are known.
         link.listen(Switchboard(streams=streams, fleet=fleet, adoption=adoption, recovery=recovery, bus=bus))
         return cls(

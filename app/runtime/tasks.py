@@ -41,3 +41,15 @@ class TaskGroupKeeper:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def run_again(make: Callable[[], Coroutine[Any, Any, None]], *, pause_s: float, on_crash: OnCrash) -> None:
+    """Runs until cancelled: a loop that must not end is started anew when it fails, each failure reported."""
+    while True:
+        work = make()
+        name = getattr(work, "__qualname__", "loop")
+        try:
+            await work
+        except Exception as error:  # a supervisor: whatever failed, the loop is needed
+            on_crash(name, error)
+        await asyncio.sleep(pause_s)

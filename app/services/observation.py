@@ -22,6 +22,8 @@ class Observation:
         self.source: SourceUp | None = None
         self.reading: ChannelReading | None = None
         self.published = False
+        self.heard = False
+        """Whether anything was heard of the stream since control took it up."""
         self.source_since: float | None = None
         self._programme_seen = False
         self._programme_frames: int | None = None
@@ -32,9 +34,11 @@ class Observation:
 
     def source_up(self, fact: SourceUp, now: float) -> None:
         self.source = fact
+        self.heard = True
         self._source_came(now)
 
     def source_down(self) -> None:
+        self.heard = True
         self.source = None
         self.source_since = None
         self._programme_seen = False
@@ -53,13 +57,15 @@ class Observation:
         elif not reading.source_up and self.source_since is not None:
             self.source_down()
         self.reading = reading
+        self.heard = True
         if not reading.source_up:
             return
         if self._source_frames is not None and reading.source_frames != self._source_frames:
             self._source_progress_at = now
         self._source_frames = reading.source_frames
         frames = sum(track.frames for track in reading.tracks)
-        if self._programme_frames is not None and frames > self._programme_frames:
+        # At the first reading there is nothing to compare with: a programme that has frames is one that runs.
+        if frames > (self._programme_frames or 0):
             self.programme_up(now)
         self._programme_frames = frames
         bps = self.bitrate(ladder)

@@ -122,12 +122,14 @@ class Recovery:
         async with stream.lock:
             if stream.ended:
                 return
+            answer: machine.Event = machine.ReplaceFailed("a fault of control itself")
             try:
-                generation = await self.move(stream, cause)
+                answer = machine.Replaced(await self.move(stream, cause))
             except ManagerError as error:
-                self._feed(stream, machine.ReplaceFailed(error.detail))
-                return
-            self.took_over(stream, generation)
+                answer = machine.ReplaceFailed(error.detail)
+            finally:
+                # Whatever happened, the machine must hear of it: without an answer it would wait for ever.
+                self._feed(stream, answer)
 
     async def move(self, stream: LiveStream, cause: str, *, onto: EncoderId | None = None) -> int:
         """Give the stream to its backup or the best encoder, or `onto` a named one. The new generation.
@@ -207,15 +209,17 @@ class Recovery:
     async def _seek_backup(self, stream: LiveStream) -> None:
         async with stream.lock:
             active = stream.active
-            if stream.ended or active is None or stream.machine.phase is not machine.Phase.STEADY:
+            if stream.ended or active is None:
                 return
+            answer: machine.Event = machine.BackupFailed("a fault of control itself")
             try:
                 await self._reserve_backup(stream, active)
+                answer = machine.BackupReady()
             except ManagerError as error:
+                answer = machine.BackupFailed(error.detail)
                 await self._go_bare(stream, active)
-                self._feed(stream, machine.BackupFailed(error.detail))
-                return
-            self._feed(stream, machine.BackupReady())
+            finally:
+                self._feed(stream, answer)
 
     async def _reserve_backup(self, stream: LiveStream, active: WorkerGrant) -> None:
         """Raises ManagerError when there is none, it refuses, or the gateway cannot be told."""

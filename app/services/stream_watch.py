@@ -77,8 +77,9 @@ class StreamWatch:
 
     def _look_at(self, stream: LiveStream, now: float) -> None:
         signs = stream.seen.signs(stream.without_encoder)
-        verdict = judge(signs, now)
-        self._streams.enter(stream, verdict.state, verdict.reason)
+        if stream.seen.heard or now - stream.since >= RETURN_S:
+            verdict = judge(signs, now)
+            self._streams.enter(stream, verdict.state, verdict.reason)
         if stream.seen.published and stream.record.first_published_at is None:
             stream.record = replace(stream.record, first_published_at=utc_now())
             self._streams.save_later(stream)

@@ -1,0 +1,111 @@
+"""Presence, health, state and life: small verdicts, at their borders."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.domain.encoder import EncoderState
+from app.domain.fleet import OperatorWish
+from app.domain.stream import StreamState
+from app.policy import encoder_presence, stream_life, stream_state
+from app.policy.health_score import Measures, score
+from app.policy.stream_state import Signs
+
+
+@pytest.mark.parametrize(
+    ("silent_s", "link_up", "wish", "state"),
+    [
+        (0.0, True, OperatorWish.ACTIVE, EncoderState.ONLINE),
+        (1.49, True, OperatorWish.ACTIVE, EncoderState.ONLINE),
+        (1.5, True, OperatorWish.ACTIVE, EncoderState.SUSPECT),
+        (0.0, False, OperatorWish.ACTIVE, EncoderState.SUSPECT),
+        (3.0, True, OperatorWish.ACTIVE, EncoderState.OFFLINE),
+        (3.0, False, OperatorWish.DRAINING, EncoderState.OFFLINE),
+        (0.0, True, OperatorWish.DRAINING, EncoderState.DRAINING),
+        (0.0, True, OperatorWish.STOPPED, EncoderState.STOPPED),
+    ],
+)
+def test_presence(silent_s: float, link_up: bool, wish: OperatorWish, state: EncoderState) -> None:
+    verdict = encoder_presence.judge(last_heard=100.0, link_up=link_up, wish=wish, now=100.0 + silent_s)
+    assert verdict.state is state
+    assert (verdict.reason is None) == (state is EncoderState.ONLINE)
+
+
+ALL_WELL = Measures(10.0, 10.0, 40.0, 0, 0.0, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("measures", "overall"),
+    [
+        (ALL_WELL, 100.0),
+        (dataclasses.replace(ALL_WELL, cpu_percent=80.0), 100.0),
+        (dataclasses.replace(ALL_WELL, cpu_percent=80.1), 92.0),
+        (dataclasses.replace(ALL_WELL, memory_percent=85.1), 92.0),
+        (dataclasses.replace(ALL_WELL, temperature_c=75.1), 88.0),
+        (dataclasses.replace(ALL_WELL, dropped_frames=101), 90.0),
+        (dataclasses.replace(ALL_WELL, bitrate_variance=0.21), 90.0),
+        (dataclasses.replace(ALL_WELL, storage_percent=90.1), 94.0),
+        (Measures(99.0, 99.0, 99.0, 999, 9.0, 99.0), 46.0),
+    ],
+)
+def test_the_score_is_the_contracts(measures: Measures, overall: float) -> None:
+    assert score(measures).overall == overall
+
+
+def test_what_is_unknown_is_said_and_is_never_zero() -> None:
+    nothing = score(Measures())
+    assert nothing.overall is None
+    assert len(nothing.reasons) == 6
+    only_cpu = score(Measures(cpu_percent=99.0))
+    assert (only_cpu.overall, only_cpu.system, only_cpu.stream) == (80.0, 80.0, None)
+    assert "temperature °C unknown" in only_cpu.reasons
+
+
+LIVE = Signs(10.0, True, 99.5, 99.5, 50.0, None)
+
+
+@pytest.mark.parametrize(
+    ("signs", "state"),
+    [
+        (LIVE, StreamState.LIVE),
+        (dataclasses.replace(LIVE, source_since=None), StreamState.WAITING),
+        (dataclasses.replace(LIVE, source_since=None, without_encoder="x"), StreamState.WAITING),
+        (dataclasses.replace(LIVE, without_encoder="no encoder"), StreamState.DEGRADED),
+        (dataclasses.replace(LIVE, source_since=99.0, programme_seen=False), StreamState.STARTING),
+        (dataclasses.replace(LIVE, source_since=80.0, programme_seen=False), StreamState.DEGRADED),
+        (Signs(80.0, False, None, 50.0, None, None), StreamState.STARTING),
+        (dataclasses.replace(LIVE, progress_at=97.0), StreamState.DEGRADED),
+        (dataclasses.replace(LIVE, progress_at=97.0, source_progress_at=97.0), StreamState.LIVE),
+        (dataclasses.replace(LIVE, lag_ms=10_001.0), StreamState.DEGRADED),
+    ],
+)  # fmt: skip
+def test_the_state_of_a_stream(signs: Signs, state: StreamState) -> None:
+    assert stream_state.judge(signs, 100.0).state is state
+
+
+def test_only_fresh_progress_of_a_running_source_proves_the_programme_alive() -> None:
+    assert stream_state.programme_moves(LIVE, 100.0)
+    assert not stream_state.programme_moves(LIVE, 104.0)
+    assert not stream_state.programme_moves(dataclasses.replace(LIVE, source_since=None), 100.0)
+
+
+BORN = datetime(2030, 1, 1, tzinfo=UTC)
+LIFE = stream_life.Life(BORN, BORN + timedelta(hours=1), published=False, source_up=False)
+
+
+@pytest.mark.parametrize(
+    ("life", "minutes", "ends"),
+    [
+        (LIFE, 14, False),
+        (LIFE, 15, True),
+        (dataclasses.replace(LIFE, published=True), 59, False),
+        (dataclasses.replace(LIFE, published=True), 60, True),
+        (dataclasses.replace(LIFE, published=True, source_up=True), 600, False),
+        (dataclasses.replace(LIFE, key_expires_at=None, published=True), 10**6, False),
+    ],
+)
+def test_when_a_stream_ends_by_itself(life: stream_life.Life, minutes: int, ends: bool) -> None:
+    assert (stream_life.judge(life, BORN + timedelta(minutes=minutes)) is not None) is ends
