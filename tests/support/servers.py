@@ -49,7 +49,7 @@ def redis() -> Iterator[str]:
 def postgres() -> Iterator[str]:
     """The base URL (`postgresql://user@host:port`) of a real PostgreSQL; its superuser needs no password."""
     found = sorted(str(place) for place in Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    initdb = Path(program("initdb", package="postgresql", places=tuple(reversed(found))))
+    initdb = Path(program("initdb", package="postgresql", places=tuple(reversed(found)))).resolve()
     # It refuses to run as root.
     user = "postgres" if os.geteuid() == 0 else None
     port = free_port()
