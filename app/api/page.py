@@ -56,7 +56,6 @@ def policy(media_origins: tuple[str, ...]) -> str:
             "default-src 'self'",
             f"connect-src {media}",
             f"media-src {media} blob:",
-            "worker-src 'self' blob:",
             "img-src 'self' data:",
             "object-src 'none'",
             "base-uri 'none'",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.api.registry import Call, Endpoint, NoBody, RateKind
-from app.api.schemas.keys import CreatedKey, KeyBody, KeyList, KeyView
+from app.api.schemas.keys import CreatedKey, KeyBody, KeyList, KeyView, WhoAmI
 from app.api.services import DoorServices
 from app.domain.access import Scope
 from app.domain.errors import Conflict, NotFound, Unavailable
@@ -18,6 +18,16 @@ class KeyRoutes:
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         return (
+            Endpoint(
+                name="whoami",
+                method="GET",
+                path="/whoami",
+                handler=self.whoami,
+                summary="What the key of this request may do",
+                scope=Scope.READ,
+                tag=TAG,
+                answer=WhoAmI,
+            ),
             Endpoint(
                 name="list_keys",
                 method="GET",
@@ -56,6 +66,9 @@ class KeyRoutes:
                 errors=(NotFound, Conflict, Unavailable),
             ),
         )
+
+    async def whoami(self, call: Call[NoBody]) -> WhoAmI:
+        return WhoAmI(key_id=call.who.key_id, tenant=call.who.tenant, scopes=sorted(call.who.scopes))
 
     async def list_all(self, call: Call[NoBody]) -> KeyList:
         return KeyList(keys=[KeyView.of(key) for key in await self._keys.list()])

@@ -55,6 +55,7 @@ class HealthView(Answer):
     source: SourceView | None
     source_bitrate: float | None
     source_fps: float | None
+    source_frames: int | None
     programme_lag_ms: float | None
     viewers: int | None
     tracks: list[TrackView]
@@ -89,6 +90,7 @@ class HealthView(Answer):
             else None,
             source_bitrate=channel.source_bps if channel else None,
             source_fps=channel.source_fps if channel else None,
+            source_frames=channel.source_frames if channel else None,
             programme_lag_ms=channel.programme_lag_ms if channel else None,
             viewers=channel.viewers if channel else None,
             tracks=[

@@ -43,6 +43,12 @@ class KeyView(Answer):
         )
 
 
+class WhoAmI(Answer):
+    key_id: str
+    tenant: str
+    scopes: list[str]
+
+
 class KeyList(Answer):
     keys: list[KeyView]
 
