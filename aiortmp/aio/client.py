@@ -222,7 +222,9 @@ class ClientConnection(Connection):
         if self._reason is not None:
             raise self._reason
         try:
-            return await asyncio.wait_for(waiter, self._timeout_s)
+            # Not wait_for: before Python 3.12 it can swallow a cancellation that meets an answer.
+            async with asyncio.timeout(self._timeout_s):
+                return await waiter
         except TimeoutError as error:
             raise ConnectionLost("no answer in time") from error
 
