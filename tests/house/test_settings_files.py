@@ -45,3 +45,24 @@ def test_every_dependency_is_pinned_with_hashes() -> None:
         entries = [entry for entry in re.split(r"(?m)^(?=\S)", text) if entry.strip()]
         assert names <= {entry.split("==")[0] for entry in entries}, file
         assert [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+IMPORTED_AS = {
+    "python-socketio": "socketio",
+    "python-dotenv": "dotenv",
+    "pyyaml": "yaml",
+    "prometheus-client": "prometheus_client",
+    "nvidia-ml-py": "pynvml",
+}
+LOADED_BY_NAME = {"aiosqlite"}
+"""Drivers that SQLAlchemy loads when a database URL names them."""
+
+
+def test_every_dependency_is_used() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = {re.split(r"[\[><=; ]", entry)[0] for entry in project["dependencies"]} - LOADED_BY_NAME
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "app").rglob("*.py"))
+    unused = {
+        name for name in names if not re.search(rf"(?m)^\s*(?:import|from) {IMPORTED_AS.get(name, name)}\b", code)
+    }
+    assert unused == set()
