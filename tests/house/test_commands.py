@@ -89,3 +89,16 @@ def test_the_documents_point_at_files_that_exist() -> None:
     for document in (ROOT / name for name in (*DOCUMENTS, "docs/architecture.md")):
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_every_decision_is_in_the_list_and_the_list_is_in_order() -> None:
+    folder = ROOT / "docs/decisions"
+    listed = re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", (folder / "README.md").read_text(encoding="utf-8"))
+    assert listed == sorted(path.name for path in folder.glob("[0-9]*.md"))
+
+
+def test_the_programs_in_the_readme_are_programs() -> None:
+    programs = re.findall(r"(?ms)^```python\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert len(programs) >= 2
+    for program in programs:
+        compile(program, "README.md", "exec")

@@ -47,6 +47,16 @@ def test_every_dependency_is_pinned_with_hashes() -> None:
         assert [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry] == []
 
 
+def test_what_runs_is_what_is_tested() -> None:
+    def pins(name: str) -> dict[str, str]:
+        text = (ROOT / "requirements" / name).read_text(encoding="utf-8")
+        return dict(re.findall(r"(?m)^([\w.-]+)==(\S+)", text))
+
+    run, dev = pins("run.txt"), pins("dev.txt")
+    assert run
+    assert {name: (version, dev.get(name)) for name, version in run.items() if dev.get(name) != version} == {}
+
+
 IMPORTED_AS = {
     "python-socketio": "socketio",
     "python-dotenv": "dotenv",
