@@ -154,6 +154,8 @@ LEAD_IN_MS: Final = 500
 """Sound may begin this much before the first picture: encoders send a primed packet or two ahead."""
 PROBE_MS: Final = 1_500
 """Sound without any picture for this long is a programme of sound alone."""
+EXPECT_MS: Final = 4_000
+"""The same where a picture is planned: it comes later than the sound by what its encoder takes."""
 
 
 class AudioTrack:
@@ -163,7 +165,7 @@ class AudioTrack:
         self._grid = grid
         self._lane: AudioLane | None = None
         self._boundary: Boundary | None = None
-        self._patience_ms = LEAD_MS if video_expected else PROBE_MS
+        self._patience_ms = EXPECT_MS if video_expected else PROBE_MS
         self._open = False
         self.shelf = Shelf(grid)
         self.format: AudioFormat | None = None
@@ -203,6 +205,8 @@ class AudioTrack:
         """Close what is open here: nothing follows for now."""
         if self._lane is None:
             return
+        if self._boundary is None and self._lane.start_ms is not None:
+            self._grid.enter(self._lane.start_ms, None, forced=True)
         while (following := self._grid.after(self._boundary)) is not None:
             self._close(following)
         if self._open and self._boundary is not None:
