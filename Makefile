@@ -39,7 +39,11 @@ coverage: $(READY) ## What the unit tests reach; the pure rooms must be reached 
 	$(BIN)/coverage report --include='app/domain/*,app/policy/*,app/runtime/*' --fail-under=$(PURE_FLOOR) --format=total
 
 bench: $(READY) ## Measure against other implementations; ratios within one run
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+	@for file in benchmarks/*.py benchmarks/*/__main__.py; do \
+	    [ -e "$$file" ] && [ "$$file" != benchmarks/__init__.py ] || continue; \
+	    name=$$(echo "$${file%.py}" | tr / .); echo "== $${name%.__main__}"; \
+	    $(BIN)/python -m "$${name%.__main__}" || exit 1; \
+	done
 
 fuzz: $(READY) ## Fuzz each parser for FUZZ_SECONDS (default 20)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest -m fuzz
