@@ -68,15 +68,14 @@ class DestinationPush:
         self._task = task
 
     async def run(self) -> None:
+        """Until cancelled, or the guard refuses the address."""
         while True:
             self._state = PushState.CONNECTING
-            began_s = self._monotonic()
-            lived_s = 0.0
+            live_s: float | None = None
             try:
                 dialled = await self._dialler.dial(self._destination.url)
-                began_s = self._monotonic()
+                live_s = self._monotonic()
                 self._detail = await self._push(dialled)
-                lived_s = self._monotonic() - began_s
             except ManagerError as error:
                 self._detail = error.detail
                 if not error.retryable:
@@ -86,7 +85,7 @@ class DestinationPush:
             except (RtmpError, OSError) as error:
                 self._detail = self._told(error)
             self._state = PushState.BACKING_OFF
-            wait_s = self._backoff.failed(lived_s)
+            wait_s = self._backoff.failed(0.0 if live_s is None else self._monotonic() - live_s)
             log.info("push ended", destination_id=self._destination.id, reason=self._detail, again_in_s=wait_s)
             await asyncio.sleep(wait_s)
 

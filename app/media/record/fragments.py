@@ -20,6 +20,8 @@ from app.media.formats import audio_format, read_metadata, video_format
 from app.media.timeline import AUDIO, VIDEO
 
 FRAGMENT_MS: Final = 1_000
+PROBE_MS: Final = 2_500
+"""Sound without a picture for this long is a recording of sound alone."""
 OPEN_MAX_BYTES: Final = 32 * 1024 * 1024
 GAP_MS: Final = 1_000
 """A pause between two fragments that is told in the index."""
@@ -87,9 +89,11 @@ class RecordingMuxer:
         return []
 
     def _restart(self, video: VideoFormat | None, audio: AudioFormat | None) -> list[Piece]:
-        pieces = self.flush()
+        """Go on with these formats: in a new part, unless the first has not begun."""
+        pieces = self.flush() if self._part_open else []
+        if audio != self._audio or self._part_open:
+            self._sound = AudioLane(audio) if audio is not None else None
         self._video, self._audio = video, audio
-        self._sound = AudioLane(audio) if audio is not None else None
         self._part_open = False
         return pieces
 
@@ -121,7 +125,8 @@ class RecordingMuxer:
             return []
         pieces: list[Piece] = []
         start = self._sound.start_ms
-        if self._video is None and start is not None and position_ms - start >= FRAGMENT_MS:
+        length_ms = FRAGMENT_MS if self._part_open else PROBE_MS
+        if self._video is None and start is not None and position_ms - start >= length_ms:
             pieces = self._cut(position_ms)
         self._sound.add(position_ms, memoryview(payload)[tag.body_start : tag.body_end])
         return pieces

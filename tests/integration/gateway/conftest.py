@@ -17,6 +17,7 @@ X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-g", "50", "-keyint_min", "5
 SOURCES = {
     "plain": (*PICTURE, *SOUND, *X264, "-c:a", "aac", "-ac", "2"),
     "b-frames": (*PICTURE, *SOUND, *X264, "-bf", "2", "-c:a", "aac", "-ac", "1"),
+    "all-intra": (*PICTURE, *SOUND, *X264, "-g", "1", "-c:a", "aac"),
     "picture": (*PICTURE, *X264),
     "sound": (*SOUND, "-c:a", "aac", "-ac", "1"),
 }

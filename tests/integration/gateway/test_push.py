@@ -41,7 +41,7 @@ async def test_nginx_rtmp_gets_every_frame(rig: Rig, source_file: SourceFile, tm
     record = tmp_path / "nginx"
     record.mkdir(mode=0o777)
     record.chmod(0o777)
-    tmp_path.chmod(0o755)
+    tmp_path.chmod(0o755)  # noqa: ASYNC240 - a test alone on its loop
     with nginx_rtmp(f"application live {{ live on; record all; record_path {record}; }}") as port:
         url = f"rtmp://127.0.0.1:{port}/live/their_secret_key"
         await rig.open(plan(outputs=Outputs(destinations=(destination("dst_1", url),))))
