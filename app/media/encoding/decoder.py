@@ -35,26 +35,41 @@ class VideoDecoder:
     """
 
     def __init__(self, config: VideoConfig, *, threads: int = 1, max_pixels: int = MAX_PIXELS) -> None:
-        name = _VIDEO_DECODERS.get(config.codec)
+        self._config = config
+        self._threads = threads
+        self._max_pixels = max_pixels
+        self._context = self._open(reorders=False)
+        self._is_fresh = True
+        self.broken = 0
+
+    def _open(self, *, reorders: bool) -> VideoCodecContext:
+        name = _VIDEO_DECODERS.get(self._config.codec)
         if name is None:
-            raise InvalidRequest(f"no decoder for video codec {config.codec}")
+            raise InvalidRequest(f"no decoder for video codec {self._config.codec}")
         context = av.CodecContext.create(name, "r")
         assert isinstance(context, VideoCodecContext)
-        context.extradata = config.extradata or None
+        context.extradata = self._config.extradata or None
         context.thread_type = ThreadType.SLICE
-        context.thread_count = threads
-        context.options = {"max_pixels": str(max_pixels)}
+        context.thread_count = self._threads
+        options = {"max_pixels": str(self._max_pixels)}
         if name == "libdav1d":
-            context.options = {**context.options, "max_frame_delay": "1"}
-        _open(context, config.codec)
-        self._context = context
-        self.broken = 0
+            options["max_frame_delay"] = "1"
+        if reorders:
+            # Where the header does not say how far pictures are reordered, libav guesses none and loses the first
+            # B-frames; strict takes the level's bound. Not for other streams: there it would only cost latency.
+            options["strict"] = "strict"
+        context.options = options
+        _open(context, self._config.codec)
+        return context
 
     @property
     def sample_aspect_ratio(self) -> Fraction:
         return self._context.sample_aspect_ratio or Fraction(1)
 
     def decode(self, packet: VideoPacket) -> list[VideoFrame]:
+        if self._is_fresh and packet.pts_ms > packet.dts_ms:
+            self._context = self._open(reorders=True)
+        self._is_fresh = False
         coded = av.Packet(packet.data)
         coded.pts, coded.dts, coded.time_base = packet.pts_ms, packet.dts_ms, MILLISECONDS
         return self._frames(coded)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import av
 from av.audio.stream import AudioStream
@@ -30,6 +30,11 @@ _OPEN_OPTIONS: Final = {
     "analyzeduration": "5000000",
 }
 _FROM_ANNEX_B: Final = ("h264", "hevc")
+_MAX_WAITING: Final = 64
+_USUAL_STEP: Final = Fraction(1, 30)
+
+_Timed: TypeAlias = "tuple[av.Packet[Any], Fraction, Fraction]"
+"""A packet, when it is shown and when it is decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +77,57 @@ class _Reader:
         self._adts = False
 
     def items(self) -> Iterator[SourceItem]:
-        streams = [stream for stream in (self._video, self._audio) if stream is not None]
         if self._video is not None:
             yield self._video_config(self._video)
         pending_audio = self._audio
         origin: Fraction | None = None
-        for packet in self._container.demux(*streams):
-            if packet.size == 0 or packet.pts is None:
-                continue
-            if origin is None:
-                origin = _seconds(packet.pts if packet.dts is None else packet.dts, packet.time_base)
+        for packet, pts, dts in self._timed():
+            origin = dts if origin is None else origin
+            pts_ms, dts_ms, data = _ms(pts - origin), _ms(dts - origin), bytes(packet)
             if packet.stream is self._video:
-                yield self._video_packet(packet, origin)
+                data = length_prefixed(data) if self._annex_b else data
+                yield VideoPacket(dts_ms, pts_ms, data, packet.is_keyframe)
                 continue
-            data = bytes(packet)
             if pending_audio is not None:
                 yield self._audio_config(pending_audio, data)
                 pending_audio = None
-            pts_ms = _ms(_seconds(packet.pts, packet.time_base) - origin)
-            if pts_ms < 0:
-                continue  # an encoder's lead-in, which players are told to skip
-            yield AudioPacket(pts_ms, _without_adts(data) if self._adts else data)
+            if pts_ms >= 0:  # before it lies an encoder's lead-in, which players are told to skip
+                yield AudioPacket(pts_ms, _without_adts(data) if self._adts else data)
+
+    def _timed(self) -> Iterator[_Timed]:
+        """Packets with both times, in seconds.
+
+        Matroska knows no decoding times, and libav can't tell those of the first pictures of a reordered stream:
+        they are counted back from the first one known.
+        """
+        waiting: list[av.Packet[Any]] = []
+        is_known = self._video is None
+        for packet in self._container.demux(*(each for each in (self._video, self._audio) if each is not None)):
+            if packet.size == 0 or packet.pts is None:
+                continue
+            if not is_known:
+                waiting.append(packet)
+                is_known = (packet.stream is self._video and packet.dts is not None) or len(waiting) >= _MAX_WAITING
+                if is_known:
+                    yield from self._counted_back(waiting)
+                    waiting = []
+                continue
+            yield packet, _seconds(packet.pts, packet.time_base), _decoding_time(packet)
+        yield from self._counted_back(waiting)
+
+    def _counted_back(self, packets: list[av.Packet[Any]]) -> list[_Timed]:
+        rate = self._video.average_rate if self._video is not None else None
+        step = 1 / rate if rate else _USUAL_STEP
+        timed: list[_Timed] = []
+        after: Fraction | None = None
+        for packet in reversed(packets):
+            dts = _decoding_time(packet)
+            if packet.stream is self._video:
+                dts = after - step if packet.dts is None and after is not None else dts
+                after = dts
+            timed.append((packet, _seconds(packet.pts, packet.time_base), dts))
+        # The origin is taken from the first: none of the others may lie before it.
+        return sorted(timed, key=lambda entry: entry[2])
 
     def _video_config(self, stream: VideoStream) -> VideoConfig:
         codec = stream.codec_context.codec.canonical_name
@@ -103,13 +138,6 @@ class _Reader:
             extradata = avc_record(extradata) if codec == "h264" else hevc_record(extradata)
         return VideoConfig(codec, extradata)
 
-    def _video_packet(self, packet: av.Packet[Any], origin: Fraction) -> VideoPacket:
-        dts = packet.pts if packet.dts is None else packet.dts
-        pts_ms = _ms(_seconds(packet.pts, packet.time_base) - origin)
-        dts_ms = _ms(_seconds(dts, packet.time_base) - origin)
-        data = bytes(packet)
-        return VideoPacket(dts_ms, pts_ms, length_prefixed(data) if self._annex_b else data, packet.is_keyframe)
-
     def _audio_config(self, stream: AudioStream, first: bytes) -> AudioConfig:
         context = stream.codec_context
         codec = context.codec.canonical_name
@@ -118,6 +146,10 @@ class _Reader:
         if self._adts:
             extradata = _asc_of_adts(first)
         return AudioConfig(codec, extradata, context.sample_rate, context.channels)
+
+
+def _decoding_time(packet: av.Packet[Any]) -> Fraction:
+    return _seconds(packet.pts if packet.dts is None else packet.dts, packet.time_base)
 
 
 def _seconds(time: int | None, base: Fraction | None) -> Fraction:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
@@ -170,3 +171,30 @@ def encode_clip(encoder: str, options: dict[str, str], *, frames: int = 30) -> l
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
         return list(read_source(path))
+
+
+def without_reorder_bound(config: VideoConfig) -> VideoConfig:
+    """The same avcC without `bitstream_restriction` (H.264 annex E), as some hardware encoders write it.
+
+    libx264 puts that block last in its parameter set, so its end is known but for four numbers.
+    """
+    record = config.extradata
+    length = int.from_bytes(record[6:8], "big")
+    sps = record[8 : 8 + length].replace(b"\x00\x00\x03", b"\x00\x00")
+    bits = "".join(f"{byte:08b}" for byte in sps).rstrip("0")
+    for numbers in product(range(17), range(17), range(5), range(17)):
+        ending = "1111" + "".join(_exp_golomb(number) for number in numbers) + "1"
+        if bits.endswith(ending):
+            break
+    else:
+        raise AssertionError("libx264 writes its parameter sets differently now")
+    bits = bits.removesuffix(ending) + "01"
+    bits += "0" * (-len(bits) % 8)
+    plain = bytes(int(bits[at : at + 8], 2) for at in range(0, len(bits), 8))
+    escaped = re.sub(rb"\x00\x00(?=[\x00-\x03])", b"\x00\x00\x03", plain)
+    return VideoConfig("h264", record[:6] + len(escaped).to_bytes(2, "big") + escaped + record[8 + length :])
+
+
+def _exp_golomb(number: int) -> str:
+    digits = f"{number + 1:b}"
+    return "0" * (len(digits) - 1) + digits

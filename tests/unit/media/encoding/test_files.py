@@ -22,6 +22,9 @@ def test_every_container_gives_the_same_pictures(tmp_path: Path, suffix: str) ->
     config = next(item for item in items if isinstance(item, VideoConfig))
     assert config.extradata[:1] == b"\x01", "an avcC record, whatever the container holds"
     assert min(item.dts_ms for item in items if isinstance(item, VideoPacket)) >= 0
+    decoded = [item.dts_ms for item in items if isinstance(item, VideoPacket)]
+    assert decoded == sorted(set(decoded))
+    assert all(item.pts_ms >= item.dts_ms for item in items if isinstance(item, VideoPacket))
     audio = next(item for item in items if isinstance(item, AudioConfig))
     assert audio.extradata[:2] == b"\x11\x90"
     programme = run(items)

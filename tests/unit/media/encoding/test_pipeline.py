@@ -25,6 +25,7 @@ from tests.unit.media.encoding.clips import (
     shifted,
     small,
     video_of,
+    without_reorder_bound,
 )
 
 
@@ -56,6 +57,15 @@ def test_every_frame_of_the_source_comes_out_once_at_its_own_time(source: object
         assert programme.numbers(track) == list(range(len(shown)))
     assert programme.meter is not None
     assert (programme.meter.frames_encoded, programme.meter.frames_dropped) == (len(shown), 0)
+
+
+@pytest.mark.parametrize("b_frames", [0, 1, 3])
+def test_no_frame_is_lost_where_the_header_does_not_bound_reordering(b_frames: int) -> None:
+    items = [
+        without_reorder_bound(item) if isinstance(item, VideoConfig) else item
+        for item in clip(small(b_frames=b_frames))
+    ]
+    assert run(items).numbers("big") == list(range(90))
 
 
 @pytest.mark.parametrize(
