@@ -12,13 +12,15 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
+
+from tests.support.peers import wait_for
 
 READY_WITHIN_S = 90
 
@@ -73,6 +75,10 @@ class System:
         answer = self.call("DELETE", f"/api/streams/{stream_id}")
         assert answer.status in (200, 204, 404), answer
 
+    def until(self, what: str, look: Callable[[], object], *, within_s: float = 20.0) -> None:
+        """Ask the API, at a pace its rate limit allows, until the answer is true."""
+        wait_for(what, look, within_s=within_s, every_s=0.25)
+
     def publish_url(self, stream: dict[str, Any]) -> str:
         return f"{stream['rtmp_url']}/{stream['stream_key']}"
 
@@ -110,6 +116,7 @@ def running_system(data_dir: Path, **environ: str) -> Iterator[System]:
             text=True,
             env=os.environ | environ,
             start_new_session=True,
+            cwd=data_dir,  # no .env of a developer is read
         )
         lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=_read_lines, args=(process.stdout, lines), daemon=True).start()

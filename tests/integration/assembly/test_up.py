@@ -27,7 +27,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 def run(system: System, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "app", "--data", str(system.data_dir), *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=system.data_dir)
 
 
 @pytest.mark.parametrize("part", ["gateway", "control", "encoder"])
