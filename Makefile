@@ -34,7 +34,7 @@ format: $(READY) ## Write the code as ruff formats it
 	$(BIN)/ruff check --fix .
 
 coverage: $(READY) ## What the unit tests reach; the pure rooms must be reached nearly whole
-	$(BIN)/coverage run -m pytest -q tests/unit tests/contract
+	$(BIN)/coverage run -m pytest -q -m "not e2e and not fuzz" tests/unit tests/contract tests/aiortmp
 	$(BIN)/coverage report --skip-covered --sort=cover
 	$(BIN)/coverage report --include='app/domain/*,app/policy/*,app/runtime/*' --fail-under=$(PURE_FLOOR) --format=total
 

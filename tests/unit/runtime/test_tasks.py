@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from app.runtime.tasks import TaskGroupKeeper
+from app.runtime.tasks import TaskGroupKeeper, run_again
 
 
 async def forever(started: asyncio.Event, ended: list[str]) -> None:
@@ -44,3 +44,28 @@ async def test_close_cancels_all_waits_for_them_and_reports_nothing() -> None:
 
 async def test_closing_with_nothing_to_close_is_fine() -> None:
     await TaskGroupKeeper(lambda name, error: None).close()
+
+
+async def test_a_loop_that_fails_or_ends_is_started_anew_until_it_is_cancelled() -> None:
+    crashes: list[tuple[str, str]] = []
+    starts: list[int] = []
+    third = asyncio.Event()
+
+    async def beat() -> None:
+        starts.append(len(starts))
+        if len(starts) == 1:
+            raise ValueError("broken")
+        if len(starts) == 3:
+            third.set()
+            await asyncio.Event().wait()
+
+    def report(name: str, error: BaseException) -> None:
+        crashes.append((name, str(error)))
+
+    running = asyncio.create_task(run_again(beat, pause_s=0, on_crash=report))
+    await asyncio.wait_for(third.wait(), 10)
+    running.cancel()
+    await asyncio.wait([running])
+    assert running.cancelled()
+    assert starts == [0, 1, 2]
+    assert [(name.rpartition(".")[2], text) for name, text in crashes] == [("beat", "broken")]
