@@ -1,0 +1,238 @@
+"""Publishers and players as processes of their own, so that the server's CPU time is its own.
+
+Each worker says when it is ready, begins on a shared signal, and adds up what it sends or receives
+in shared counters, from which the caller reads differences.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.sharedctypes import Synchronized
+from multiprocessing.synchronize import Event as Signal
+
+from aiortmp import Limits, MediaBatch
+from aiortmp.chunk.reader import ChunkReader
+from benchmarks.rtmp import material
+from benchmarks.rtmp.peer import Peer
+
+SPAWN = multiprocessing.get_context("spawn")
+BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the load goes, and how."""
+
+    port: int
+    app: str
+    names: tuple[str, ...]
+    """The streams; one publisher each."""
+    players: int = 1
+    """Per stream."""
+    chunk_size: int = 4096
+    core: int | None = None
+
+
+class Worker:
+    """A process of publishers or players."""
+
+    def __init__(self, role: Callable[..., None], target: Target) -> None:
+        self.count: Synchronized[int] = SPAWN.Value("Q", 0)
+        self.latencies = SPAWN.SimpleQueue()
+        self.ready, self.go, self.stop = SPAWN.Event(), SPAWN.Event(), SPAWN.Event()
+        arguments = (role, target, self.count, self.latencies, self.ready, self.go, self.stop)
+        self.process = SPAWN.Process(target=_main, args=arguments, daemon=True)
+        self.process.start()
+
+    def wait_ready(self) -> None:
+        while not self.ready.wait(0.1):
+            if not self.process.is_alive():
+                raise RuntimeError("a load process ended before it was ready")
+
+    def end(self) -> None:
+        self.stop.set()
+        self.process.join(10)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
+def _main(role: Callable[..., None], target: Target, *shared: object) -> None:
+    if target.core is not None:
+        os.sched_setaffinity(0, {target.core})
+    role(target, *shared)
+
+
+def _publishers(target: Target) -> list[Peer]:
+    peers = []
+    for name in target.names:
+        peer = Peer(target.port, target.app, chunk_size=target.chunk_size)
+        peer.sock.sendall(material.opening(peer.publish(name)))
+        peers.append(peer)
+    return peers
+
+
+def publish_saturated(
+    target: Target, count: Synchronized[int], _: object, ready: Signal, go: Signal, stop: Signal
+) -> None:
+    """As fast as the server takes it; one thread each, all of the work in the kernel."""
+    wire = b"".join(piece.wire for piece in material.group(target.chunk_size))
+    peers = _publishers(target)
+    ready.set()
+    go.wait()
+
+    def send(sock: socket.socket) -> None:
+        sock.settimeout(1.0)
+        view = memoryview(wire)
+        at = 0
+        while not stop.is_set():
+            try:
+                sent = sock.send(view[at:])
+            except TimeoutError:
+                continue
+            except OSError:
+                return
+            at = (at + sent) % len(wire)
+            with count.get_lock():
+                count.value += sent
+
+    _in_threads(send, [peer.sock for peer in peers])
+
+
+def play_counting(
+    target: Target, count: Synchronized[int], _: object, ready: Signal, go: Signal, stop: Signal
+) -> None:
+    """Reads and counts; one thread each, all of the work in the kernel."""
+    socks = _players(target)
+    ready.set()
+    go.wait()
+
+    def receive(sock: socket.socket) -> None:
+        sock.settimeout(1.0)
+        block = bytearray(BLOCK_BYTES)
+        while not stop.is_set():
+            try:
+                got = sock.recv_into(block)
+            except TimeoutError:
+                continue
+            except OSError:
+                return
+            if not got:
+                return
+            with count.get_lock():
+                count.value += got
+
+    _in_threads(receive, socks)
+
+
+def _players(target: Target) -> list[socket.socket]:
+    socks = []
+    for name in target.names:
+        for _ in range(target.players):
+            peer = Peer(target.port, target.app)
+            peer.play(name)
+            socks.append(peer.sock)
+    return socks
+
+
+def _in_threads(work: Callable[[socket.socket], None], socks: list[socket.socket]) -> None:
+    threads = [threading.Thread(target=work, args=(sock,), daemon=True) for sock in socks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def publish_live(
+    target: Target, count: Synchronized[int], _: object, ready: Signal, go: Signal, stop: Signal
+) -> None:
+    """In real time, message by message, the streams spread evenly over a frame's time."""
+    pieces = material.group(target.chunk_size)
+    peers = _publishers(target)
+    ready.set()
+    go.wait()
+    start = time.monotonic()
+    shift = material.FRAME_MS / len(peers)
+    due = _schedule(pieces, peers, shift)
+    loops = 0
+    while not stop.is_set():
+        for due_ms, is_video, wire, sock in due:
+            wait_s = start + (loops * material.GROUP_MS + due_ms) / 1000 - time.monotonic()
+            if wait_s > 0:
+                time.sleep(wait_s)
+            sock.sendall(_stamped(wire) if is_video else wire)
+            count.value += len(wire)
+            if stop.is_set():
+                return
+        loops += 1
+
+
+def _schedule(
+    pieces: list[material.Piece], peers: list[Peer], shift: float
+) -> list[tuple[float, bool, bytes, socket.socket]]:
+    due = [
+        (piece.due_ms + at * shift, piece.is_video, piece.wire, peer.sock)
+        for at, peer in enumerate(peers)
+        for piece in pieces
+    ]
+    return sorted(due, key=lambda one: one[0])
+
+
+def _stamped(wire: bytes) -> bytes:
+    at = 8 + material.STAMP_AT
+    return wire[:at] + time.monotonic_ns().to_bytes(8, "big") + wire[at + 8 :]
+
+
+def play_timing(
+    target: Target, count: Synchronized[int], latencies: object, ready: Signal, go: Signal, stop: Signal
+) -> None:
+    """Reads, finds the video messages and how long each was on its way."""
+    selector = selectors.DefaultSelector()
+    for sock in _players(target):
+        sock.setblocking(False)
+        reader = ChunkReader(Limits(max_chunk_bytes=1 << 20))
+        reader.open_stream(1)
+        selector.register(sock, selectors.EVENT_READ, reader)
+    ready.set()
+    found: list[float] = []
+    while not stop.is_set():
+        for key, _ in selector.select(0.2):
+            assert isinstance(key.fileobj, socket.socket), "only sockets are registered"
+            data = key.fileobj.recv(BLOCK_BYTES)
+            now = time.monotonic_ns()
+            if not data:
+                selector.unregister(key.fileobj)
+                continue
+            count.value += len(data)
+            for item in key.data.feed(data):
+                if isinstance(item, MediaBatch):
+                    found += _latencies(item, now)
+    latencies.put(found)  # type: ignore[attr-defined]  # a SimpleQueue, which has no type of its own
+
+
+def _latencies(batch: MediaBatch, now: int) -> list[float]:
+    at = material.STAMP_AT
+    stamps = [message.peek(at + 8)[at:] for message in batch if message.type == 9 and message.peek(2)[1] == 1]
+    return [(now - int.from_bytes(stamp, "big")) / 1e6 for stamp in stamps if any(stamp)]
+
+
+def publish_and_leave(
+    target: Target, count: Synchronized[int], _: object, ready: Signal, go: Signal, stop: Signal
+) -> None:
+    """Connects, publishes and leaves, over and over; counts each."""
+    ready.set()
+    go.wait()
+    number = 0
+    while not stop.is_set():
+        peer = Peer(target.port, target.app)
+        peer.publish(f"{target.names[0]}-{os.getpid()}-{number}")
+        peer.close()
+        number += 1
+        count.value = number
