@@ -97,6 +97,7 @@ def up(
     as_json: Annotated[bool, typer.Option("--json", help="Say what runs where as one line of JSON.")] = False,
 ) -> None:
     """Run everything on this machine: control, gateway and encoders. Ctrl-C ends it. Port 0: any free one."""
+    from app.assembly.addresses import is_wildcard, reachable
     from app.assembly.logs import configure_logs
     from app.assembly.process import settings_or_exit
     from app.assembly.secrets_file import ensure_secrets
@@ -105,7 +106,7 @@ def up(
     options = {
         "data_dir": None if data is None else str(data),
         **dict.fromkeys(("control_host", "rtmp_host", "http_host"), host),
-        "public_host": host if host not in ("0.0.0.0", "::") else None,  # noqa: S104 - compared, not bound
+        "public_host": None if host is None or is_wildcard(host) else host,
         "control_port": control_port,
         "rtmp_port": rtmp_port,
         "http_port": http_port,
@@ -116,7 +117,7 @@ def up(
         ensure_secrets(unsecured.data_dir, set_elsewhere(unsecured))
     except OSError as error:
         raise typer.BadParameter(f"{unsecured.data_dir}: {error.strerror}", param_hint="--data") from None
-    settings = settings_or_exit(Role.CONTROL, given)
+    settings = reachable(settings_or_exit(Role.CONTROL, given))
     configure_logs(level=settings.log_level, fmt=settings.log_format)
     raise typer.Exit(_supervise(settings, encoders=encoders, as_json=as_json))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 
+from app.assembly.addresses import page_url
 from app.assembly.settings import Settings
 from app.assembly.sources import SECRETS_FILE
 from app.version import __version__
@@ -33,7 +34,7 @@ def rtmp_url(settings: Settings) -> str:
 
 def welcome(settings: Settings, *, encoders: int, command: str) -> str:
     """For people. `command` is how this program was called."""
-    url = settings.control_url.rstrip("/")
+    url = page_url(settings)
     key = settings.bootstrap_api_key.reveal()
     secrets = settings.data_dir / SECRETS_FILE
     if settings.data_dir != Settings.model_fields["data_dir"].default:

@@ -33,6 +33,12 @@ def version(as_json: Json = False) -> None:
     typer.echo(f'{{"version": "{__version__}"}}' if as_json else __version__)
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        version()
+        raise typer.Exit
+
+
 @app.callback()
 def root(
     context: typer.Context,
@@ -42,6 +48,9 @@ def root(
     data: Annotated[
         str, typer.Option(envvar="ENCMAN_DATA_DIR", help="Data directory; its key is used when no other is set.")
     ] = "data",
+    _: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Print the version and end.")
+    ] = False,
 ) -> None:
     """The API key comes from ENCMAN_API_KEY, else from the data directory."""
     from app.cli.client import Access
