@@ -35,6 +35,7 @@ class Arrival(NamedTuple):
     key: int | None
     video_frames: int
     audio_frames: int
+    size_bytes: int
 
     @property
     def frames(self) -> int:
@@ -67,21 +68,22 @@ def _audio_table() -> list[int]:
     return table
 
 
-_NATURES: Final = {VIDEO: _video_table(), AUDIO: _audio_table()}
+_VIDEO: Final = _video_table()
+_AUDIO: Final = _audio_table()
 
 
 def _second_look(nature: int, block: bytes, start: int, end: int) -> int:
     """What the second byte says where the first is not enough."""
     second = block[start + 1] if end - start > 1 else 2
+    if second == 1 and nature == _BY_SECOND:
+        return _KEY if block[start] >> 4 == 1 else _FRAME
     if nature == _BY_TRACK:
         if second & 15 == 0:
             return _HEADER
         return _KEY if block[start] >> 4 & 7 == 1 else _FRAME
     if second == 0:
         return _HEADER
-    if second == 2:
-        return _OTHER
-    return _KEY if block[start] >> 4 == 1 else _FRAME
+    return _OTHER if second == 2 else _FRAME
 
 
 def arrive(batch: MediaBatch, place: Place) -> Arrival:
@@ -91,37 +93,42 @@ def arrive(batch: MediaBatch, place: Place) -> Arrival:
     others: list[int] = []
     key: int | None = None
     video = 0
+    size = 0
     for index, (kind, stamp, block, start, end, _, _) in enumerate(batch.rows):
-        natures = _NATURES.get(kind)
-        if natures is None:
-            headers.append(index)
-        elif start == end:
+        size += end - start
+        if start == end:
             others.append(index)
+            continue
+        if kind == VIDEO:
+            nature = _VIDEO[block[start]]
+        elif kind == AUDIO:
+            nature = _AUDIO[block[start]]
         else:
-            nature = natures[block[start]]
-            if nature >= _BY_SECOND:
-                nature = _second_look(nature, block, start, end)
-            if nature <= _KEY:
-                stamps.append((kind, stamp))
-                if kind == VIDEO:
-                    video += 1
-                    if nature == _KEY and key is None:
-                        key = index
-            elif nature == _HEADER:
-                headers.append(index)
-            else:
-                others.append(index)
+            headers.append(index)
+            continue
+        if nature >= _BY_SECOND:
+            nature = _second_look(nature, block, start, end)
+        if nature <= _KEY:
+            stamps.append((kind, stamp))
+            if kind == VIDEO:
+                video += 1
+                if nature == _KEY and key is None:
+                    key = index
+        elif nature == _HEADER:
+            headers.append(index)
+        else:
+            others.append(index)
     placed = place(stamps)
     audio = len(stamps) - video
     if not headers and not others:
         for position, (_, stamp) in zip(placed, stamps, strict=True):
             if position & MASK != stamp:
-                return Arrival(_retimed(batch, placed), placed, (), (), key, video, audio)
-        return Arrival(batch, placed, (), (), key, video, audio)
+                return Arrival(_retimed(batch, placed), placed, (), (), key, video, audio, size)
+        return Arrival(batch, placed, (), (), key, video, audio, size)
     positions = _spread(placed, len(batch), {*headers, *others})
     if not _keeps(batch, positions, {*headers, *others}):
         batch = _retimed(batch, positions)
-    return Arrival(batch, positions, headers, others, key, video, audio)
+    return Arrival(batch, positions, headers, others, key, video, audio, size)
 
 
 def _spread(placed: list[int], count: int, apart: set[int]) -> list[int]:

@@ -71,12 +71,14 @@ class Interleaver:
         headers = [index for index, item in enumerate(items) if item.is_header]
         frames = [item for item in items if not item.is_header]
         video = sum(item.message.type == VIDEO for item in frames)
+        batch = MediaBatch.of([item.message for item in items])
         return Arrival(
-            MediaBatch.of([item.message for item in items]),
+            batch,
             [item.position_ms for item in items],
             headers,
             (),
             next((index for index, item in enumerate(items) if item.is_key), None),
             video,
             len(frames) - video,
+            batch.size_bytes,
         )

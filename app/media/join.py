@@ -57,25 +57,25 @@ class JoinCache:
     __slots__ = ("_batches", "_size_bytes", "_valid")
 
     def __init__(self) -> None:
-        self._batches: deque[tuple[int, MediaBatch]] = deque()
+        self._batches: deque[tuple[int, MediaBatch, int]] = deque()
         self._size_bytes = 0
         self._valid = True
 
     def put(self, arrival: Arrival, *, has_video: bool) -> None:
         if arrival.key is not None:
             self.clear()
-            self._add(arrival.positions[arrival.key], tail(arrival, arrival.key))
+            self._add(arrival.positions[arrival.key], tail(arrival, arrival.key), arrival.size_bytes)
         elif not has_video:
             if arrival.audio_frames:
-                self._add(arrival.positions[0], arrival.batch)
+                self._add(arrival.positions[0], arrival.batch, arrival.size_bytes)
                 while arrival.positions[-1] - self._batches[0][0] > AUDIO_ONLY_MS:
-                    self._size_bytes -= self._batches.popleft()[1].size_bytes
+                    self._size_bytes -= self._batches.popleft()[2]
         elif self._valid:
-            self._add(arrival.positions[0], arrival.batch)
+            self._add(arrival.positions[0], arrival.batch, arrival.size_bytes)
 
-    def _add(self, position_ms: int, batch: MediaBatch) -> None:
-        self._batches.append((position_ms, batch))
-        self._size_bytes += batch.size_bytes
+    def _add(self, position_ms: int, batch: MediaBatch, size_bytes: int) -> None:
+        self._batches.append((position_ms, batch, size_bytes))
+        self._size_bytes += size_bytes
         if self._size_bytes > CACHE_MAX_BYTES or position_ms - self._batches[0][0] > CACHE_MAX_MS:
             self.clear()
             self._valid = False
@@ -95,4 +95,4 @@ class JoinCache:
         return self._batches[0][0] if self._batches else None
 
     def batches(self) -> list[MediaBatch]:
-        return [batch for _, batch in self._batches]
+        return [batch for _, batch, _ in self._batches]

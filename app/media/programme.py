@@ -173,7 +173,7 @@ class Programme:
         messages = self._headers[track].messages(0) if track in self._headers else []
         if not messages:
             return None
-        return Arrival(MediaBatch.of(messages), [0] * len(messages), range(len(messages)), (), None, 0, 0)
+        return Arrival(MediaBatch.of(messages), [0] * len(messages), range(len(messages)), (), None, 0, 0, 0)
 
     def _wanted(self) -> set[str]:
         outputs = self._plan.outputs

@@ -24,7 +24,7 @@ class TrackMeter:
         if frames:
             self.frames += frames
             self.last_ms = arrival.positions[-1]
-        self.bytes += arrival.batch.size_bytes
+        self.bytes += arrival.size_bytes
 
     def count_frames(self, arrival: Arrival, frames: int) -> None:
         """Frames that share their bytes with another track's in one read, which is counted there."""

@@ -129,12 +129,14 @@ def _of(arrival: Arrival, keep: Sequence[int]) -> Arrival | None:
     frames = [index for index in keep if index not in {*arrival.headers, *arrival.others}]
     keys = [index for index in frames if arrival.key is not None and index >= arrival.key]
     key = next((place[index] for index in keys if _is_key(arrival, index)), None)
+    batch = MediaBatch.of([arrival.batch[index] for index in keep])
     return Arrival(
-        MediaBatch.of([arrival.batch[index] for index in keep]),
+        batch,
         [arrival.positions[index] for index in keep],
         headers,
         others,
         key if arrival.video_frames else None,
         len(frames) if arrival.video_frames else 0,
         0 if arrival.video_frames else len(frames),
+        batch.size_bytes,
     )

@@ -12,6 +12,7 @@ from typing import Final
 
 _WRAP: Final = 1 << 32
 _HALF: Final = 1 << 31
+_MASK: Final = _WRAP - 1
 BACKWARD_LIMIT_MS: Final = 3_000
 """Audio and video may interleave this loosely; a step further back is a new beginning."""
 FORWARD_LIMIT_MS: Final = 5_000
@@ -72,35 +73,31 @@ class Timeline:
         """
         placed: list[int] = []
         tracks = self._tracks
+        raw, offset, last = self._raw, self._offset, self._last
         for kind, stamp in frames:
-            if self._fresh:
-                self._start(stamp, now_s, wall_ms)
-            delta = (stamp - self._raw) & (_WRAP - 1)
-            if delta >= _HALF:
-                delta -= _WRAP
-            if delta > FORWARD_LIMIT_MS or delta < -BACKWARD_LIMIT_MS:
-                delta = self._judge_step(delta, now_s)
+            delta = stamp - (raw & _MASK)
+            if self._fresh or not -BACKWARD_LIMIT_MS <= delta <= FORWARD_LIMIT_MS:
+                self._raw, self._last = raw, last
+                delta = self._unusual(stamp, delta, now_s, wall_ms)
+                raw, offset = self._raw, self._offset
+            position = raw + delta + offset
             if delta > 0:
-                self._raw += delta
-                position = self._raw + self._offset
-            else:
-                position = self._raw + delta + self._offset
-            floor = tracks.get(kind)
-            if floor is not None and position <= floor:
-                position = floor + 1
+                raw += delta
+            if position <= tracks.get(kind, -1):
+                position = tracks[kind] + 1
                 self.corrected += 1
             tracks[kind] = position
-            if self._last is None or position > self._last:
-                self._last = position
+            if last is None or position > last:
+                last = position
             placed.append(position)
         if placed:
-            self._last_s = now_s
+            self._raw, self._last, self._last_s = raw, last, now_s
         return placed
 
     def around(self, stamp: int) -> int:
         """The 64-bit position next to the newest one whose low 32 bits are `stamp`."""
         newest = self._last or 0
-        delta = (stamp - newest) & (_WRAP - 1)
+        delta = (stamp - newest) & _MASK
         return newest + (delta - _WRAP if delta >= _HALF else delta)
 
     def _start(self, stamp: int, now_s: float, wall_ms: int) -> None:
@@ -112,13 +109,22 @@ class Timeline:
         else:
             self._jump_to(stamp, now_s)
 
-    def _judge_step(self, delta: int, now_s: float) -> int:
-        """Keep a long pause that the clock confirms; start anew after anything else."""
+    def _unusual(self, stamp: int, delta: int, now_s: float, wall_ms: int) -> int:
+        """The step to a frame that begins a publisher, wraps the 32-bit clock, or leaves what is normal."""
+        if self._fresh:
+            self._start(stamp, now_s, wall_ms)
+            return 0
+        delta &= _MASK
+        if delta >= _HALF:
+            delta -= _WRAP
+        if -BACKWARD_LIMIT_MS <= delta <= FORWARD_LIMIT_MS:
+            return delta
         elapsed_ms = (now_s - self._last_s) * 1000
         if 0 < delta <= elapsed_ms + FORWARD_LIMIT_MS:
+            # A long pause that the clock confirms.
             return delta
         self.breaks += 1
-        self._jump_to((self._raw + delta) & (_WRAP - 1), now_s)
+        self._jump_to(stamp, now_s)
         return 0
 
     def _jump_to(self, stamp: int, now_s: float) -> None:
