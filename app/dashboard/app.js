@@ -75,7 +75,9 @@ async function refreshStream(id) {
   }
 }
 
-function heard(event, data) {
+async function heard(event, data) {
+  // A stream that is new here is fetched first, so that its line can name it.
+  if (event === "stream_changed" && !state.streams.has(data.stream_id)) await refreshStream(data.stream_id);
   record(event, data, state);
   if (event === "stream_health") {
     remember(data);

@@ -10,6 +10,7 @@ const figures = h("div", { class: "figures" });
 const road = h("div", { class: "road", role: "img" });
 const facts = h("dl", { class: "facts" });
 const reasons = h("ul", { class: "notes" });
+const FIRST = "The publisher is here; the first picture is on its way.";
 let drawn = null;
 
 /** Draws the selected stream; what plays goes on playing. */
@@ -31,7 +32,7 @@ export function detail(state) {
     drawn = frame;
     drawFrame(panel, stream);
   }
-  picture(stream);
+  picture(stream, health);
   drawRoad(state, stream, health);
   drawFigures(state, stream, health);
   drawFacts(stream, health);
@@ -53,14 +54,22 @@ function drawFrame(panel, stream) {
         stream.playback.http_flv ? copyable("HTTP-FLV address", stream.playback.http_flv) : null)));
 }
 
-function picture(stream) {
-  const plays = ["live", "degraded"].includes(stream.state);
+function picture(stream, health) {
+  const on = ["live", "degraded"].includes(stream.state);
   const why = {
     waiting: `Waiting for the publisher. The key ends in …${stream.stream_key_last4}.`,
-    starting: "The publisher is here; the first picture is on its way.",
+    starting: FIRST,
     ended: "This stream has ended.",
-  }[stream.state] ?? "HLS is off for this stream.";
-  player.play(plays ? stream.playback.hls : null, why);
+  }[stream.state] ?? (stream.playback.hls ? FIRST : "HLS is off for this stream.");
+  const address = stream.playback.hls;
+  const plays = on && (player.address === address || hasSegment(stream, health));
+  player.play(plays ? address : null, why);
+}
+
+/** Has the programme run for a whole segment? Asked earlier, the gateway has no playlist yet. */
+function hasSegment(stream, health) {
+  const needed = stream.segment_ms / 1000 + 1;
+  return (health?.tracks ?? []).some((track) => track.frames / (track.fps || 60) >= needed);
 }
 
 function drawRoad(state, stream, health) {

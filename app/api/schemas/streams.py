@@ -233,6 +233,7 @@ class StreamView(Answer):
     destinations: list[DestinationView]
     record: bool
     hls: bool
+    segment_ms: int
     region: str | None
     generation: int
     revision: int
@@ -258,6 +259,7 @@ class StreamView(Answer):
             destinations=[DestinationView.of(destination) for destination in record.destinations],
             record=record.record,
             hls=record.hls,
+            segment_ms=record.timing.segment_ms,
             region=record.region,
             generation=record.generation,
             revision=record.revision,
