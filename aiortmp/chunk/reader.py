@@ -1,9 +1,10 @@
 """Chunks to messages, as many as a block of bytes holds.
 
 Media that lies in the block in one piece, which is nearly all of it, is found by a tight loop that
-reads one header for each message and checks the continuation headers with one slice. Everything
-else (message over two blocks, interleaving, extended timestamps, wide chunk stream ids, type 2 and
-3 headers, commands) goes chunk by chunk through `_chunk`. Both roads give the same messages.
+reads one header for each message and checks the continuation headers with one slice; a message that
+the block cuts off waits until it is whole. Everything else (interleaving, extended timestamps, wide
+chunk stream ids, type 2 and 3 headers, commands) goes chunk by chunk through `_chunk`. Both roads
+give the same messages.
 Set Chunk Size and Abort are obeyed here, since they change how the next byte is read. Leaves to
 others: what messages mean (`aiortmp.session`), payloads (`aiortmp.flv`).
 """
@@ -43,10 +44,15 @@ class ChunkReader:
         # Chunk streams by the six bits of a one-byte header; None sends a chunk the slow way.
         self._quick: list[Lane | None] = [None] * 64
         self._partial_bytes = 0
-        # An unfinished chunk at the end of what was read: pieces, their length, the length worth a try.
+        # What is unfinished at the end of what was read: pieces, their length, the length worth a look.
         self._tail: list[bytes] = []
         self._held = 0
         self._need = 1
+        # While a whole message is waited for: where its next continuation header has to stand, how far
+        # apart they are (0: nothing of the kind), and what they look like.
+        self._boundary = 0
+        self._step = 0
+        self._continuation = b""
         self._out: list[Message | MediaBatch] = []
 
     def open_stream(self, stream_id: int) -> None:
@@ -66,20 +72,30 @@ class ChunkReader:
         """What these bytes complete, in order. Raises ProtocolError; then the reader is spent."""
         at = 0
         while self._held:
-            lacking = self._need - self._held
-            piece = data[at : at + lacking]
-            self._tail.append(piece)
-            self._held += len(piece)
-            at += len(piece)
-            if len(piece) < lacking:
+            taken = self._take(data, at)
+            at += taken
+            if self._held < self._need:
                 return self._finish()
             head = b"".join(self._tail)
-            if self._chunk(head, 0, len(head)):
-                self._tail, self._held = [], 0
-            else:
-                self._tail = [head]
+            self._tail, self._held, self._step = [], 0, 0
+            self._scan(head, 0)
         self._scan(data, at)
         return self._finish()
+
+    def _take(self, data: bytes, at: int) -> int:
+        """Add to what is held until it is worth another look; how many bytes of ``data`` that took."""
+        piece = data[at : at + self._need - self._held]
+        self._tail.append(piece)
+        if self._step:
+            headers = piece[self._boundary - self._held :: self._step]
+            self._boundary += self._step * len(headers)
+            if headers.strip(self._continuation):
+                # Another chunk stream has come in between: no use in waiting for the whole message.
+                self._need = self._held + len(piece)
+        self._held += len(piece)
+        if self._partial_bytes + self._held > self._limits.max_partial_bytes:
+            raise LimitExceeded("max_partial_bytes", "too many unfinished messages")
+        return len(piece)
 
     def _finish(self) -> list[Message | MediaBatch]:
         self._flush()
@@ -95,7 +111,7 @@ class ChunkReader:
         self._touched.clear()
 
     def _scan(self, data: bytes, at: int) -> None:
-        """The tight loop. Local names throughout: at saturation it has a few microseconds a message."""
+        """The tight loop. One long body and local names: each call would cost what a message may."""
         size = len(data)
         quick = self._quick
         limit = self._limits.max_media_bytes
@@ -159,6 +175,8 @@ class ChunkReader:
                     lane.stream_id = target
                     at = end
                     continue
+                if not whole and end > size and self._may_wait(data, at, start, end, kind, stamp, length, lane):
+                    break
             if run >= 0:
                 assert stream is not None, "a run belongs to a stream"
                 stream.spans.append(block[run:at])
@@ -171,15 +189,31 @@ class ChunkReader:
         if run >= 0:
             assert stream is not None, "a run belongs to a stream"
             stream.spans.append(block[run:at])
-        while at < size:
+        while at < size and not self._held:
             used = self._chunk(data, at, size)
             if not used:
-                self._tail, self._held = [data[at:]], size - at
+                self._tail, self._held, self._step = [data[at:]], size - at, 0
                 return
             at += used
 
+    def _may_wait(
+        self, data: bytes, at: int, start: int, end: int, kind: int, stamp: int, length: int, lane: Lane
+    ) -> bool:
+        """Hold a message whose end has not come, if so far nothing stands between its chunks."""
+        if kind not in (8, 9) or stamp == _EXTENDED or not 0 < length <= self._limits.max_media_bytes:
+            return False
+        step = self.chunk_size + 1
+        headers = data[start + self.chunk_size :: step] if length > self.chunk_size else b""
+        if headers.strip(lane.continuation):
+            return False
+        self._tail, self._held, self._need = [data[at:]], len(data) - at, end - at
+        self._boundary = start - at + self.chunk_size + step * len(headers)
+        self._step = step
+        self._continuation = lane.continuation
+        return True
+
     def _chunk(self, data: bytes, at: int, size: int) -> int:
-        """Take one chunk (or a run of continuations) at ``at``; how many bytes, 0 if not yet whole.
+        """Take one chunk at ``at``; how many bytes, 0 if not yet whole.
 
         With 0, `_need` says how many bytes from ``at`` on are worth another try.
         """
@@ -230,26 +264,8 @@ class ChunkReader:
             if form == 0:
                 lane.stream_id = _STREAM_ID(data, field + 7)[0]
         start = at + header
-        used = header + take
-        body = data[start : start + take]
-        if form == 3 and header == 1 and lane.parts:
-            more = self._continuations(lane, data, at + used, size)
-            if more:
-                joined = bytearray(data[start : at + used + more])
-                del joined[self.chunk_size :: self.chunk_size + 1]
-                body = bytes(joined)
-                used += more
-        self._append(lane, body)
-        return used
-
-    def _continuations(self, lane: Lane, data: bytes, at: int, size: int) -> int:
-        """Bytes of whole full-size continuation chunks that follow at ``at`` without a stranger."""
-        step = self.chunk_size + 1
-        left = lane.length - lane.received - self.chunk_size
-        count = min(left // self.chunk_size, (size - at) // step)
-        if count < 1 or data[at : at + count * step : step] != lane.continuation * count:
-            return 0
-        return count * step
+        self._append(lane, data[start : start + take])
+        return header + take
 
     def _new_lane(self, csid: int, form: int) -> Lane:
         if form > 1:
