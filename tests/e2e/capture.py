@@ -84,14 +84,17 @@ class HlsCapture:
             track.init_uri = found.group(1)
             track.init = _get(urljoin(track.url, track.init_uri))
         duration = 0.0
+        is_gap = False
         for line in playlist.splitlines():
             if line.startswith("#EXTINF:"):
                 duration = float(line[8:].split(",")[0])
+            elif line == "#EXT-X-GAP":
+                is_gap = True
             elif line and not line.startswith("#"):
-                if number not in track.segments:
+                if number not in track.segments and not is_gap:
                     track.segments[number] = _get(urljoin(track.url, line))
                     track.durations_s[number] = duration
-                number += 1
+                number, is_gap = number + 1, False
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ import pytest
 from tests.e2e.publishers import ffmpeg_command
 from tests.e2e.source import Source
 from tests.e2e.system import System
-from tests.support.peers import wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -47,15 +46,15 @@ def test_twenty_streams_are_passed_through_without_a_lost_frame(
             _, printed = publisher.communicate(timeout=SECONDS + 120)
             assert publisher.returncode == 0, printed
     for stream in streams:
-        wait_for("every frame", lambda s=stream: frames(system, s["stream_id"]) == (source.frames, source.frames))
+        system.until(
+            "every frame", lambda s=stream: frames(system, s["stream_id"]) == (source.frames, source.frames)
+        )
         assert system.health(stream["stream_id"])["dropped_frames"] == 0
         system.end_stream(stream["stream_id"])
 
 
 def frames(system: System, stream_id: str) -> tuple[int, int]:
     """Of the source, and of the programme."""
-    channel = system.health(stream_id)["channel"]
-    if channel is None:
-        return 0, 0
-    programme = sum(track["frames"] for track in channel["tracks"] if track["name"] == "source")
-    return channel["source_frames"], programme
+    health = system.health(stream_id)
+    programme = sum(track["frames"] for track in health["tracks"] if track["name"] == "source")
+    return health["source_frames"] or 0, programme

@@ -16,12 +16,13 @@ import pytest
 from tests.e2e.publishers import publishing
 from tests.e2e.source import Source
 from tests.e2e.system import System, running_system
-from tests.support.peers import wait_for
 from tests.support.servers import nginx_rtmp
 
 pytestmark = pytest.mark.e2e
 
 LOOPED = ("-stream_loop", "-1")
+NGINX_JOINS_WITHIN = 75
+"""Frames: nginx-rtmp begins anywhere in the GOP of two seconds, and what cannot be decoded is not counted."""
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def live(system: System, video: Path, **request: object) -> Iterator[dict[str, A
     """A passed-through stream with its publisher; ended with the block."""
     stream = system.open_stream(resolution="640x360", bitrate=1_000_000, mode="passthrough", **request)
     with publishing(video, system.publish_url(stream), *LOOPED):
-        wait_for("the stream to be live", lambda: system.health(stream["stream_id"])["state"] == "live")
+        system.until("the stream to be live", lambda: system.health(stream["stream_id"])["state"] == "live")
         yield stream
     system.end_stream(stream["stream_id"])
 
@@ -58,7 +59,9 @@ def played(url: str, seconds: int = 3) -> dict[str, Any]:
 
 
 def destination(system: System, stream_id: str, index: int = 0) -> dict[str, Any]:
-    return dict(system.health(stream_id)["channel"]["destinations"][index])
+    """Its state; empty before the gateway has told any."""
+    told = system.health(stream_id)["destinations"]
+    return dict(told[index]) if index < len(told) else {}
 
 
 @pytest.mark.parametrize("output", ["rtmp", "http_flv"])
@@ -73,8 +76,8 @@ def test_a_stream_is_pushed_to_a_real_server(system: System, video: Path) -> Non
     with nginx_rtmp() as port:
         target = f"rtmp://127.0.0.1:{port}/live/pushed"
         with live(system, video, destinations=[target]) as stream:
-            wait_for("the push", lambda: destination(system, stream["stream_id"])["state"] == "live")
-            assert int(played(target)["frame"]) >= 80
+            system.until("the push", lambda: destination(system, stream["stream_id"]).get("state") == "live")
+            assert int(played(target, seconds=5)["frame"]) >= 5 * 30 - NGINX_JOINS_WITHIN
             told = system.call("GET", f"/api/streams/{stream['stream_id']}")
             assert "pushed" not in json.dumps(told.body), "the destination's key is shown"
 
@@ -84,12 +87,12 @@ def test_a_destination_that_stands_still_touches_nothing_else(system: System, vi
         targets = [f"rtmp://127.0.0.1:{stalled}/live/stuck", f"rtmp://127.0.0.1:{port}/live/good"]
         with live(system, video, destinations=targets) as stream:
             stream_id = stream["stream_id"]
-            wait_for("the good push", lambda: destination(system, stream_id, 1)["state"] == "live")
+            system.until("the good push", lambda: destination(system, stream_id, 1).get("state") == "live")
             assert destination(system, stream_id, 0)["state"] != "live"
-            assert int(played(targets[1], seconds=5)["frame"]) >= 140
+            assert int(played(targets[1], seconds=5)["frame"]) >= 5 * 30 - NGINX_JOINS_WITHIN
             health = system.health(stream_id)
             assert health["state"] == "live"
-            assert destination(system, stream_id, 1)["frames_dropped"] == 0
+            assert destination(system, stream_id, 1)["dropped_frames"] == 0
 
 
 def test_a_loopback_destination_is_refused_where_it_is_not_allowed(tmp_path: Path) -> None:

@@ -70,11 +70,10 @@ def wait_until_encoded(system: System, stream_id: str, source: Source) -> None:
         return
 
     def every_frame() -> bool:
-        channel = system.health(stream_id)["channel"]
-        counts = [t["frames"] for t in (channel or {}).get("tracks", []) if t["name"] != "audio"]
+        counts = [t["frames"] for t in system.health(stream_id)["tracks"] if t["name"] != "audio"]
         return bool(counts) and min(counts) >= source.frames
 
-    wait_for("every frame of the programme", every_frame, within_s=40)
+    system.until("every frame of the programme", every_frame, within_s=40)
 
 
 def renditions(capture: HlsCapture) -> dict[str, Track]:

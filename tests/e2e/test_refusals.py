@@ -11,7 +11,6 @@ import pytest
 from tests.e2e.publishers import ffmpeg_command, publishing
 from tests.e2e.source import Source
 from tests.e2e.system import System
-from tests.support.peers import wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -28,8 +27,7 @@ def refusal(path: Path, url: str) -> str:
 
 
 def source_frames(system: System, stream_id: str) -> int:
-    channel = system.health(stream_id)["channel"]
-    return 0 if channel is None else int(channel["source_frames"])
+    return system.health(stream_id)["source_frames"] or 0
 
 
 @pytest.fixture
@@ -74,8 +72,8 @@ def test_a_second_publisher_is_refused_while_the_first_goes_on(system: System, v
     stream = passed_through(system)
     stream_id = str(stream["stream_id"])
     with publishing(video, system.publish_url(stream)) as first:
-        wait_for("the first publisher's frames", lambda: source_frames(system, stream_id) > 10)
+        system.until("the first publisher's frames", lambda: source_frames(system, stream_id) > 10)
         assert "already" in refusal(video, system.publish_url(stream)).lower()
         before = source_frames(system, stream_id)
-        wait_for("more frames of the first", lambda: source_frames(system, stream_id) > before + 10)
+        system.until("more frames of the first", lambda: source_frames(system, stream_id) > before + 10)
         assert first.poll() is None

@@ -61,7 +61,7 @@ def test_streams_survive_kill_9_of_control_and_its_return(system: System, video:
         control.kill()
         control.wait(timeout=10)
         more_segments(capture, 2)
-        wait_for("control's return", lambda: answers(system), within_s=40)
+        system.until("control's return", lambda: answers(system), within_s=40)
         wait_for("control to see the stream again", lambda: system.health(stream["stream_id"])["state"] == "live")
         more_segments(capture, 1)
         assert publisher.poll() is None
@@ -104,7 +104,7 @@ def test_the_key_stays_valid_when_the_gateway_is_killed(system: System, video: P
         gateway.kill()
         gateway.wait(timeout=10)
         capture.stop()
-        wait_for("the gateway's return", lambda: channel_open(system, stream["stream_id"]), within_s=40)
+        system.until("the gateway's return", lambda: channel_open(system, stream["stream_id"]), within_s=40)
         again = HlsCapture(stream["playback"]["hls"]).start()
         with publishing(video, system.publish_url(stream)):
             wait_for("segments again", lambda: again.segments_of_every_track() >= 2, within_s=40)

@@ -33,7 +33,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(what: str, look: Callable[[], T | None], *, within_s: float = 20.0) -> T:
+def wait_for(what: str, look: Callable[[], T | None], *, within_s: float = 20.0, every_s: float = 0.02) -> T:
     """Ask until the answer is true, or not empty; fails the test when the time is over."""
     end = time.monotonic() + within_s
     while True:
@@ -42,4 +42,4 @@ def wait_for(what: str, look: Callable[[], T | None], *, within_s: float = 20.0)
             return seen
         if time.monotonic() >= end:
             pytest.fail(f"not within {within_s:.0f} s: {what}; last seen: {seen!r}")
-        time.sleep(0.02)
+        time.sleep(every_s)
