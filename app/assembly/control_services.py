@@ -21,6 +21,7 @@ from app.services.encoder_service import EncoderService
 from app.services.ending import Ending
 from app.services.fleet import DriverFor, Fleet
 from app.services.gateways import Gateways
+from app.services.journal import Journal
 from app.services.key_service import KeyService
 from app.services.ledger import Ledger
 from app.services.live_streams import LiveStreams
@@ -51,6 +52,7 @@ class ControlServices:
     fleet: Fleet
     """For simulated encoders, which come by `fleet.arrived(info, driver)` and `fleet.heard`."""
     gateways: Gateways
+    live: LiveStreams
     store: SqlStore
     keeper: TaskGroupKeeper
 
@@ -134,7 +136,9 @@ class ControlServices:
         await fleet.load()
         log.info("streams taken up", count=await streams.load())
         adoption.promises_of_the_store()
-        for loop in (streams.save_behind, watch.run):
+        journal = Journal(store=store)
+        bus.listen(journal.hear)
+        for loop in (streams.save_behind, watch.run, journal.run):
             keeper.start(run_again(loop, pause_s=LOOP_PAUSE_S, on_crash=_task_failed), name=loop.__qualname__)
         # Last: no peer may speak before the streams are known.
         link.listen(Switchboard(streams=streams, fleet=fleet, adoption=adoption, recovery=recovery, bus=bus))
@@ -148,6 +152,7 @@ class ControlServices:
             link=link,
             fleet=fleet,
             gateways=gateways,
+            live=streams,
             store=store,
             keeper=keeper,
         )
@@ -169,6 +174,7 @@ class ControlServices:
         """Streams go on: gateways and nodes keep what they were told."""
         await self.link.close()
         await self.keeper.close()
+        await self.live.flush()
         await self.store.close()
 
 

@@ -19,6 +19,8 @@ MEMORY_POINTS: Final = 10.0
 TEMPERATURE_POINTS: Final = 20.0
 UNKNOWN_SHARE: Final = 0.5
 """What is not known counts like the middle of its range: worse than good, better than bad."""
+EJECTED_POINTS: Final = 1_000.0
+"""More than everything else together: only when there is no other."""
 FAILURE_POINTS: Final = 15.0
 """For each worker lost here lately."""
 REGION_POINTS: Final = 15.0
@@ -32,6 +34,7 @@ TEMPERATURE_COOL_C: Final = 60.0
 TEMPERATURE_HOT_C: Final = 80.0
 """Takes nothing new from here on."""
 MEMORY_FULL_PERCENT: Final = 95.0
+DETAILED: Final = 8
 LEAST_PIXELS_PER_S: Final = 1.0
 """Cost of a stream without picture: it still takes a place."""
 
@@ -107,22 +110,23 @@ def choose_backup(
     return info, (f"{info.name} is backup on another host, cost {cost:.1f}",)
 
 
-def rank(standings: tuple[Standing, ...], need: Need) -> tuple[Candidate, ...]:
-    """Cheapest first, the unfit last; equals by id, so that the same picture gives the same choice."""
+def rank(standings: tuple[Standing, ...], need: Need, *, detailed: int = DETAILED) -> tuple[Candidate, ...]:
+    """Cheapest first, the unfit last; equals by id, so that the same picture gives the same choice.
+
+    Only the first `detailed` tell the parts of their cost: in a large fleet nobody reads the others.
+    """
+    judged = [(_vetoes(standing, need), _points(standing, need), standing) for standing in standings]
+    judged.sort(key=lambda j: (bool(j[0]), 0.0 if j[0] else sum(j[1]), j[2].info.encoder_id))
     return tuple(
-        sorted(
-            (_judge(standing, need) for standing in standings),
-            key=lambda c: (c.cost is None, c.cost or 0.0, c.encoder_id),
+        Candidate(
+            encoder_id=standing.info.encoder_id,
+            name=standing.info.name,
+            cost=None if vetoes else round(sum(points), 2),
+            parts=_parts(standing, need, points) if place < detailed else (),
+            vetoes=vetoes,
         )
+        for place, (vetoes, points, standing) in enumerate(judged)
     )
-
-
-def _judge(standing: Standing, need: Need) -> Candidate:
-    info = standing.info
-    vetoes = _vetoes(standing, need)
-    parts = _parts(standing, need)
-    cost = None if vetoes else round(sum(part.points for part in parts), 2)
-    return Candidate(info.encoder_id, info.name, cost, parts, vetoes)
 
 
 def _vetoes(standing: Standing, need: Need) -> tuple[str, ...]:
@@ -130,8 +134,6 @@ def _vetoes(standing: Standing, need: Need) -> tuple[str, ...]:
     found: list[str] = []
     if standing.state is not EncoderState.ONLINE:
         found.append(f"{standing.state.value}: {standing.state_reason or 'takes nothing new'}")
-    if standing.ejected is not None:
-        found.append(standing.ejected)
     if standing.promised_streams >= capabilities.max_streams:
         found.append(f"all {capabilities.max_streams} places are promised")
     free = capabilities.capacity_pixels_per_s - standing.promised_pixels_per_s
@@ -158,34 +160,57 @@ def _codec_fault(probes: tuple[CodecProbe, ...], codec: str) -> str | None:
     return f"{codec} was not proved to work"
 
 
-def _parts(standing: Standing, need: Need) -> tuple[ScorePart, ...]:
-    reading = standing.reading or EncoderReading()
-    capacity = standing.info.capabilities.capacity_pixels_per_s
-    weight = max(SLOW_START_LEAST, min(1.0, standing.here_for_s / SLOW_START_S))
-    load = (standing.promised_pixels_per_s + need.pixels_per_s) / (capacity * weight) if capacity > 0 else None
-    here = standing.info.region
-    wrong_region = need.region is not None and here != need.region
+def _points(standing: Standing, need: Need) -> tuple[float, ...]:
+    """Cost of load, CPU, memory, temperature, failures, region and ejection, in this order."""
+    reading = standing.reading
+    load = _load(standing, need)
+    if reading is None:
+        cpu = memory = celsius = None
+    else:
+        cpu, memory, celsius = reading.cpu_percent, reading.memory_percent, reading.temperature_c
     return (
-        ScorePart("load", load, LOAD_POINTS if load is None else LOAD_POINTS * load),
-        _share("cpu", reading.cpu_percent, 100.0, CPU_POINTS),
-        _share("memory", reading.memory_percent, 100.0, MEMORY_POINTS),
-        _temperature(reading.temperature_c),
-        ScorePart("failures", float(standing.failures_lately), FAILURE_POINTS * standing.failures_lately),
-        ScorePart("region", None if here is None else float(wrong_region), REGION_POINTS if wrong_region else 0.0),
+        LOAD_POINTS * (1.0 if load is None else load),
+        CPU_POINTS * _share(cpu, 0.0, 100.0),
+        MEMORY_POINTS * _share(memory, 0.0, 100.0),
+        # Machines without a sensor are common; they count as warm, not as cold.
+        TEMPERATURE_POINTS * _share(celsius, TEMPERATURE_COOL_C, TEMPERATURE_HOT_C),
+        FAILURE_POINTS * standing.failures_lately,
+        REGION_POINTS if need.region is not None and standing.info.region != need.region else 0.0,
+        0.0 if standing.ejected is None else EJECTED_POINTS,
     )
 
 
-def _share(name: str, value: float | None, most: float, points: float) -> ScorePart:
-    share = UNKNOWN_SHARE if value is None else max(0.0, min(1.0, value / most))
-    return ScorePart(name, value, round(points * share, 2))
-
-
-def _temperature(celsius: float | None) -> ScorePart:
-    """Machines without a sensor are common; they count as warm, not as cold."""
-    above = None if celsius is None else celsius - TEMPERATURE_COOL_C
-    return ScorePart(
-        "temperature", celsius, _share("", above, TEMPERATURE_HOT_C - TEMPERATURE_COOL_C, TEMPERATURE_POINTS).points
+def _parts(standing: Standing, need: Need, points: tuple[float, ...]) -> tuple[ScorePart, ...]:
+    """The same points with what was measured, for people."""
+    reading = standing.reading or EncoderReading()
+    region = None if need.region is None else float(standing.info.region != need.region)
+    measured = (
+        ("load", _load(standing, need)),
+        ("cpu", reading.cpu_percent),
+        ("memory", reading.memory_percent),
+        ("temperature", reading.temperature_c),
+        ("failures", float(standing.failures_lately)),
+        ("region", region),
+        ("ejected", float(standing.ejected is not None)),
     )
+    return tuple(
+        ScorePart(name, value, round(cost, 2)) for (name, value), cost in zip(measured, points, strict=True)
+    )
+
+
+def _load(standing: Standing, need: Need) -> float | None:
+    """Share of the capacity that is promised with the new stream in it; a newcomer's capacity grows with time."""
+    capacity = standing.info.capabilities.capacity_pixels_per_s
+    if capacity <= 0.0:
+        return None
+    weight = max(SLOW_START_LEAST, min(1.0, standing.here_for_s / SLOW_START_S))
+    return (standing.promised_pixels_per_s + need.pixels_per_s) / (capacity * weight)
+
+
+def _share(value: float | None, least: float, most: float) -> float:
+    if value is None:
+        return UNKNOWN_SHARE
+    return max(0.0, min(1.0, (value - least) / (most - least)))
 
 
 def _why_nobody(ranked: tuple[Candidate, ...]) -> tuple[str, ...]:

@@ -70,12 +70,15 @@ class Changing:
             raise Conflict(
                 "its encoder has no room for the new picture", hint="Ask for less, or open a new stream with it."
             )
-        # The backup was reserved for the old picture.
-        stream.backup_order = None
         try:
             generation = await self._recovery.move(stream, "picture changed", onto=active.encoder_id)
         except ManagerError:
-            self._recovery.active_lost(stream, stream.record.generation, "change of the picture failed")
+            if stream.record is wanted:
+                # Nothing was ordered yet: the old picture goes on.
+                stream.record = before
+                self._balancer.adopt(stream.id, active.encoder_id, Role.PRIMARY, stream.need)
+            else:
+                self._recovery.active_lost(stream, stream.record.generation, "change of the picture failed")
             raise
         self._balancer.release(stream.id, Role.BACKUP)
         self._recovery.took_over(stream, generation)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -15,6 +14,8 @@ from app.domain.errors import NotFound, Unavailable
 from app.domain.events import EncoderChanged, EncoderRead, Event
 from app.domain.fleet import OperatorWish
 from app.domain.ids import EncoderId, NodeId
+from app.policy import ejection
+from app.policy.ejection import Conduct
 from app.policy.encoder_presence import Presence, judge
 from app.policy.placement import Standing
 from app.ports.encoder import EncoderDriver
@@ -23,11 +24,12 @@ from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
 from app.services.ledger import Ledger
 
-FAILURES_KEPT: Final = 32
-FAILURES_COUNT_S: Final = 300.0
+FORGET_S: Final = 24 * 3600.0
+"""An encoder that was away this long is no part of the fleet any more."""
 MAX_ENCODERS: Final = 2_000
 
 log = structlog.get_logger()
+_NO_FAULTS: Final = Conduct()
 DriverFor = Callable[[EncoderInfo], EncoderDriver]
 
 
@@ -43,7 +45,7 @@ class Member:
     link_up: bool = True
     reading: EncoderReading | None = None
     told: EncoderState | None = None
-    failures: deque[float] = field(default_factory=lambda: deque(maxlen=FAILURES_KEPT))
+    conduct: Conduct = _NO_FAULTS
 
 
 class Fleet:
@@ -84,7 +86,7 @@ class Fleet:
             wish=self._wishes.get(info.encoder_id, OperatorWish.ACTIVE),
         )
         if known is not None:
-            member.told, member.failures = known.told, known.failures
+            member.told, member.conduct = known.told, known.conduct
         self._members[info.encoder_id] = member
         self._by_node[info.node_id] = info.encoder_id
         self.tell_changes(now)
@@ -106,7 +108,7 @@ class Fleet:
         """A worker was lost there: it counts against the encoder for a while."""
         member = self._members.get(encoder_id)
         if member is not None:
-            member.failures.append(monotonic())
+            member.conduct = ejection.lost_worker(member.conduct, monotonic())
 
     async def wish(self, encoder_id: EncoderId, wish: OperatorWish) -> None:
         member = self.member(encoder_id)
@@ -122,6 +124,8 @@ class Fleet:
             presence = self.presence(member, now)
             if presence.state is member.told:
                 continue
+            if presence.state is EncoderState.OFFLINE and member.wish is not OperatorWish.STOPPED:
+                member.conduct = ejection.departed(member.conduct, now)
             member.told = presence.state
             encoder_id = member.info.encoder_id
             log.info("encoder state", encoder_id=encoder_id, state=presence.state.value, reason=presence.reason)
@@ -129,6 +133,12 @@ class Fleet:
             if presence.state is EncoderState.ONLINE:
                 came.append(encoder_id)
         return tuple(came)
+
+    def forget_the_gone(self, now: float) -> None:
+        for encoder_id, member in tuple(self._members.items()):
+            if now - member.last_heard > FORGET_S and self._ledger.totals(encoder_id)[1] == 0:
+                del self._members[encoder_id]
+                self._by_node.pop(member.info.node_id, None)
 
     # --- what is asked
 
@@ -181,5 +191,6 @@ class Fleet:
             here_for_s=now - member.arrived,
             promised_pixels_per_s=pixels,
             promised_streams=streams,
-            failures_lately=sum(1 for at in member.failures if now - at <= FAILURES_COUNT_S),
+            failures_lately=ejection.losses_lately(member.conduct, now),
+            ejected=ejection.judge(member.conduct, now),
         )

@@ -150,6 +150,11 @@ class LiveStreams:
                 if not await self._save_some():
                     await asyncio.sleep(SAVE_RETRY_S)
 
+    async def flush(self) -> None:
+        """At the end of control: one last try for what is not saved yet."""
+        if self._unsaved and not await self._save_some():
+            log.error("streams not saved at the end", count=len(self._unsaved))
+
     async def _save_some(self) -> bool:
         waiting, self._unsaved = self._unsaved, {}
         results = await asyncio.gather(

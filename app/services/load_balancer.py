@@ -24,6 +24,7 @@ from app.services.ledger import Ledger
 DECISIONS_KEPT: Final = 500
 CANDIDATES_KEPT: Final = 8
 """For each kept decision: the best ones, and the first of those that were refused."""
+CANDIDATES_SHOWN: Final = 1_000
 DECISIONS_SHOWN: Final = 50
 RETRY_AFTER_S: Final = 5.0
 REASONS_SHOWN: Final = 5
@@ -110,15 +111,16 @@ class LoadBalancer:
 
     def is_fit(self, encoder_id: EncoderId, stream_id: StreamId, need: Need) -> tuple[str, ...]:
         """Why the encoder should not take the stream now; empty: it may. What the stream holds there is free."""
-        for candidate in rank(self._without(stream_id), need):
-            if candidate.encoder_id == encoder_id:
-                return candidate.vetoes
-        return ("not connected",)
+        standings = tuple(s for s in self._without(stream_id) if s.info.encoder_id == encoder_id)
+        if not standings:
+            return ("not connected",)
+        resting = standings[0].ejected
+        return rank(standings, need)[0].vetoes + (() if resting is None else (resting,))
 
     def view(self) -> BalancerView:
         return BalancerView(
             at=utc_now(),
-            candidates=rank(self._fleet.standings(monotonic()), _REFERENCE),
+            candidates=rank(self._fleet.standings(monotonic()), _REFERENCE, detailed=CANDIDATES_SHOWN),
             reserved=tuple(self._ledger),
             decisions=tuple(reversed(self._decisions))[:DECISIONS_SHOWN],
         )

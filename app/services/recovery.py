@@ -154,9 +154,10 @@ class Recovery:
                 generation=stream.record.generation + 1,
                 gateway=gateway,
             )
-        record = with_grants(stream.record, grant_for(order, encoder_id), None)
+        if stream.standby is not None and stream.standby.encoder_id != encoder_id:
+            self._release_later(stream.standby.encoder_id, stream)
         stream.backup_order = None
-        stream.record = record
+        stream.record = record = with_grants(stream.record, grant_for(order, encoder_id), None)
         try:
             await self._gateways.apply(record)
             # From here on the gateway refuses the old worker.
@@ -201,7 +202,6 @@ class Recovery:
             log.warning(
                 "backup passed over", stream_id=stream.id, encoder_id=standby.encoder_id, reason="; ".join(faults)
             )
-            self._release_later(standby.encoder_id, stream)
         self._balancer.release(stream.id, Role.BACKUP)
         encoder_id = self._balancer.place_primary(stream.id, stream.need, avoid=self._avoided(stream))
         return encoder_id, None
@@ -254,6 +254,7 @@ class Recovery:
         stream.backup_order = None
         if stream.standby is None:
             return
+        self._release_later(stream.standby.encoder_id, stream)
         stream.record = with_grants(stream.record, active, None)
         # A gateway that is away gets the plan at its next hello.
         with contextlib.suppress(ManagerError):

@@ -64,6 +64,7 @@ class StreamWatch:
                 self.tell_health()
             if now >= next_life:
                 next_life = now + LIFE_EVERY_S
+                self._fleet.forget_the_gone(now)
                 await self.end_the_expired()
             await asyncio.sleep(BEAT_S)
 

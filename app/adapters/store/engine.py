@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.domain.errors import InvalidSettings, Unavailable
 
-BUSY_TIMEOUT_MS: Final = 5_000
+BUSY_TIMEOUT_MS: Final = 2_000
+"""Only a backup or an operator's shell competes for the file; whoever waits is told soon."""
 WAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
 POOL_WAIT_S: Final = 3
 STATEMENT_S: Final = 5

@@ -1,7 +1,8 @@
 """All writes of the store, one after the other on one connection, committed in groups.
 
 Under load several callers share one commit, so one sync to disk; alone, a write pays for itself only.
-A write whose transaction fails takes no other one with it: its group is run again one by one.
+A write that is refused takes no other one with it: its group is run again one by one. A database that is away fails
+the whole group at once, so nobody waits for several time-outs.
 """
 
 from __future__ import annotations
@@ -58,14 +59,14 @@ class GroupWriter:
                 group.append(self._jobs.get_nowait())
             # A caller that is gone before its turn wants nothing any more.
             alive = [job for job in group if not job.result.done()]
-            if not await self._commit(alive, alone=len(alive) == 1):
+            if not await self._commit(alive):
                 for job in alive:
-                    await self._commit([job], alone=True)
+                    await self._commit([job])
             for _ in group:
                 self._jobs.task_done()
 
-    async def _commit(self, group: list[_Job], *, alone: bool) -> bool:
-        """Carry the group out in one transaction. A failure is told to a lone caller; False otherwise."""
+    async def _commit(self, group: list[_Job]) -> bool:
+        """Carry the group out in one transaction and answer its callers; False: one was refused, no answers."""
         if not group:
             return True
         try:
@@ -73,15 +74,13 @@ class GroupWriter:
                 async with self._engine.begin() as connection:
                     results = [await job.work(connection) for job in group]
         except ManagerError as error:
-            if alone:
-                _fail(group[0], error)
-            return alone
+            if len(group) > 1 and not isinstance(error, Unavailable):
+                return False
+            for job in group:
+                if not job.result.done():
+                    job.result.set_exception(error)
+            return True
         for job, result in zip(group, results, strict=True):
             if not job.result.done():
                 job.result.set_result(result)
         return True
-
-
-def _fail(job: _Job, error: ManagerError) -> None:
-    if not job.result.done():
-        job.result.set_exception(error)

@@ -22,8 +22,13 @@ class House:
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    control = Control(f"sqlite+aiosqlite:///{tmp_path}/control.db")
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "control.db"
+
+
+@pytest.fixture
+async def house(database: Path) -> AsyncIterator[House]:
+    control = Control(f"sqlite+aiosqlite:///{database}")
     await control.start()
     house = House(control, FakeGateway(), [FakeNode(encoder(name)) for name in ("a", "b", "c")])
     for peer in (house.gateway, *house.nodes):

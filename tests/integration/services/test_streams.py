@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import sqlite3
+from pathlib import Path
 
 import pytest
 
+from app.adapters.store.sql_store import SqlStore
 from app.domain.errors import Conflict, InvalidRequest, NoCapacity, NotFound, Unavailable
 from app.domain.events import StreamChanged, StreamErrorSeen, WorkerReplaced
 from app.domain.fleet import EncoderAction
 from app.domain.link import (
     ChannelReading,
     OpenChannel,
+    Order,
     SourceUp,
     StartWorker,
     TrackReading,
     WorkerDown,
     WorkerExited,
 )
+from app.domain.secret import Secret
 from app.domain.session import OpenedStream, StreamChange
-from app.domain.stream import StreamState
+from app.domain.stream import StreamMode, StreamState
 
 from .conftest import House
 from .peers import ADMIN, OTHER, OWNER, REQUEST, FakeNode, at, encoder, until
@@ -69,14 +75,28 @@ async def test_a_dead_worker_is_replaced_by_the_backup_and_a_new_backup_is_reser
     assert new.active.worker_id in house.node(stream.record.backup_id).workers
     assert new.standby.generation > new.active.generation > old.active.generation
     assert new.standby.encoder_id != new.active.encoder_id
-    # The gateway knew the new worker before it was started.
-    granted = next(
-        i for i, o in enumerate(house.gateway.orders) if isinstance(o, OpenChannel) and o.plan.active == new.active
-    )
-    assert granted < len(house.gateway.orders) - 1
     await until(
         lambda: old.active is not None and old.active.worker_id not in house.node(old.active.encoder_id).workers
     )
+
+
+async def test_no_worker_is_started_before_the_gateway_knows_it(house: House) -> None:
+    unknown: list[Order] = []
+
+    def look(order: Order) -> None:
+        if isinstance(order, StartWorker):
+            plan = house.gateway.plans.get(order.order.stream_id)
+            if plan is None or plan.active is None or plan.active.worker_id != order.order.worker_id:
+                unknown.append(order)
+
+    for node in house.nodes:
+        node.refuse = look
+    stream = await opened(house)
+    active = house.gateway.plans[stream.record.stream_id].active
+    assert active is not None
+    house.gateway.tell(WorkerDown(stream.record.stream_id, active.worker_id, active.generation, at(), "reset"))
+    await until(lambda: bool(house.control.told(WorkerReplaced)))
+    assert unknown == []
 
 
 async def test_the_same_loss_told_twice_is_acted_on_once(house: House) -> None:
@@ -270,10 +290,25 @@ async def test_new_destinations_change_the_plan_in_place_and_a_new_picture_swaps
     worker = house.node(plan.active.encoder_id).workers[plan.active.worker_id]
     assert worker.encode.ladder == plan.ladder
     await until(lambda: protected(house, stream))
-    assert (
-        house.node(house.gateway.plans[stream_id].standby.encoder_id).reserved[stream_id].encode.ladder
-        == plan.ladder
-    )  # type: ignore[union-attr]
+    standby = house.gateway.plans[stream_id].standby
+    assert standby is not None
+    assert house.node(standby.encoder_id).reserved[stream_id].encode.ladder == plan.ladder
+    await until(lambda: sum(stream_id in node.reserved for node in house.nodes) == 1)
+
+
+async def test_a_change_that_cannot_be_ordered_leaves_the_old_picture_running(house: House) -> None:
+    stream = await opened(house)
+    before = house.gateway.plans[stream.record.stream_id]
+    await house.gateway.go()
+    await until(lambda: house.control.services.gateways.connected() == ())
+    streams = house.control.services.streams
+    with pytest.raises(Unavailable):
+        await streams.change(stream.record.stream_id, StreamChange(bitrate_bps=2_000_000), OWNER)
+    await house.gateway.come(house.control.port)
+    record = await streams.get(stream.record.stream_id, OWNER)
+    assert record.ladder == before.ladder
+    assert record.plan == before
+    assert protected(house, stream)
 
 
 async def test_an_encoder_stopped_by_its_operator_gives_its_streams_away_and_takes_none(house: House) -> None:
@@ -307,11 +342,43 @@ async def test_an_end_closes_the_channel_stops_the_worker_and_frees_the_places(h
 
 
 async def test_a_hundred_inits_at_once_promise_no_place_twice(house: House) -> None:
-    import asyncio
-
     results = await asyncio.gather(*(opened(house) for _ in range(100)), return_exceptions=True)
     won = [r for r in results if not isinstance(r, BaseException)]
     assert {type(r) for r in results if isinstance(r, BaseException)} <= {NoCapacity}
     assert 12 <= len(won) <= 24
     for node in house.nodes:
         assert len(node.workers) + len(node.reserved) <= node.info.capabilities.max_streams
+
+
+async def test_with_the_database_blocked_failover_goes_on_inits_are_refused_and_what_happened_is_kept_later(
+    house: House, database: Path
+) -> None:
+    stream = await opened(house)
+    active = house.gateway.plans[stream.record.stream_id].active
+    assert active is not None
+    blocker = sqlite3.connect(database, isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    house.gateway.tell(WorkerDown(stream.record.stream_id, active.worker_id, active.generation, at(), "reset"))
+    await until(lambda: bool(house.control.told(WorkerReplaced)))
+    with pytest.raises(Unavailable):
+        await opened(house)
+    assert len(house.control.services.streams.all_health(ADMIN)) == 1
+    blocker.execute("ROLLBACK")
+    blocker.close()
+    await until(lambda: protected(house, stream))
+    await house.control.stop()
+    again = await SqlStore.open(f"sqlite+aiosqlite:///{database}", seal_key=Secret("seal-key-of-these-tests"))
+    kept = await again.stream(stream.record.stream_id)
+    await again.close()
+    assert kept is not None
+    assert kept.primary_id == stream.record.backup_id
+
+
+async def test_a_passed_through_stream_needs_no_encoder(house: House) -> None:
+    for node in house.nodes:
+        await node.go()
+    request = dataclasses.replace(REQUEST, mode=StreamMode.PASSTHROUGH)
+    stream = await house.control.services.streams.open(request, OWNER)
+    assert (stream.primary, stream.backup) == (None, None)
+    plan = house.gateway.plans[stream.record.stream_id]
+    assert (plan.active, plan.standby, plan.ladder.renditions) == (None, None, ())

@@ -17,7 +17,7 @@ from app.domain.errors import InvalidSettings
 from app.domain.secret import Secret
 
 SEAL_KEY = Secret("seal-key-of-these-tests")
-KILLS = 10
+KILLS = 6
 WRITES_BEFORE_KILL = (1, 3, 10, 40)
 
 WRITER = """

@@ -1,0 +1,60 @@
+"""Writes what happened into the bounded log. Nobody waits; while the store is away lines are lost, and counted."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from app.domain.errors import Unavailable
+from app.domain.events import EncoderChanged, Event, StreamErrorSeen, WorkerReplaced
+from app.ports.store import Note, Store
+
+MAX_WAITING: Final = 1_000
+
+log = structlog.get_logger()
+
+
+class Journal:
+    """`hear` is a listener of the bus; `run` writes until it is cancelled."""
+
+    def __init__(self, *, store: Store) -> None:
+        self._store = store
+        self._waiting: asyncio.Queue[Note] = asyncio.Queue(MAX_WAITING)
+        self.lost = 0
+
+    def hear(self, event: Event) -> None:
+        note = note_of(event)
+        if note is None:
+            return
+        try:
+            self._waiting.put_nowait(note)
+        except asyncio.QueueFull:
+            self.lost += 1
+
+    async def run(self) -> None:
+        while True:
+            note = await self._waiting.get()
+            try:
+                await self._store.add_note(note)
+            except Unavailable as error:
+                self.lost += 1
+                log.warning(
+                    "log line lost", subject=note.subject, kind=note.kind, lost=self.lost, reason=error.detail
+                )
+
+
+def note_of(event: Event) -> Note | None:
+    """The line for an event; readings and states that repeat themselves have none."""
+    match event:
+        case WorkerReplaced():
+            text = f"{event.from_id} to {event.to_id}, generation {event.generation}: {event.cause}"
+            return Note(event.at, event.stream_id, "worker replaced", text)
+        case StreamErrorSeen():
+            acted = "" if event.acted is None else f"; {event.acted}"
+            return Note(event.at, event.stream_id, f"{event.severity.value}: {event.cause}", event.detail + acted)
+        case EncoderChanged():
+            return Note(event.at, event.encoder_id, f"encoder {event.state.value}", event.reason or "")
+        case _:
+            return None

@@ -1,0 +1,53 @@
+"""Encoders that come and go rest ever longer; good conduct is remembered too."""
+
+from __future__ import annotations
+
+from app.policy.ejection import (
+    FORGIVE_S,
+    LOSSES_FOR_FAULT,
+    LOSSES_WINDOW_S,
+    REST_MAX_S,
+    Conduct,
+    departed,
+    judge,
+    losses_lately,
+    lost_worker,
+)
+
+
+def test_rest_grows_by_the_same_step_up_to_its_limit() -> None:
+    conduct, rests = Conduct(), []
+    for fault in range(14):
+        now = 20.0 * fault
+        conduct = departed(conduct, now)
+        rests.append(conduct.rests_until - now)
+    assert rests[:4] == [30.0, 60.0, 90.0, 120.0]
+    assert rests[-1] == REST_MAX_S
+
+
+def test_an_encoder_that_flaps_every_twenty_seconds_for_half_an_hour_is_trusted_once() -> None:
+    conduct, trusted = Conduct(), 0
+    for turn in range(90):
+        back = 20.0 * turn
+        trusted += judge(conduct, back) is None
+        conduct = departed(conduct, back + 10.0)
+    assert trusted == 1
+
+
+def test_after_its_rest_it_is_trusted_again_and_quiet_time_takes_faults_back() -> None:
+    conduct = departed(departed(Conduct(), 0.0), 10.0)
+    assert judge(conduct, 69.0) is not None
+    assert judge(conduct, 70.0) is None
+    assert departed(conduct, 10.0 + FORGIVE_S).faults == 2
+    assert departed(conduct, 10.0 + 5 * FORGIVE_S).faults == 1
+
+
+def test_a_few_lost_workers_are_counted_and_many_are_a_fault() -> None:
+    conduct = Conduct()
+    for loss in range(LOSSES_FOR_FAULT - 1):
+        conduct = lost_worker(conduct, float(loss))
+    assert judge(conduct, 10.0) is None
+    assert losses_lately(conduct, 10.0) == LOSSES_FOR_FAULT - 1
+    assert losses_lately(conduct, 10.0 + LOSSES_WINDOW_S) == 0
+    assert judge(lost_worker(conduct, 10.0), 11.0) is not None
+    assert judge(lost_worker(conduct, 10.0 + LOSSES_WINDOW_S), 11.0 + LOSSES_WINDOW_S) is None

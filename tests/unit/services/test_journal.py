@@ -1,0 +1,55 @@
+"""What happened is written down, readings are not, and a store that is away loses lines but no process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from app.adapters.store.sql_store import SqlStore
+from app.domain.encoder import EncoderReading, EncoderState
+from app.domain.events import EncoderChanged, EncoderRead, Severity, StreamErrorSeen, WorkerReplaced
+from app.domain.ids import EncoderId, StreamId
+from app.domain.secret import Secret
+from app.services.journal import MAX_WAITING, Journal, note_of
+
+AT = datetime(2030, 1, 1, tzinfo=UTC)
+REPLACED = WorkerReplaced(StreamId("s"), "t", EncoderId("a"), EncoderId("b"), 2, "reset", AT)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
+    store = await SqlStore.open(f"sqlite+aiosqlite:///{tmp_path}/j.db", seal_key=Secret("seal-key-of-tests"))
+    yield store
+    await store.close()
+
+
+def test_each_kind_of_event_says_what_a_person_wants_to_know_later() -> None:
+    error = StreamErrorSeen(StreamId("s"), "t", Severity.CRITICAL, "no encoder", "all full", AT, "tried again")
+    changed = EncoderChanged(EncoderId("a"), EncoderState.OFFLINE, AT, "no heartbeat")
+    texts = [note.text for note in map(note_of, (REPLACED, error, changed)) if note is not None]
+    assert texts == ["a to b, generation 2: reset", "all full; tried again", "no heartbeat"]
+    assert note_of(EncoderRead(EncoderId("a"), EncoderReading(), AT)) is None
+
+
+async def test_events_reach_the_store_in_order(store: SqlStore) -> None:
+    journal = Journal(store=store)
+    for state in (EncoderState.SUSPECT, EncoderState.OFFLINE):
+        journal.hear(EncoderChanged(EncoderId("a"), state, AT))
+    task = asyncio.create_task(journal.run())
+    async with asyncio.timeout(10):
+        while len(await store.notes()) < 2:  # noqa: ASYNC110 - the journal owes nobody an event
+            await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert [note.kind for note in await store.notes()] == ["encoder offline", "encoder suspect"]
+
+
+async def test_more_than_it_can_hold_is_counted_as_lost(store: SqlStore) -> None:
+    journal = Journal(store=store)
+    for _ in range(MAX_WAITING + 3):
+        journal.hear(REPLACED)
+    assert journal.lost == 3
