@@ -21,6 +21,7 @@ from app.assembly.settings import Settings
 from app.domain.access import Principal, Scope
 from app.domain.ids import KeyId
 from app.monitoring.exporter import Exporter
+from app.policy.rates import Rate
 
 SHUTDOWN_S: Final = 5.0
 """Requests that still run get so long to end."""
@@ -59,10 +60,18 @@ async def serving(settings: Settings, limits: DoorLimits | None = None) -> Async
         bootstrap_api_key=settings.bootstrap_api_key or None,
     )
     try:
-        async with _doors(settings, services, limits or DoorLimits()) as port:
+        async with _doors(settings, services, limits or door_limits(settings)) as port:
             yield Served(port, services)
     finally:
         await services.close()
+
+
+def door_limits(settings: Settings) -> DoorLimits:
+    return DoorLimits(
+        reads=Rate(settings.reads_per_minute, 60.0),
+        writes=Rate(settings.writes_per_minute, 60.0),
+        inits=Rate(settings.inits_per_minute, 60.0),
+    )
 
 
 @asynccontextmanager

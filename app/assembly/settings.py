@@ -78,6 +78,7 @@ OptionalPort = Annotated[Port | None, BeforeValidator(_blank_is_none)]
 OptionalPath = Annotated[Path | None, BeforeValidator(_blank_is_none)]
 OptionalText = Annotated[str | None, BeforeValidator(_blank_is_none)]
 OptionalCount = Annotated[Annotated[int, Field(ge=1, le=1000)] | None, BeforeValidator(_blank_is_none)]
+Rate = Annotated[int, Field(ge=1, le=1_000_000)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 """What an operator may call a part: it goes into URLs, metrics and logs as it is."""
 
@@ -106,6 +107,9 @@ class Settings(BaseModel):
     database_url: str = Field(
         "", repr=False, description="SQLAlchemy URL, sqlite+aiosqlite or postgresql+asyncpg; may hold a password."
     )
+    reads_per_minute: Rate = Field(600, description="Reading requests of one API key.")
+    writes_per_minute: Rate = Field(60, description="Changing requests of one API key.")
+    inits_per_minute: Rate = Field(10, description="Streams that one API key may open.")
     trusted_proxies: Networks = Field((), description="Networks whose X-Forwarded-For is believed.")
 
     # --- gateway

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -12,11 +12,20 @@ import pytest
 
 from tests.e2e.publishers import ffmpeg_command
 from tests.e2e.source import Source
-from tests.e2e.system import System
+from tests.e2e.system import System, running_system
 
 pytestmark = pytest.mark.e2e
 
 STREAMS = 20
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """One whose key may open all streams at once."""
+    with running_system(tmp_path_factory.mktemp("up") / "data", ENCMAN_INITS_PER_MINUTE="100") as running:
+        yield running
+
+
 SECONDS = int(os.environ.get("MANY_STREAMS_SECONDS", "60"))
 
 
