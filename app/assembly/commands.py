@@ -29,34 +29,34 @@ def add_to(app: typer.Typer) -> None:
     app.command()(env)
 
 
-def control() -> None:
+def control(context: typer.Context) -> None:
     """Run the control plane: REST, Socket.IO, page, balancer, store."""
     from app.assembly.process import run_process, settings_or_exit
     from app.assembly.settings import Role
 
-    settings = settings_or_exit(Role.CONTROL)
+    settings = settings_or_exit(Role.CONTROL, _placed(context))
     from app.assembly.control import run
 
     raise typer.Exit(run_process(Role.CONTROL, run, settings))
 
 
-def gateway() -> None:
+def gateway(context: typer.Context) -> None:
     """Run a gateway: RTMP in, programme out."""
     from app.assembly.process import run_process, settings_or_exit
     from app.assembly.settings import Role
 
-    settings = settings_or_exit(Role.GATEWAY)
+    settings = settings_or_exit(Role.GATEWAY, _placed(context))
     from app.assembly.gateway import run
 
     raise typer.Exit(run_process(Role.GATEWAY, run, settings))
 
 
-def encoder() -> None:
+def encoder(context: typer.Context) -> None:
     """Run an encoder node on this machine."""
     from app.assembly.process import run_process, settings_or_exit
     from app.assembly.settings import Role
 
-    settings = settings_or_exit(Role.ENCODER)
+    settings = settings_or_exit(Role.ENCODER, _placed(context))
     from app.assembly.encoder import run
 
     raise typer.Exit(run_process(Role.ENCODER, run, settings))
@@ -69,14 +69,20 @@ def env() -> None:
     typer.echo(env_example(), nl=False)
 
 
-def secrets(data: Data = None) -> None:
+def secrets(context: typer.Context, data: Data = None) -> None:
     """Make the secrets this installation lacks, in DATA/secrets.env. Those that are there stay."""
     from app.assembly.process import settings_or_exit
     from app.assembly.secrets_file import ensure_secrets
 
-    settings = settings_or_exit(None, {} if data is None else {"data_dir": str(data)})
+    settings = settings_or_exit(None, _placed(context, data))
     made = ensure_secrets(settings.data_dir, set_elsewhere(settings))
     typer.echo(f"made: {', '.join(made)}" if made else "nothing was missing")
+
+
+def _placed(context: typer.Context, data: Path | None = None) -> dict[str, object]:
+    """The data directory as a command's own option names it, else as the one before the command does."""
+    place = data or context.obj.data_dir
+    return {} if place is None else {"data_dir": str(place)}
 
 
 def set_elsewhere(settings: Settings) -> frozenset[str]:
@@ -86,6 +92,7 @@ def set_elsewhere(settings: Settings) -> frozenset[str]:
 
 
 def up(
+    context: typer.Context,
     host: Annotated[
         str | None, typer.Option(help="Address to listen on; 0.0.0.0 opens every door to the network.")
     ] = None,
@@ -104,14 +111,13 @@ def up(
     from app.assembly.settings import Role
 
     options = {
-        "data_dir": None if data is None else str(data),
         **dict.fromkeys(("control_host", "rtmp_host", "http_host"), host),
         "public_host": None if host is None or is_wildcard(host) else host,
         "control_port": control_port,
         "rtmp_port": rtmp_port,
         "http_port": http_port,
     }
-    given = {name: value for name, value in options.items() if value is not None}
+    given = _placed(context, data) | {name: value for name, value in options.items() if value is not None}
     unsecured = settings_or_exit(None, given)
     try:
         ensure_secrets(unsecured.data_dir, set_elsewhere(unsecured))

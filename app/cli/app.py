@@ -46,8 +46,13 @@ def root(
         str | None, typer.Option(envvar="ENCMAN_CONTROL_URL", help="Where control listens.", show_default=False)
     ] = None,
     data: Annotated[
-        str, typer.Option(envvar="ENCMAN_DATA_DIR", help="Data directory; its key is used when no other is set.")
-    ] = "data",
+        str | None,
+        typer.Option(
+            envvar="ENCMAN_DATA_DIR",
+            help="Data directory; its key is used when no other is set.",
+            show_default="./data",
+        ),
+    ] = None,
     _: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Print the version and end.")
     ] = False,

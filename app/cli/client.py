@@ -25,7 +25,12 @@ class Access:
     """How to reach control. The key is looked up only when a call needs one."""
 
     url: str | None
-    data_dir: str
+    data_dir: str | None
+    """None: not said, so `data` here."""
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.data_dir or "data")
 
     @property
     def base(self) -> str:
@@ -37,7 +42,7 @@ class Access:
         if not found:
             fail(
                 "no API key",
-                hint=f"set ENCMAN_API_KEY, or name the data directory with --data (looked in {self.data_dir})",
+                hint=f"set ENCMAN_API_KEY, or name the data directory with --data (looked in {self.folder})",
                 code=EXIT_NOT_ALLOWED,
             )
         return found
@@ -46,7 +51,7 @@ class Access:
         """A value kept by `up` or the installer in the data directory, or in `.env` here."""
         from dotenv import dotenv_values
 
-        for path in (Path(self.data_dir) / "secrets.env", Path(self.data_dir) / "up.env", Path(".env")):
+        for path in (self.folder / "secrets.env", self.folder / "up.env", Path(".env")):
             try:
                 value = dotenv_values(path).get(name) if path.is_file() else None
             except PermissionError:

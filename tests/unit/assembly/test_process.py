@@ -95,3 +95,10 @@ def test_a_part_without_its_secrets_does_not_start(part: str, tmp_path: Path) ->
     assert result.returncode == 78
     assert "link_token is missing" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_the_data_directory_may_be_named_before_the_command_or_after_it(tmp_path: Path) -> None:
+    for words in (["--data", str(tmp_path / "a"), "secrets"], ["secrets", "--data", str(tmp_path / "b")]):
+        command = [sys.executable, "-m", "app", *words]
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    assert {path.parent.name for path in tmp_path.glob("*/secrets.env")} == {"a", "b"}
