@@ -58,6 +58,7 @@ async def serving(settings: Settings, limits: DoorLimits | None = None) -> Async
         key_pepper=settings.key_pepper,
         seal_key=settings.seal_key,
         bootstrap_api_key=settings.bootstrap_api_key or None,
+        allowed_targets=settings.allowed_private_targets,
     )
     try:
         async with _doors(settings, services, limits or door_limits(settings)) as port:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +14,7 @@ from app.adapters.store.sql_store import SqlStore
 from app.domain.errors import ManagerError
 from app.domain.events import Event
 from app.domain.secret import Secret
+from app.policy.outgoing import Network
 from app.runtime.bus import Bus
 from app.runtime.tasks import TaskGroupKeeper, run_again
 from app.services.adoption import Adoption
@@ -32,6 +34,7 @@ from app.services.stream_service import StreamService
 from app.services.stream_validator import StreamValidator
 from app.services.stream_watch import StreamWatch
 from app.services.switchboard import Switchboard
+from app.services.takeover import Takeover
 
 LOOP_PAUSE_S: Final = 1.0
 
@@ -65,6 +68,7 @@ class ControlServices:
         key_pepper: Secret,
         seal_key: Secret,
         bootstrap_api_key: Secret | None,
+        allowed_targets: Collection[Network] = (),
     ) -> ControlServices:
         """Migrates the store, loads the running streams, starts the watching tasks.
 
@@ -72,27 +76,33 @@ class ControlServices:
         """
         store = await SqlStore.open(database_url, seal_key=seal_key)
         try:
-            return await cls._on(store, LinkServer(token=link_token), key_pepper, bootstrap_api_key)
+            validator = StreamValidator(allowed_targets=allowed_targets)
+            return await cls._on(store, LinkServer(token=link_token), validator, key_pepper, bootstrap_api_key)
         except ManagerError:
             await store.close()
             raise
 
     @classmethod
     async def _on(
-        cls, store: SqlStore, link: LinkServer, pepper: Secret, bootstrap_api_key: Secret | None
+        cls,
+        store: SqlStore,
+        link: LinkServer,
+        validator: StreamValidator,
+        pepper: Secret,
+        bootstrap_api_key: Secret | None,
     ) -> ControlServices:
         bus: Bus[Event] = Bus(_listener_failed)
         keeper = TaskGroupKeeper(_task_failed)
-        validator = StreamValidator()
         keys = KeyService(store=store, pepper=pepper)
         ledger = Ledger()
         streams = LiveStreams(store=store, bus=bus)
         gateways = Gateways(downlink=link, streams=streams)
         fleet = Fleet(driver_for=_driver_over(link), store=store, ledger=ledger, bus=bus)
         balancer = LoadBalancer(fleet=fleet, ledger=ledger)
-        recovery = Recovery(
+        takeover = Takeover(
             streams=streams, fleet=fleet, gateways=gateways, balancer=balancer, bus=bus, keeper=keeper
         )
+        recovery = Recovery(streams=streams, takeover=takeover, bus=bus, keeper=keeper)
         ending = Ending(streams=streams, fleet=fleet, gateways=gateways, balancer=balancer, bus=bus, keeper=keeper)
         watch = StreamWatch(
             streams=streams, fleet=fleet, gateways=gateways, recovery=recovery, ending=ending, bus=bus
@@ -103,12 +113,18 @@ class ControlServices:
             fleet=fleet,
             gateways=gateways,
             balancer=balancer,
+            takeover=takeover,
             recovery=recovery,
             ending=ending,
             bus=bus,
         )
         changing = Changing(
-            validator=validator, streams=streams, gateways=gateways, balancer=balancer, recovery=recovery
+            validator=validator,
+            streams=streams,
+            gateways=gateways,
+            balancer=balancer,
+            takeover=takeover,
+            recovery=recovery,
         )
         stream_service = StreamService(
             streams=streams,

@@ -77,6 +77,21 @@ def judge_addresses(addresses: Sequence[str], *, allowed: Collection[Network] = 
     return tuple(addresses)
 
 
+def judge_written(url: str, *, allowed: Collection[Network] = ()) -> Refused | None:
+    """What can be refused without asking a name server: the form, and an address written as one.
+
+    The verdict that counts is that of `judge_addresses` when the connection is made.
+    """
+    target = judge_url(url)
+    if isinstance(target, Refused):
+        return target
+    try:
+        verdict = judge_addresses((str(ipaddress.ip_address(target.host)),), allowed=allowed)
+    except ValueError:
+        return None
+    return Refused(f"{target.host}: {verdict.reason}") if isinstance(verdict, Refused) else None
+
+
 def is_allowed(address: Address, allowed: Collection[Network] = ()) -> bool:
     """Whether `address` is on the open internet, or in a network an operator released."""
     address = _inner(address)
