@@ -13,7 +13,7 @@ from typing import Final
 
 from app.domain.stream import WorkerOrder
 from app.media.encoding.confine import MAX_RSS_BYTES
-from app.media.encoding.talk import MAX_LINE_BYTES, Farewell, Figures, order_line, read_report
+from app.media.encoding.talk import MAX_LINE_BYTES, Farewell, Figures, Problem, order_line, read_report
 from app.ports.host import Host, ProcessReading
 
 ASK_S: Final = 3.0
@@ -22,6 +22,7 @@ TERM_S: Final = 1.0
 _KEPT_ENVIRONMENT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 
 OnExit = Callable[["WorkerChild", int, str], None]
+OnProblem = Callable[["WorkerChild", str], None]
 
 
 def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -30,20 +31,38 @@ def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 class WorkerChild:
-    """`on_exit(child, exit_code, reason)` is called once, after the process is gone and reaped."""
+    """`on_exit(child, exit_code, reason)` is called once, after the process is gone and reaped.
 
-    def __init__(self, order: WorkerOrder, process: asyncio.subprocess.Process, on_exit: OnExit) -> None:
+    `on_problem(child, text)` hears what is wrong with the source; the work goes on.
+    """
+
+    def __init__(
+        self,
+        order: WorkerOrder,
+        process: asyncio.subprocess.Process,
+        *,
+        on_exit: OnExit,
+        on_problem: OnProblem,
+    ) -> None:
         self.order = order
         self.figures: Figures | None = None
         self.reading: ProcessReading | None = None
         self._process = process
         self._on_exit = on_exit
+        self._on_problem = on_problem
         self._farewell: Farewell | None = None
         self._cause: str | None = None
         self._listening = asyncio.create_task(self._listen(), name=f"worker {order.worker_id}")
 
     @classmethod
-    async def start(cls, order: WorkerOrder, *, command: Sequence[str], on_exit: OnExit) -> WorkerChild:
+    async def start(
+        cls,
+        order: WorkerOrder,
+        *,
+        command: Sequence[str],
+        on_exit: OnExit,
+        on_problem: OnProblem = lambda child, text: None,
+    ) -> WorkerChild:
         """Raises OSError when the process can't be made."""
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -56,7 +75,7 @@ class WorkerChild:
         )
         assert process.stdin is not None
         process.stdin.write(order_line(order))
-        return cls(order, process, on_exit)
+        return cls(order, process, on_exit=on_exit, on_problem=on_problem)
 
     @property
     def pid(self) -> int:
@@ -104,6 +123,8 @@ class WorkerChild:
                 self.figures = report
             elif isinstance(report, Farewell):
                 self._farewell = report
+            elif isinstance(report, Problem):
+                self._on_problem(self, report.text)
         code = await self._process.wait()
         self._on_exit(self, code, self._reason(code))
 

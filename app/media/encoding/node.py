@@ -103,7 +103,9 @@ class EncoderNode:
             # Not waited for: the gateway has fenced it, and the new one is urgent.
             self._stop(worker_id, f"generation {order.generation} takes over")
         try:
-            child = await WorkerChild.start(order, command=self._command, on_exit=self._exited)
+            child = await WorkerChild.start(
+                order, command=self._command, on_exit=self._exited, on_problem=self._problem
+            )
         except OSError as error:
             raise Unavailable(f"the worker process can't be started: {error}") from error
         self._children[order.worker_id] = child
@@ -125,6 +127,9 @@ class EncoderNode:
 
     def _crashed(self, name: str, error: BaseException) -> None:
         self._log("task failed", {"task": name, "error": repr(error)})
+
+    def _problem(self, child: WorkerChild, text: str) -> None:
+        self._log("source problem", _facts(child.order) | {"problem": text})
 
     def _exited(self, child: WorkerChild, code: int, reason: str) -> None:
         order = child.order

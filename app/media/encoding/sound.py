@@ -109,8 +109,9 @@ class _Line:
 
     def __init__(self, first: AudioFrame, audio_bps: int) -> None:
         self._rate = first.sample_rate if first.sample_rate in _RATES else _RATES[0]
-        layout = "mono" if first.layout.nb_channels == 1 else "stereo"
-        self._resampler = AudioResampler(format="fltp", layout=layout, rate=self._rate)
+        self._layout = layout = "mono" if first.layout.nb_channels == 1 else "stereo"
+        self._resampler = self._open_resampler()
+        self._form = _form(first)
         self._fifo = AudioFifo()
         self._context = self._open_encoder(layout, audio_bps)
         self._next_sample: int | None = None
@@ -122,6 +123,9 @@ class _Line:
             channels=first.layout.nb_channels if layout == "mono" else 2,
             audio_bps=audio_bps,
         )
+
+    def _open_resampler(self) -> AudioResampler:
+        return AudioResampler(format="fltp", layout=self._layout, rate=self._rate)
 
     def _open_encoder(self, layout: str, audio_bps: int) -> AudioCodecContext:
         context = av.CodecContext.create("aac", "w")
@@ -137,6 +141,9 @@ class _Line:
 
     def take(self, frame: AudioFrame, pts_ms: int) -> Iterator[TrackPacket]:
         self._anchor(pts_ms)
+        if _form(frame) != self._form:
+            # The source changed in mid-stream, or a torn frame says so: what goes out stays as it is.
+            self._resampler, self._form = self._open_resampler(), _form(frame)
         frame.pts = None
         for part in self._resampler.resample(frame):
             part.pts = None
@@ -178,3 +185,7 @@ class _Line:
             if packet.pts is not None and packet.pts >= 0:
                 pts_ms = (packet.pts * 1000 + self._rate // 2) // self._rate
                 yield TrackPacket(AUDIO_TRACK, pts_ms, bytes(packet), True)
+
+
+def _form(frame: AudioFrame) -> tuple[str, str, int]:
+    return frame.format.name, frame.layout.name, frame.sample_rate

@@ -28,6 +28,7 @@ REPORT_INTERVAL_S: Final = 0.5
 _MAX_UNSENT_BYTES: Final = 1024 * 1024
 """Above it nothing is taken from the pipeline: the encoders wait until the socket has drained."""
 _DRAIN_S: Final = 2.0
+_MAX_PROBLEMS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +236,7 @@ class Worker:
         )
 
     def _tell_problem(self, text: str) -> None:
-        if text not in self._told_problems:
+        if text not in self._told_problems and len(self._told_problems) < _MAX_PROBLEMS:
             self._told_problems.add(text)
             self._tell(Problem(text))
 

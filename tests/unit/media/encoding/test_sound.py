@@ -90,6 +90,17 @@ def test_a_gap_in_the_source_stays_a_gap() -> None:
     assert len(times) == len(set(times))
 
 
+def test_a_source_that_turns_from_mono_to_stereo_without_a_word_goes_on() -> None:
+    mono = clip(small(audio="libmp3lame", channels=1, rate=44_100, video=None))
+    stereo = clip(small(audio="libmp3lame", channels=2, rate=48_000, video=None))
+    end = audio_of(mono)[-1].pts_ms + 26
+    programme = run([*mono, *shifted(audio_of(stereo), end)], settings(BIG))
+    times = programme.times(AUDIO_TRACK)
+    assert len(programme.audio) == 1
+    assert times[-1] > 5_900
+    assert max(b - a for a, b in itertools.pairwise(times)) <= 60
+
+
 def test_sound_can_be_left_out() -> None:
     programme = run(clip(small()), settings(BIG, audio=AudioPlan(AudioMode.OFF)))
     assert AUDIO_TRACK not in programme.packets
