@@ -12,6 +12,8 @@ STALL_S: Final = 2.0
 START_S: Final = 10.0
 """Publisher's first frame to the programme's first: decoder, encoder and the first key frame."""
 LAG_MS: Final = 10_000.0
+SILENCE_S: Final = 5.0
+"""Readings of a stream come each second."""
 READING_FRESH_S: Final = 3.5
 
 
@@ -26,8 +28,10 @@ class Signs:
     """Last time the programme was seen to grow."""
     source_progress_at: float | None
     lag_ms: float | None
+    heard_at: float | None
+    """Last word of the gateway about this stream."""
     without_encoder: str | None
-    """Why nobody encodes the stream now; None: somebody does."""
+    """Why nobody should be encoding the stream now; None: somebody does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,10 @@ class StateVerdict:
 def judge(signs: Signs, now: float) -> StateVerdict:
     if signs.source_since is None:
         return StateVerdict(StreamState.WAITING, signs.without_encoder)
-    if signs.without_encoder is not None:
+    if signs.heard_at is not None and now - signs.heard_at > SILENCE_S:
+        return StateVerdict(StreamState.DEGRADED, f"nothing heard of its gateway for more than {SILENCE_S:g} s")
+    # An encoder that nobody could relieve may still be at work: frames prove it.
+    if signs.without_encoder is not None and not programme_moves(signs, now):
         return StateVerdict(StreamState.DEGRADED, signs.without_encoder)
     if not signs.programme_seen:
         if now - signs.source_since > START_S and _flows(signs, now):

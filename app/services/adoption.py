@@ -84,6 +84,8 @@ class Adoption:
         """
         log.warning("gateway is ahead of the store", stream_id=stream.id, revision=channel.revision)
         stream.record = raised_above(stream.record, channel.revision, channel.generation)
+        # What was reserved before has a generation that the gateway would refuse.
+        stream.backup_order = None
         active = stream.active
         if active is not None:
             self._recovery.active_lost(

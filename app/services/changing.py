@@ -9,6 +9,7 @@ from app.domain.fleet import Role
 from app.domain.ladder import Rendition
 from app.domain.session import Advice, ChangeOutcome, StreamChange, StreamRecord, StreamRequest
 from app.domain.stream import Destination, StreamMode
+from app.policy.stream_rules import MIN_RENDITION_BPS
 from app.services.gateways import Gateways
 from app.services.live_streams import LiveStream, LiveStreams
 from app.services.load_balancer import LoadBalancer
@@ -16,6 +17,7 @@ from app.services.opening import new_destinations
 from app.services.plans import renewed
 from app.services.recovery import Recovery
 from app.services.stream_validator import StreamValidator
+from app.services.takeover import Takeover
 
 NONE = "none"
 IN_PLACE = "in_place"
@@ -30,12 +32,14 @@ class Changing:
         streams: LiveStreams,
         gateways: Gateways,
         balancer: LoadBalancer,
+        takeover: Takeover,
         recovery: Recovery,
     ) -> None:
         self._validator = validator
         self._streams = streams
         self._gateways = gateways
         self._balancer = balancer
+        self._takeover = takeover
         self._recovery = recovery
 
     async def change(self, stream: LiveStream, change: StreamChange) -> ChangeOutcome:
@@ -71,7 +75,7 @@ class Changing:
                 "its encoder has no room for the new picture", hint="Ask for less, or open a new stream with it."
             )
         try:
-            generation = await self._recovery.move(stream, "picture changed", onto=active.encoder_id)
+            generation = await self._takeover.move(stream, "picture changed", onto=active.encoder_id)
         except ManagerError:
             if stream.record is wanted:
                 # Nothing was ordered yet: the old picture goes on.
@@ -98,12 +102,23 @@ class Changing:
             return wanted, Advice(recommendations=advice.recommendations)
         if record.encode is None:
             raise InvalidRequest("a stream that is passed through has no picture of its own to change")
-        ladder, advice = self._validator.demand(_request(record, change))
+        ladder, advice = self._validator.demand(
+            replace(_request(record, change), renditions=_scaled(record, change))
+        )
         return replace(wanted, ladder=ladder, encode=replace(record.encode, ladder=ladder)), advice
 
 
 def _touches_picture(change: StreamChange) -> bool:
     return any(value is not None for value in (change.bitrate_bps, change.width, change.height, change.fps))
+
+
+def _scaled(record: StreamRecord, change: StreamChange) -> tuple[Rendition, ...] | None:
+    """The ladder as it is at another rate; None, a new default ladder, when size or frame rate change."""
+    renditions = record.ladder.renditions
+    if change.bitrate_bps is None or not renditions or (change.width, change.height, change.fps) != (None,) * 3:
+        return None
+    factor = change.bitrate_bps / renditions[0].video_bps
+    return tuple(replace(r, video_bps=max(MIN_RENDITION_BPS, int(r.video_bps * factor))) for r in renditions)
 
 
 def _kept(old: tuple[Destination, ...], urls: tuple[str, ...]) -> tuple[Destination, ...]:

@@ -22,8 +22,8 @@ class Observation:
         self.source: SourceUp | None = None
         self.reading: ChannelReading | None = None
         self.published = False
-        self.heard = False
-        """Whether anything was heard of the stream since control took it up."""
+        self.heard_at: float | None = None
+        """Last word of the gateway since control took the stream up."""
         self.source_since: float | None = None
         self._programme_seen = False
         self._programme_frames: int | None = None
@@ -34,11 +34,11 @@ class Observation:
 
     def source_up(self, fact: SourceUp, now: float) -> None:
         self.source = fact
-        self.heard = True
+        self.heard_at = now
         self._source_came(now)
 
-    def source_down(self) -> None:
-        self.heard = True
+    def source_down(self, now: float) -> None:
+        self.heard_at = now
         self.source = None
         self.source_since = None
         self._programme_seen = False
@@ -47,6 +47,7 @@ class Observation:
         self._bps.clear()
 
     def programme_up(self, now: float) -> None:
+        self.heard_at = now
         self._programme_seen = True
         self._progress_at = now
 
@@ -55,9 +56,9 @@ class Observation:
         if reading.source_up and self.source_since is None:
             self._source_came(now)
         elif not reading.source_up and self.source_since is not None:
-            self.source_down()
+            self.source_down(now)
         self.reading = reading
-        self.heard = True
+        self.heard_at = now
         if not reading.source_up:
             return
         if self._source_frames is not None and reading.source_frames != self._source_frames:
@@ -86,6 +87,7 @@ class Observation:
             progress_at=self._progress_at,
             source_progress_at=self._source_progress_at,
             lag_ms=None if self.reading is None else self.reading.programme_lag_ms,
+            heard_at=self.heard_at,
             without_encoder=without_encoder,
         )
 

@@ -40,6 +40,7 @@ from app.services.names import new_id, new_secret, sha256_hex
 from app.services.plans import grant_for, new_order, with_grants
 from app.services.recovery import Recovery
 from app.services.stream_validator import StreamValidator
+from app.services.takeover import Takeover
 
 PLACES_TRIED: Final = 3
 """Encoders that are asked before the caller is told that none takes the stream."""
@@ -56,6 +57,7 @@ class Opening:
         fleet: Fleet,
         gateways: Gateways,
         balancer: LoadBalancer,
+        takeover: Takeover,
         recovery: Recovery,
         ending: Ending,
         bus: Bus[Event],
@@ -65,6 +67,7 @@ class Opening:
         self._fleet = fleet
         self._gateways = gateways
         self._balancer = balancer
+        self._takeover = takeover
         self._recovery = recovery
         self._ending = ending
         self._bus = bus
@@ -79,18 +82,29 @@ class Opening:
         decision: PlacementDecision | None = None
         if request.mode is StreamMode.TRANSCODE:
             decision = self._balancer.place(stream.id, stream.need)
-        async with stream.lock:
-            backup = self._plan(stream, decision, gateway)
-            await self._commit(stream)
-            try:
-                await self._gateways.apply(stream.record)
-                if backup is not None:
-                    await self._start_workers(stream, *backup)
-            except ManagerError as error:
-                await self._ending.end_held(stream, f"could not be opened: {error.detail}")
-                raise
+        try:
+            async with stream.lock:
+                await self._bring_up(stream, decision, gateway)
+        finally:
+            # Refused, cut off or ended on the way: its places are free again.
+            if self._streams.find(stream.id) is None:
+                self._balancer.release(stream.id)
         self._bus.tell(StreamChanged(stream.id, owner.tenant, StreamState.WAITING, utc_now(), "opened"))
         return self._opened(stream, key, gateway, advice, decision)
+
+    async def _bring_up(
+        self, stream: LiveStream, decision: PlacementDecision | None, gateway: GatewayHello
+    ) -> None:
+        primary = self._plan(stream, decision, gateway)
+        await self._streams.save(stream, stream.record, Note(utc_now(), stream.id, "stream opened", ""))
+        self._streams.add(stream)
+        try:
+            await self._gateways.apply(stream.record)
+            if primary is not None:
+                await self._start_workers(stream, *primary)
+        except ManagerError as error:
+            await self._ending.end_held(stream, f"could not be opened: {error.detail}")
+            raise
 
     def _plan(
         self, stream: LiveStream, decision: PlacementDecision | None, gateway: GatewayHello
@@ -110,14 +124,6 @@ class Opening:
         stream.record = with_grants(record, grant_for(order, decision.primary_id), standby)
         stream.machine = RecoveryMachine(generation=1, protected=standby is not None)
         return decision.primary_id, order
-
-    async def _commit(self, stream: LiveStream) -> None:
-        try:
-            await self._streams.save(stream, stream.record, Note(utc_now(), stream.id, "stream opened", ""))
-        except ManagerError:
-            self._balancer.release(stream.id)
-            raise
-        self._streams.add(stream)
 
     async def _start_workers(self, stream: LiveStream, primary_id: EncoderId, order: WorkerOrder) -> None:
         """Start the primary and reserve the backup side by side; when the primary refuses, others are asked."""
@@ -149,7 +155,7 @@ class Opening:
         for attempt in range(1, PLACES_TRIED):
             log.warning("encoder refused", stream_id=stream.id, attempt=attempt, reason=error.detail)
             try:
-                generation = await self._recovery.move(stream, f"refused at the start: {error.detail}")
+                generation = await self._takeover.move(stream, f"refused at the start: {error.detail}")
             except ManagerError as again:
                 error = again
                 continue

@@ -28,7 +28,8 @@ from app.services.load_balancer import LoadBalancer
 from app.services.opening import Opening
 from app.services.stream_watch import StreamWatch
 
-ENDED_LISTED: Final = 100
+ENDED_LISTED: Final = 20
+"""Each is read and opened anew; who looks at lists often looks for what runs."""
 
 
 class StreamService:

@@ -78,7 +78,7 @@ class StreamWatch:
 
     def _look_at(self, stream: LiveStream, now: float) -> None:
         signs = stream.seen.signs(stream.without_encoder)
-        if stream.seen.heard or now - stream.since >= RETURN_S:
+        if stream.seen.heard_at is not None or now - stream.since >= RETURN_S:
             verdict = judge(signs, now)
             self._streams.enter(stream, verdict.state, verdict.reason)
         if stream.seen.published and stream.record.first_published_at is None:

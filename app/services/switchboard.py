@@ -80,7 +80,7 @@ class Switchboard:
                 stream.seen.source_up(fact, now)
             case SourceDown():
                 log.info("publisher left", stream_id=stream.id, reason=fact.reason)
-                stream.seen.source_down()
+                stream.seen.source_down(now)
             case ProgrammeUp():
                 log.info("programme up", stream_id=stream.id, generation=fact.generation, stall_ms=fact.stall_ms)
                 stream.seen.programme_up(now)

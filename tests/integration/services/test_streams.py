@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.adapters.store.sql_store import SqlStore
+from app.domain.encoder import EncoderState
 from app.domain.errors import Conflict, InvalidRequest, NoCapacity, NotFound, Unavailable
 from app.domain.events import StreamChanged, StreamErrorSeen, WorkerReplaced
 from app.domain.fleet import EncoderAction
@@ -214,6 +215,36 @@ async def test_a_gateway_that_restarted_empty_is_given_its_channels_again(house:
     house.gateway.plans.clear()
     await house.gateway.come(house.control.port)
     await until(lambda: stream.record.stream_id in house.gateway.plans)
+
+
+async def test_a_gateway_ahead_of_the_store_gets_a_plan_above_its_own_and_a_new_worker(house: House) -> None:
+    stream = await opened(house)
+    stream_id = stream.record.stream_id
+    await house.gateway.go()
+    held = house.gateway.plans[stream_id]
+    assert held.active is not None
+    unknown = dataclasses.replace(held.active, generation=40)
+    house.gateway.plans[stream_id] = dataclasses.replace(held, revision=held.revision + 7, active=unknown)
+    await house.gateway.come(house.control.port)
+    await until(lambda: bool(house.control.told(WorkerReplaced)))
+    plan = house.gateway.plans[stream_id]
+    assert plan.active is not None
+    assert plan.revision > held.revision + 7
+    assert plan.active.generation > 40
+    assert plan.active.worker_id in house.node(plan.active.encoder_id).workers
+
+
+async def test_an_operators_stop_that_nobody_can_relieve_leaves_the_worker_at_work(house: House) -> None:
+    stream = await opened(house)
+    primary = house.node(stream.record.primary_id)
+    for node in house.nodes:
+        if node is not primary:
+            await node.go()
+    services = house.control.services
+    await until(lambda: sum(v.state is EncoderState.ONLINE for v in services.encoders.list()) == 1)
+    await services.encoders.control(primary.info.encoder_id, EncoderAction.STOP, ADMIN)
+    await until(lambda: any(getattr(e, "cause", "") == "no encoder" for e in house.control.told(StreamErrorSeen)))
+    assert [order.stream_id for order in primary.workers.values()] == [stream.record.stream_id]
 
 
 async def test_a_primary_that_refuses_at_the_start_costs_the_caller_nothing(house: House) -> None:

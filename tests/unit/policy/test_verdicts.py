@@ -64,7 +64,7 @@ def test_what_is_unknown_is_said_and_is_never_zero() -> None:
     assert "temperature °C unknown" in only_cpu.reasons
 
 
-LIVE = Signs(10.0, True, 99.5, 99.5, 50.0, None)
+LIVE = Signs(10.0, True, 99.5, 99.5, 50.0, 99.5, None)
 
 
 @pytest.mark.parametrize(
@@ -73,10 +73,13 @@ LIVE = Signs(10.0, True, 99.5, 99.5, 50.0, None)
         (LIVE, StreamState.LIVE),
         (dataclasses.replace(LIVE, source_since=None), StreamState.WAITING),
         (dataclasses.replace(LIVE, source_since=None, without_encoder="x"), StreamState.WAITING),
-        (dataclasses.replace(LIVE, without_encoder="no encoder"), StreamState.DEGRADED),
+        (dataclasses.replace(LIVE, without_encoder="no encoder"), StreamState.LIVE),
+        (dataclasses.replace(LIVE, without_encoder="no encoder", progress_at=96.0), StreamState.DEGRADED),
+        (dataclasses.replace(LIVE, without_encoder="no encoder", progress_at=None), StreamState.DEGRADED),
+        (dataclasses.replace(LIVE, heard_at=94.9), StreamState.DEGRADED),
         (dataclasses.replace(LIVE, source_since=99.0, programme_seen=False), StreamState.STARTING),
         (dataclasses.replace(LIVE, source_since=80.0, programme_seen=False), StreamState.DEGRADED),
-        (Signs(80.0, False, None, 50.0, None, None), StreamState.STARTING),
+        (Signs(80.0, False, None, 50.0, None, 99.5, None), StreamState.STARTING),
         (dataclasses.replace(LIVE, progress_at=97.0), StreamState.DEGRADED),
         (dataclasses.replace(LIVE, progress_at=97.0, source_progress_at=97.0), StreamState.LIVE),
         (dataclasses.replace(LIVE, lag_ms=10_001.0), StreamState.DEGRADED),

@@ -48,7 +48,7 @@ def test_a_publisher_comes_the_programme_follows_stands_still_and_goes() -> None
 def test_after_a_restart_one_reading_tells_that_all_is_well() -> None:
     seen = Observation()
     seen.read(reading(5_000), LADDER, 1.0)
-    assert seen.heard
+    assert seen.heard_at == 1.0
     assert seen.published
     assert state(seen, 1.0) == "live"
     assert programme_moves(seen.signs(None), 1.0)
@@ -57,7 +57,7 @@ def test_after_a_restart_one_reading_tells_that_all_is_well() -> None:
 def test_frames_of_an_earlier_publisher_do_not_make_a_new_one_live() -> None:
     seen = Observation()
     seen.read(reading(5_000), LADDER, 1.0)
-    seen.source_down()
+    seen.source_down(4.0)
     seen.source_up(SourceUp(StreamId("s"), AT, "peer", None, "h264", None), 5.0)
     seen.read(reading(5_000, source_frames=5_010), LADDER, 6.0)
     assert state(seen, 6.0) == "starting"
