@@ -39,6 +39,7 @@ class Arrival(NamedTuple):
 
     @property
     def frames(self) -> int:
+        """Frames of both kinds."""
         return self.video_frames + self.audio_frames
 
 
