@@ -13,7 +13,7 @@ from app.domain.events import EncoderRead, Event, StreamChanged, StreamHealthRea
 from app.domain.ids import EncoderId, StreamId
 from app.domain.secret import Secret
 from app.domain.stream import StreamState
-from app.services.websocket_security import EVERYTHING, Message, Outbox, Room
+from app.services.websocket_security import EVERYTHING, Message, MessageSeal, Outbox, Room
 
 READING_INTERVAL_S: Final = 0.9
 """Encoders report twice a second; people look once."""
@@ -28,6 +28,8 @@ class Client:
     who: Principal
     key: Secret
     outbox: Outbox
+    seal: MessageSeal | None = None
+    """Not None: the client asked that messages can be verified."""
     rooms: set[Room] = field(default_factory=set)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     delivery: asyncio.Task[None] | None = None

@@ -8,7 +8,7 @@ own queue is empty.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import orjson
@@ -29,6 +29,7 @@ from app.domain.errors import (
     InvalidRequest,
     ManagerError,
     NotAllowed,
+    NotAuthenticated,
     NotFound,
     TooManyRequests,
     Unavailable,
@@ -36,7 +37,16 @@ from app.domain.errors import (
 from app.domain.ids import EncoderId, StreamId
 from app.domain.secret import Secret
 from app.runtime.tasks import TaskGroupKeeper
-from app.services.websocket_security import EVERYTHING, Outbox, Room, SocketLimits, join, origin_allowed, room_of
+from app.services.websocket_security import (
+    EVERYTHING,
+    MessageSeal,
+    Outbox,
+    Room,
+    SocketLimits,
+    join,
+    origin_allowed,
+    room_of,
+)
 
 PATH: Final = "/socket.io/"
 BATCH: Final = 16
@@ -185,9 +195,8 @@ class SocketDoor:
         except ManagerError as error:
             self._transports.cut(transport_id, error.code)
             raise socketio.exceptions.ConnectionRefusedError(error.detail, _problem(error)) from None
-        client = Client(
-            sid, transport_id, who, key, Outbox(self._limits.outbox_messages, self._limits.outbox_bytes)
-        )
+        outbox = Outbox(self._limits.outbox_messages, self._limits.outbox_bytes)
+        client = Client(sid, transport_id, who, key, outbox, MessageSeal(key, sid) if _wants_seal(auth) else None)
         self._audience.add(client)
         client.delivery = self._tasks.start(self._deliver(client), name="socket outbox")
 
@@ -198,15 +207,30 @@ class SocketDoor:
             self._dismiss(client, "left")
 
     async def _on_subscribe(self, sid: str, *args: object) -> dict[str, Any]:
+        return await self._carry_out("subscribe", sid, args, self._enter)
+
+    async def _on_unsubscribe(self, sid: str, *args: object) -> dict[str, Any]:
+        return await self._carry_out("unsubscribe", sid, args, self._leave)
+
+    async def _carry_out(
+        self, event: str, sid: str, args: tuple[object, ...], work: Callable[[Client, Room], Awaitable[None]]
+    ) -> dict[str, Any]:
+        """The acknowledgement of one request of a client."""
         client = self._audience.find(sid)
         if client is None:
             return _refusal(NotAllowed("not connected"))
         try:
-            room = room_of(args[0] if len(args) == 1 else None)
-            await self._enter(client, room)
+            asked = args[0] if len(args) == 1 else None
+            room = room_of(client.seal.unwrap(event, asked) if client.seal else asked)
+            await work(client, room)
+        except NotAuthenticated as error:
+            self._dismiss(client, error.detail)
+            return _refusal(error)
         except ManagerError as error:
-            return self._refuse(client, error)
-        return {"ok": True, f"{room.kind}_id": room.name}
+            done = self._refuse(client, error)
+        else:
+            done = {"ok": True, f"{room.kind}_id": room.name}
+        return client.seal.answer(event, done) if client.seal else done
 
     async def _enter(self, client: Client, room: Room) -> None:
         """Raises NotFound for what the client may not see."""
@@ -219,16 +243,8 @@ class SocketDoor:
             self._services.encoders.status(EncoderId(room.name))
         join(client.rooms, room, self._limits.rooms)
 
-    async def _on_unsubscribe(self, sid: str, *args: object) -> dict[str, Any]:
-        client = self._audience.find(sid)
-        if client is None:
-            return _refusal(NotAllowed("not connected"))
-        try:
-            room = room_of(args[0] if len(args) == 1 else None)
-        except ManagerError as error:
-            return self._refuse(client, error)
+    async def _leave(self, client: Client, room: Room) -> None:
         client.rooms.discard(room)
-        return {"ok": True, f"{room.kind}_id": room.name}
 
     async def _on_unknown(self, event: object, sid: str, *_: object) -> dict[str, Any]:
         error = InvalidRequest("the events are subscribe and unsubscribe")
@@ -263,7 +279,8 @@ class SocketDoor:
             client.wake.clear()
             while batch := client.outbox.take(BATCH):
                 for one in batch:
-                    await self._sio.emit(one.event, one.data, to=client.sid)
+                    data = client.seal.wrap(one.event, one.data) if client.seal else one.data
+                    await self._sio.emit(one.event, data, to=client.sid)
                 if not await self._transports.drained(client.transport_id):
                     return
 
@@ -274,6 +291,10 @@ def _key(auth: object, request: web.Request) -> Secret:
         token = auth["token"]
         return Secret(token if isinstance(token, str) else "")
     return bearer(request.headers.getall("Authorization", []))
+
+
+def _wants_seal(auth: object) -> bool:
+    return isinstance(auth, dict) and auth.get("seal") is True
 
 
 def _problem(error: ManagerError) -> dict[str, Any]:

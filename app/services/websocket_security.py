@@ -1,20 +1,26 @@
-"""The rules of live connections: limits, origin, what may be subscribed to, what a client may have waiting for it.
+"""The rules of live connections: limits, origin, subscriptions, what may wait for a client, message integrity.
 
 Pure: no clock, no sockets. `app/api/sockets.py` carries the verdicts out.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
 import re
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
 
-from app.domain.errors import InvalidRequest, TooManyRequests
+from app.domain.errors import InvalidRequest, NotAuthenticated, TooManyRequests
+from app.domain.secret import Secret
 
 EVERYTHING: Final = "*"
 """Subscribed to instead of an id: all that the key may see."""
+LABEL: Final = b"encoder-manager socket messages v1"
+"""Keeps the key of the seal apart from every other use of the API key."""
 _ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}")
 
 
@@ -133,3 +139,64 @@ class Outbox:
         old = self._waiting.pop(name, None)
         if old is not None:
             self._bytes -= old.size_bytes
+
+
+class MessageSeal:
+    """Makes the messages of one connection verifiable, for clients that ask for it.
+
+    A sealed message is `{"body": <JSON text>, "n": <number>, "mac": <hex>}`. The numbers of each direction count
+    1, 2, 3 ..., so a message that is replayed, left out or out of order does not verify. `mac` is HMAC-SHA-256 over
+    connection (the Socket.IO id), direction (`client`, `server`, or `answer` for acknowledgements), event, number
+    and body, joined by line feeds; its key is the HMAC-SHA-256 of `LABEL` under the API key. The body is signed as
+    text, so no two JSON writers need to agree.
+    """
+
+    def __init__(self, key: Secret, connection: str) -> None:
+        self._key = hmac.digest(key.reveal().encode("utf-8", "replace"), LABEL, "sha256")
+        self._connection = connection
+        self._sent = 0
+        self._received = 0
+        self.refused = 0
+
+    def wrap(self, event: str, data: object) -> dict[str, object]:
+        """`data` as the next message of the server."""
+        self._sent += 1
+        return self._sealed("server", event, self._sent, data)
+
+    def answer(self, event: str, data: object) -> dict[str, object]:
+        """`data` as the acknowledgement of the client's last message; it bears that one's number."""
+        return self._sealed("answer", event, self._received, data)
+
+    def _sealed(self, direction: str, event: str, number: int, data: object) -> dict[str, object]:
+        body = json.dumps(data, separators=(",", ":"), allow_nan=False)
+        return {"body": body, "n": number, "mac": self._mac(direction, event, number, body)}
+
+    def unwrap(self, event: str, message: object) -> object:
+        """What the client's next message says. Raises NotAuthenticated for one that is not it."""
+        body, number, mac = self._parts(message)
+        expected = self._mac("client", event, self._received + 1, body)
+        # Bytes, because text that is not ASCII would make the comparison raise.
+        if number != self._received + 1 or not hmac.compare_digest(
+            mac.encode("utf-8", "replace"), expected.encode()
+        ):
+            self._refuse()
+        self._received += 1
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError):
+            raise InvalidRequest("the sealed body is not JSON") from None
+
+    def _parts(self, message: object) -> tuple[str, int, str]:
+        if isinstance(message, dict) and message.keys() == {"body", "n", "mac"}:
+            body, number, mac = message["body"], message["n"], message["mac"]
+            if isinstance(body, str) and type(number) is int and isinstance(mac, str):
+                return body, number, mac
+        return self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        self.refused += 1
+        raise NotAuthenticated("this message does not verify: changed, replayed, out of order or not sealed")
+
+    def _mac(self, direction: str, event: str, number: int, body: str) -> str:
+        text = "\n".join((self._connection, direction, event, str(number), body))
+        return hmac.new(self._key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()

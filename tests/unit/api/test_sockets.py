@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import json
 from dataclasses import replace
 from typing import Any
@@ -24,7 +26,7 @@ from app.domain.events import (
 )
 from app.domain.ids import EncoderId, StreamId
 from app.domain.stream import StreamState
-from app.services.websocket_security import SocketLimits
+from app.services.websocket_security import LABEL, SocketLimits
 from tests.unit.api.fleet import ENCODER, T0, health_of
 
 INIT = {"resolution": "1920x1080", "bitrate": 5_000_000, "fps": 30}
@@ -254,6 +256,29 @@ async def test_a_foreign_origin_is_refused_at_the_handshake(
             assert response.status == 400
     async with http.get(house.base + query, headers={"Origin": house.base}) as response:
         assert response.status == 200
+
+
+async def test_messages_of_a_sealed_connection_verify_at_the_client_and_a_forged_one_ends_it(
+    house: Any, follower: Follower
+) -> None:
+    await follower.client.connect(house.base, auth={"token": "read", "seal": True}, transports=["websocket"])
+    key = hmac.digest(b"read", LABEL, "sha256")
+    sid = follower.client.get_sid()
+
+    def mac(*parts: object) -> str:
+        return hmac.new(key, "\n".join(map(str, (sid, *parts))).encode(), hashlib.sha256).hexdigest()
+
+    body = json.dumps({"encoder_id": ENCODER})
+    message = {"body": body, "n": 1, "mac": mac("client", "subscribe", 1, body)}
+    answer = await follower.client.call("subscribe", message)
+    assert answer["mac"] == mac("answer", "subscribe", 1, answer["body"])
+    assert json.loads(answer["body"])["ok"]
+    house.bus.tell(EncoderRead(ENCODER, EncoderReading(cpu_percent=12.0), T0))
+    heard = await follower.next("health_update")
+    assert heard["mac"] == mac("server", "health_update", 1, heard["body"])
+    assert json.loads(heard["body"])["device_status"]["cpu_usage"] == 12.0
+    await follower.client.emit("subscribe", message)
+    assert await follower.next("gone") is None
 
 
 async def test_jsonp_is_not_offered(house: Any, http: aiohttp.ClientSession) -> None:

@@ -1,9 +1,23 @@
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
+
 import pytest
 
-from app.domain.errors import InvalidRequest, TooManyRequests
-from app.services.websocket_security import Message, Outbox, Room, join, origin_allowed, room_of
+from app.domain.errors import InvalidRequest, NotAuthenticated, TooManyRequests
+from app.domain.secret import Secret
+from app.services.websocket_security import (
+    LABEL,
+    Message,
+    MessageSeal,
+    Outbox,
+    Room,
+    join,
+    origin_allowed,
+    room_of,
+)
 
 
 def reading(topic: str, size: int = 10, data: object = None) -> Message:
@@ -93,3 +107,56 @@ def test_rooms_are_capped_and_joining_twice_costs_nothing() -> None:
     join(rooms, Room("stream", "0"), 3)
     with pytest.raises(TooManyRequests):
         join(rooms, Room("stream", "3"), 3)
+
+
+KEY = Secret("emk_live_example")
+
+
+def sealed(
+    data: object, number: int, *, event: str = "subscribe", sid: str = "sid", key: str = "emk_live_example"
+) -> dict[str, object]:
+    """A client's message, made from the description alone."""
+    derived = hmac.digest(key.encode(), LABEL, "sha256")
+    body = json.dumps(data)
+    text = f"{sid}\nclient\n{event}\n{number}\n{body}"
+    return {"body": body, "n": number, "mac": hmac.new(derived, text.encode(), hashlib.sha256).hexdigest()}
+
+
+def test_sealed_messages_verify_in_their_order() -> None:
+    seal = MessageSeal(KEY, "sid")
+    assert [seal.unwrap("subscribe", sealed({"stream_id": str(n)}, n)) for n in (1, 2, 3)] == [
+        {"stream_id": "1"},
+        {"stream_id": "2"},
+        {"stream_id": "3"},
+    ]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        sealed({}, 1),
+        sealed({}, 3),
+        sealed({}, 2) | {"body": '{"stream_id":"*"}'},
+        sealed({}, 2) | {"mac": ""},
+        sealed({}, 2) | {"mac": "\u00fc" * 64},
+        sealed({}, 2) | {"n": 2.0},
+        sealed({}, 2) | {"extra": 1},
+        sealed({}, 2, event="unsubscribe"),
+        sealed({}, 2, sid="other"),
+        sealed({}, 2, key="emk_live_other"),
+        {"stream_id": "*"},
+        None,
+    ],
+)
+def test_what_was_changed_replayed_reordered_or_not_sealed_is_refused_and_counted(message: object) -> None:
+    seal = MessageSeal(KEY, "sid")
+    seal.unwrap("subscribe", sealed({}, 1))
+    with pytest.raises(NotAuthenticated):
+        seal.unwrap("subscribe", message)
+    assert seal.refused == 1
+
+
+def test_a_servers_message_cannot_be_sent_back_as_a_clients() -> None:
+    seal = MessageSeal(KEY, "sid")
+    with pytest.raises(NotAuthenticated):
+        seal.unwrap("subscribe", seal.wrap("subscribe", {"stream_id": "*"}))
