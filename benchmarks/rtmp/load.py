@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from multiprocessing.sharedctypes import Synchronized
 from multiprocessing.synchronize import Event as Signal
 
-from aiortmp import Limits, MediaBatch
-from aiortmp.chunk.reader import ChunkReader
+from aiortmp import MediaBatch
 from benchmarks.rtmp import material
 from benchmarks.rtmp.peer import Peer
 
@@ -110,7 +109,7 @@ def play_counting(
     target: Target, count: Synchronized[int], _: object, ready: Signal, go: Signal, stop: Signal
 ) -> None:
     """Reads and counts; one thread each, all of the work in the kernel."""
-    socks = _players(target)
+    socks = [peer.sock for peer in _players(target)]
     ready.set()
     go.wait()
 
@@ -132,14 +131,14 @@ def play_counting(
     _in_threads(receive, socks)
 
 
-def _players(target: Target) -> list[socket.socket]:
-    socks = []
+def _players(target: Target) -> list[Peer]:
+    peers = []
     for name in target.names:
         for _ in range(target.players):
             peer = Peer(target.port, target.app)
             peer.play(name)
-            socks.append(peer.sock)
-    return socks
+            peers.append(peer)
+    return peers
 
 
 def _in_threads(work: Callable[[socket.socket], None], socks: list[socket.socket]) -> None:
@@ -195,11 +194,10 @@ def play_timing(
 ) -> None:
     """Reads, finds the video messages and how long each was on its way."""
     selector = selectors.DefaultSelector()
-    for sock in _players(target):
-        sock.setblocking(False)
-        reader = ChunkReader(Limits(max_chunk_bytes=1 << 20))
-        reader.open_stream(1)
-        selector.register(sock, selectors.EVENT_READ, reader)
+    for peer in _players(target):
+        peer.sock.setblocking(False)
+        # The peer's own reader: it knows the chunk size and what has begun to come.
+        selector.register(peer.sock, selectors.EVENT_READ, peer.session.reader)
     ready.set()
     found: list[float] = []
     while not stop.is_set():
