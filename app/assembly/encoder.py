@@ -31,21 +31,35 @@ log = structlog.get_logger("encoder")
 
 async def run(settings: Settings) -> None:
     """Until SIGTERM or SIGINT; the workers are stopped before it returns."""
+    loop = asyncio.get_running_loop()
+    caller = asyncio.current_task()
+    assert caller is not None
+    work = loop.create_task(_work(settings), name="encoder node")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, work.cancel)
+    try:
+        await work
+    except asyncio.CancelledError:
+        if caller.cancelling():
+            raise
+        log.info("encoder node ended")
+
+
+async def _work(settings: Settings) -> None:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     machine = Machine(settings.data_dir)
-    facts = machine.facts()
     probes = await probe_all()
     for probe in probes:
         log.info("encoder probed", codec=probe.codec, works=probe.works, reason=probe.reason)
     node = EncoderNode(
-        info=describe(settings, facts, probes),
+        info=describe(settings, machine.facts(), probes),
         version=__version__,
         host=machine,
         uplink=WebSocketUplink(control_url=settings.control_url, token=settings.link_token),
         command=WORKER_COMMAND,
         log=lambda event, given: log.info(event, **given),
     )
-    await _run_until_signal(node)
+    await node.run()
 
 
 def describe(settings: Settings, facts: HostFacts, probes: tuple[CodecProbe, ...]) -> EncoderInfo:
@@ -73,18 +87,3 @@ def describe(settings: Settings, facts: HostFacts, probes: tuple[CodecProbe, ...
 def media_build() -> str:
     """Version of PyAV and of the FFmpeg inside it."""
     return f"pyav-{av.__version__}-ffmpeg-{av.ffmpeg_version_info}"
-
-
-async def _run_until_signal(node: EncoderNode) -> None:
-    loop = asyncio.get_running_loop()
-    work = asyncio.current_task()
-    assert work is not None
-    running = loop.create_task(node.run())
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, running.cancel)
-    try:
-        await running
-    except asyncio.CancelledError:
-        if work.cancelling():
-            raise
-        log.info("encoder node ends")

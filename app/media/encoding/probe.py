@@ -57,9 +57,11 @@ async def probe_in_child(name: str, *, time_limit_s: float = TIME_LIMIT_S) -> Co
         async with asyncio.timeout(time_limit_s):
             out, _ = await child.communicate()
     except TimeoutError:
-        child.kill()
-        await child.wait()
         return CodecProbe(name, False, f"no answer within {time_limit_s:g} s")
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
     if child.returncode != 0:
         return CodecProbe(name, False, f"the probe crashed ({child.returncode})")
     answer = json.loads(out)
