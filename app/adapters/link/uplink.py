@@ -30,8 +30,8 @@ from app.domain.link import Fact, Hello, Order
 from app.domain.secret import Secret
 
 BACKOFF_FIRST_S: Final = 0.2
-BACKOFF_MAX_S: Final = 3.0
-"""Control back from a restart hears of everything within adoption's five seconds."""
+BACKOFF_MAX_S: Final = 1.0
+"""A dial costs little, and control back from a restart should hear of everything at once."""
 PING_S: Final = 5.0
 DIAL_S: Final = 5.0
 MAX_ORDERS_WAITING: Final = 512
@@ -90,7 +90,9 @@ class WebSocketUplink:
                 reason = f"{type(error).__name__}: {error}"
                 failures += 1
             pause_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(failures, 8)) * (0.5 + self._jitter() / 2)
-            log.info("link down", reason=reason, dropped_facts=self._facts.dropped, retry_s=round(pause_s, 2))
+            # A control that is away for an hour is told once, not a thousand times.
+            tell = log.info if failures <= 1 else log.debug
+            tell("link down", reason=reason, dropped_facts=self._facts.dropped, retry_s=round(pause_s, 2))
             await asyncio.sleep(pause_s)
 
     async def _one_link(self, session: aiohttp.ClientSession, hello: Callable[[], Hello]) -> str:
