@@ -59,6 +59,9 @@ class GuessLimit:
     def __init__(self) -> None:
         self._addresses: OrderedDict[str, tuple[float, int, float, float]] = OrderedDict()
 
+    def __len__(self) -> int:
+        return len(self._addresses)
+
     def is_blocked(self, address: str, now_s: float) -> bool:
         known = self._addresses.get(address)
         return known is not None and now_s < known[2]

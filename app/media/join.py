@@ -54,23 +54,24 @@ class Headers:
 class JoinCache:
     """The batches since the last key frame."""
 
-    __slots__ = ("_batches", "_size_bytes", "_valid")
+    __slots__ = ("_batches", "_has_key", "_size_bytes")
 
     def __init__(self) -> None:
         self._batches: deque[tuple[int, MediaBatch, int]] = deque()
         self._size_bytes = 0
-        self._valid = True
+        self._has_key = False
 
     def put(self, arrival: Arrival, *, has_video: bool) -> None:
         if arrival.key is not None:
             self.clear()
+            self._has_key = True
             self._add(arrival.positions[arrival.key], tail(arrival, arrival.key), arrival.size_bytes)
         elif not has_video:
             if arrival.audio_frames:
                 self._add(arrival.positions[0], arrival.batch, arrival.size_bytes)
                 while arrival.positions[-1] - self._batches[0][0] > AUDIO_ONLY_MS:
                     self._size_bytes -= self._batches.popleft()[2]
-        elif self._valid:
+        elif self._has_key:
             self._add(arrival.positions[0], arrival.batch, arrival.size_bytes)
 
     def _add(self, position_ms: int, batch: MediaBatch, size_bytes: int) -> None:
@@ -78,12 +79,11 @@ class JoinCache:
         self._size_bytes += size_bytes
         if self._size_bytes > CACHE_MAX_BYTES or position_ms - self._batches[0][0] > CACHE_MAX_MS:
             self.clear()
-            self._valid = False
 
     def clear(self) -> None:
         self._batches.clear()
         self._size_bytes = 0
-        self._valid = True
+        self._has_key = False
 
     @property
     def size_bytes(self) -> int:

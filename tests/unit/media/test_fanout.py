@@ -1,0 +1,152 @@
+"""Fan-out: newcomers begin at a key frame, slow readers lose whole stretches, nobody else notices."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aiortmp import MessageType
+from app.media.fanout import FanOut
+from app.media.join import AUDIO_ONLY_MS, JoinCache
+from tests.unit.media.stream_parts import Outlet, at_stamps, audio, audio_header, video, video_header
+
+GOP = 4
+
+
+def stream(fanout: FanOut, frames: range) -> None:
+    """Frames 40 ms apart, a key frame every GOP."""
+    for number in frames:
+        fanout.push(at_stamps(video(number * 40, key=number % GOP == 0)))
+
+
+def begun() -> FanOut:
+    fanout = FanOut()
+    fanout.push(at_stamps(video_header(), audio_header()))
+    return fanout
+
+
+def test_a_newcomer_gets_headers_and_everything_since_the_last_key_frame() -> None:
+    fanout, outlet = begun(), Outlet()
+    stream(fanout, range(6))
+    fanout.join(outlet)
+    stream(fanout, range(6, 8))
+    assert [m.type for m in outlet.batches[0]] == [MessageType.VIDEO, MessageType.AUDIO]
+    assert all(message.timestamp == 160 for message in outlet.batches[0])
+    assert outlet.stamps() == [160, 200, 240, 280]
+
+
+def test_a_newcomer_before_the_first_frame_begins_with_it() -> None:
+    fanout, outlet = FanOut(), Outlet()
+    fanout.join(outlet)
+    fanout.push(at_stamps(video_header()))
+    stream(fanout, range(1, 9))
+    assert outlet.stamps() == [160, 200, 240, 280, 320]
+
+
+def test_a_key_frame_in_the_middle_of_a_read_is_where_a_newcomer_begins() -> None:
+    fanout, outlet = begun(), Outlet()
+    fanout.push(at_stamps(video(0), video(40, key=True), audio(45), video(80)))
+    fanout.join(outlet)
+    assert outlet.stamps() == [40, 80]
+
+
+def test_a_slow_reader_loses_up_to_the_next_key_frame_and_is_counted() -> None:
+    fanout, slow, quick = begun(), Outlet(), Outlet()
+    reader, _ = fanout.join(slow, max_bytes=100)
+    fanout.join(quick)
+    stream(fanout, range(2))
+    slow.buffered_bytes = 101
+    stream(fanout, range(2, 5))
+    slow.buffered_bytes = 0
+    stream(fanout, range(5, 10))
+    assert quick.stamps() == [number * 40 for number in range(10)]
+    assert slow.stamps() == [0, 40, 320, 360]
+    assert reader.dropped == 6
+    assert fanout.dropped == 6
+
+
+def test_sound_does_not_end_the_wait_for_a_key_frame() -> None:
+    fanout, outlet = begun(), Outlet()
+    fanout.push(at_stamps(video(0, key=True)))
+    fanout.join(outlet, max_bytes=100)
+    outlet.buffered_bytes = 101
+    fanout.push(at_stamps(video(40)))
+    outlet.buffered_bytes = 0
+    fanout.push(at_stamps(audio(60)))
+    assert outlet.stamps(MessageType.AUDIO) == []
+
+
+def test_a_programme_of_sound_goes_on_with_any_packet() -> None:
+    fanout, outlet = FanOut(), Outlet()
+    fanout.push(at_stamps(audio_header()))
+    fanout.join(outlet, max_bytes=100)
+    fanout.push(at_stamps(audio(0)))
+    outlet.buffered_bytes = 101
+    fanout.push(at_stamps(audio(20)))
+    outlet.buffered_bytes = 0
+    fanout.push(at_stamps(audio(40)))
+    assert outlet.stamps(MessageType.AUDIO) == [0, 40]
+    assert fanout.dropped == 1
+
+
+def test_headers_that_changed_while_a_reader_slept_are_told_first() -> None:
+    fanout, outlet = begun(), Outlet()
+    fanout.push(at_stamps(video(0, key=True)))
+    fanout.join(outlet, max_bytes=100)
+    outlet.buffered_bytes = 101
+    fanout.push(at_stamps(video(40)))
+    fanout.push(at_stamps(video_header(b"\x01new record"), video(80, key=True)))
+    outlet.buffered_bytes = 0
+    fanout.push(at_stamps(video(120, key=True)))
+    header = outlet.batches[-2][0]
+    assert header.payload.endswith(b"new record")
+    assert outlet.stamps()[-1] == 120
+
+
+def test_frames_lost_by_one_that_left_stay_counted() -> None:
+    fanout, outlet = begun(), Outlet()
+    fanout.push(at_stamps(video(0, key=True)))
+    _, leave = fanout.join(outlet, max_bytes=10)
+    outlet.buffered_bytes = 11
+    stream(fanout, range(1, 3))
+    leave()
+    leave()
+    assert (fanout.readers, fanout.dropped) == (0, 2)
+
+
+def test_sound_alone_is_cached_for_a_moment_only() -> None:
+    cache = JoinCache()
+    for stamp in range(0, 60_000, 20):
+        cache.put(at_stamps(audio(stamp)), has_video=False)
+    assert cache.start_ms is not None
+    assert cache.start_ms >= 60_000 - 20 - AUDIO_ONLY_MS
+    assert cache.size_bytes <= (AUDIO_ONLY_MS // 20 + 1) * 3
+
+
+def test_a_picture_without_key_frames_is_not_cached_for_ever() -> None:
+    cache = JoinCache()
+    cache.put(at_stamps(video(0, key=True)), has_video=True)
+    for stamp in range(40, 120_000, 40):
+        cache.put(at_stamps(video(stamp)), has_video=True)
+    assert cache.size_bytes == 0
+    cache.put(at_stamps(video(120_000, key=True)), has_video=True)
+    assert cache.start_ms == 120_000
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=80))
+def test_whatever_a_reader_misses_what_it_gets_is_decodable(events: list[tuple[bool, bool]]) -> None:
+    """Each event: is it a key frame, is the reader slow. What is got follows its predecessor, or is a key frame."""
+    fanout, outlet = begun(), Outlet()
+    reader, _ = fanout.join(outlet, max_bytes=10)
+    keys, offered = set(), 0
+    for number, (key, slow) in enumerate(events):
+        outlet.buffered_bytes = 11 if slow else 0
+        if key:
+            keys.add(number * 40)
+        fanout.push(at_stamps(video(number * 40, key=key)))
+        offered += 1
+    got = outlet.stamps()
+    for before, stamp in zip([None, *got], got, strict=False):
+        assert stamp in keys or (before is not None and stamp == before + 40)
+    if reader.dropped:
+        assert len(got) + reader.dropped <= offered
