@@ -34,7 +34,9 @@ class Access:
 
     @property
     def base(self) -> str:
-        return (self.url or self._kept("ENCMAN_CONTROL_URL") or DEFAULT_URL).rstrip("/")
+        told = self.url or self._kept("ENCMAN_CONTROL_URL")
+        port = None if told else self._kept("ENCMAN_CONTROL_PORT")
+        return (told or (f"http://127.0.0.1:{port}" if port else DEFAULT_URL)).rstrip("/")
 
     def key(self) -> str:
         """From ENCMAN_API_KEY, else the installation's own. Exits with a hint when there is none."""

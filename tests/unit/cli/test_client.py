@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.__main__ import app
+from app.cli.client import Access
 from tests.support.peers import free_port
 
 STREAM = {"stream_id": "str_1", "state": "live", "name": "a\x1b[31mb", "primary": None, "backup": None}
@@ -174,3 +175,13 @@ def test_the_key_and_address_of_the_data_directory_are_used(control: type[Contro
     control.answers["GET /api/streams"] = 200, {"streams": []}
     assert run("streams", "list").exit_code == 0
     assert control.seen[0][2] == "Bearer emk_live_kept"
+
+
+def test_an_address_that_is_told_nowhere_follows_the_port_in_env(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Access(None, None).base == "http://127.0.0.1:8080"
+    (tmp_path / ".env").write_text("ENCMAN_CONTROL_PORT=18080\n")
+    assert Access(None, None).base == "http://127.0.0.1:18080"
+    assert Access("http://control.example/", None).base == "http://control.example"
