@@ -99,6 +99,8 @@ def is_allowed(address: Address, allowed: Collection[Network] = ()) -> bool:
         return True
     if isinstance(address, ipaddress.IPv4Address) and address in _CARRIER:
         return False
+    if isinstance(address, ipaddress.IPv6Address) and address.is_site_local:
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 

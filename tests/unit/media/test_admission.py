@@ -37,7 +37,7 @@ def test_a_key_is_found_where_encoders_put_it(name: str) -> None:
         "user:pass@host/keykeykeykey",
         f"a?key={KEY}%00",
         "a?" + "&".join(f"k{n}=1" for n in range(40)),
-        "kеykeykeykeykeykey",
+        "k\u0435ykeykeykeykeykey",
     ],
 )
 def test_what_has_no_keys_form_is_no_key(name: str) -> None:

@@ -1,0 +1,271 @@
+"""HLS: tracks cut alike, numbers that run on, playlists that say what is there."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.media.hls.grid import SegmentGrid
+from app.media.hls.packager import Packager
+from app.media.hls.playlist import AudioRendition, MediaPlaylist, Segment, Variant, multivariant
+from app.media.hls.track import KEPT_BEHIND, LISTED, Shelf
+from tests.unit.media.stream_parts import at_stamps, audio, audio_header, video, video_header
+
+SEGMENT_MS = 2_000
+WALL_MS = 1_800_000_000_000
+BASE = WALL_MS // SEGMENT_MS
+AAC_MS = 1024 * 1000 / 44_100
+
+
+def packager(**options: object) -> Packager:
+    return Packager(segment_ms=SEGMENT_MS, zero_wall_ms=WALL_MS, **options)  # type: ignore[arg-type]
+
+
+def pictures(to: Packager, begin_ms: int, end_ms: int, *, gop_ms: int = 1_000, track: str = "source") -> None:
+    for stamp in range(begin_ms, end_ms, 40):
+        to.push(track, at_stamps(video(stamp, key=stamp % gop_ms == 0)))
+
+
+def sound(to: Packager, begin_ms: int, end_ms: int) -> None:
+    number = next(n for n in range(10**6) if round(n * AAC_MS) >= begin_ms)
+    while (stamp := round(number * AAC_MS)) < end_ms:
+        to.push("audio", at_stamps(audio(stamp)))
+        number += 1
+
+
+def both(to: Packager, begin_ms: int, end_ms: int, *, gop_ms: int = 1_000) -> None:
+    """A step at a time, so neither side is far ahead."""
+    for step in range(begin_ms, end_ms, 200):
+        sound(to, step, min(end_ms, step + 200))
+        pictures(to, step, min(end_ms, step + 200), gop_ms=gop_ms)
+
+
+def begun(**options: object) -> Packager:
+    made = packager(**options)
+    made.push("source", at_stamps(video_header(), audio_header()))
+    return made
+
+
+def numbers(made: Packager, track: str) -> list[int]:
+    return [segment.number for segment in made.shelves()[track].segments]
+
+
+def test_numbers_come_from_the_timeline_and_the_clock_at_its_beginning() -> None:
+    made = begun()
+    both(made, 0, 6_100)
+    assert numbers(made, "source") == [BASE, BASE + 1, BASE + 2]
+
+
+def test_a_second_packager_of_the_same_timeline_goes_on_with_the_numbers() -> None:
+    made = begun()
+    pictures(made, 20_000, 24_100)
+    assert numbers(made, "source") == [BASE + 10, BASE + 11]
+
+
+def test_picture_and_sound_have_the_same_numbers_and_the_sound_no_seams() -> None:
+    made = begun()
+    both(made, 0, 12_300)
+    assert numbers(made, "source") == numbers(made, "audio") == [BASE + n for n in range(6)]
+    for left, right in zip(made.shelves()["audio"].segments, made.shelves()["audio"].segments[1:], strict=False):
+        assert right.wall_ms == pytest.approx(left.wall_ms + left.duration_s * 1000, abs=1)
+
+
+def test_a_source_whose_key_frames_are_rarer_than_segments_is_cut_at_them() -> None:
+    made = begun()
+    both(made, 0, 20_100, gop_ms=5_000)
+    assert numbers(made, "source") == [BASE, BASE + 1, BASE + 2, BASE + 3]
+    assert [segment.duration_s for segment in made.shelves()["source"].segments] == [5.0] * 4
+    assert "#EXT-X-TARGETDURATION:5\n" in made.shelves()["source"].text()
+    assert numbers(made, "audio") == numbers(made, "source")
+
+
+def test_renditions_of_different_frame_rates_are_cut_alike() -> None:
+    made = packager(renditions=["top", "low"])
+    made.push("top", at_stamps(video_header()))
+    made.push("low", at_stamps(video_header()))
+    for stamp in range(0, 8_200, 20):
+        made.push("top", at_stamps(video(stamp, key=stamp % 2_000 == 0)))
+        if stamp % 40 == 0:
+            made.push("low", at_stamps(video(stamp + 20, key=stamp % 2_000 == 0)))
+    assert numbers(made, "top") == numbers(made, "low") == [BASE + n for n in range(4)]
+
+
+def test_a_rendition_that_misses_a_segment_lists_a_gap() -> None:
+    made = packager(renditions=["top", "low"])
+    for track in ("top", "low"):
+        made.push(track, at_stamps(video_header()))
+        pictures(made, 0, 2_100, track=track)
+    pictures(made, 2_120, 8_100, track="top")
+    made.push("low", at_stamps(video(6_000, key=True)))
+    pictures(made, 6_040, 8_100, track="low")
+    assert numbers(made, "low") == numbers(made, "top")
+    assert made.shelves()["low"].text().count("#EXT-X-GAP") == 1
+
+
+def test_without_a_picture_the_sound_cuts_itself() -> None:
+    made = packager()
+    made.push("source", at_stamps(audio_header()))
+    sound(made, 0, 8_100)
+    assert numbers(made, "audio") == [BASE + n for n in range(4)]
+    index = made.index()
+    assert index is not None
+    assert 'CODECS="mp4a.40.2"' in index
+    assert "audio/index.m3u8" in index
+
+
+def test_sound_runs_on_alone_when_the_picture_stands_still() -> None:
+    made = begun()
+    both(made, 0, 4_100)
+    sound(made, 4_100, 30_000)
+    assert len(numbers(made, "audio")) == LISTED
+    seen = numbers(made, "audio")
+    assert seen == list(range(seen[0], seen[0] + LISTED))
+
+
+def test_a_picture_that_runs_without_its_sound_lists_gaps_for_it() -> None:
+    made = begun()
+    both(made, 0, 4_100)
+    pictures(made, 4_120, 14_000)
+    assert numbers(made, "audio")[-1] >= numbers(made, "source")[-1] - 2
+    assert "#EXT-X-GAP" in made.shelves()["audio"].text()
+
+
+def test_a_pause_of_the_publisher_leaves_no_discontinuity_and_no_hole_in_the_numbers() -> None:
+    made = begun()
+    both(made, 0, 5_000)
+    made.flush()
+    made.push("source", at_stamps(video_header(), audio_header()))
+    both(made, 17_000, 22_100)
+    for track in ("source", "audio"):
+        seen = numbers(made, track)
+        assert seen == list(range(seen[0], seen[0] + len(seen)))
+        assert "DISCONTINUITY" not in made.shelves()[track].text()
+    assert numbers(made, "source") == numbers(made, "audio")
+
+
+def test_a_change_of_format_is_a_discontinuity_with_a_new_init_segment() -> None:
+    made = begun()
+    both(made, 0, 3_000)
+    other = bytes.fromhex(
+        "014d4028ffe1001b674d4028eca03c0113f2e02d40404050000003001000000303c8f183196001000568ebecb22c"
+    )
+    made.push("source", at_stamps(video_header(other)))
+    both(made, 3_000, 8_100)
+    text = made.shelves()["source"].text()
+    assert text.count("#EXT-X-DISCONTINUITY\n") == 1
+    assert 'URI="init-0.mp4"' in text
+    assert 'URI="init-1.mp4"' in text
+    assert made.shelves()["source"].init(1) != made.shelves()["source"].init(0)
+
+
+def test_memory_is_bounded_and_the_list_slides() -> None:
+    made = begun()
+    both(made, 0, 60_100)
+    shelf = made.shelves()["source"]
+    assert len(shelf.segments) == LISTED
+    first = shelf.segments[0].number
+    assert shelf.segment(first - KEPT_BEHIND) is not None
+    assert shelf.segment(first - KEPT_BEHIND - 1) is None
+    assert f"#EXT-X-MEDIA-SEQUENCE:{first}\n" in shelf.text()
+
+
+def test_discontinuities_that_left_the_list_are_counted() -> None:
+    grid = SegmentGrid(SEGMENT_MS, WALL_MS)
+    shelf = Shelf(grid)
+    shelf.set_init(b"a")
+    boundary = None
+    for number in range(12):
+        boundary = grid.enter(number * SEGMENT_MS, boundary, discontinuity=number == 1)
+        assert boundary is not None
+        shelf.put(boundary, None)
+    assert "#EXT-X-DISCONTINUITY-SEQUENCE:1\n" in shelf.text()
+
+
+def test_an_unknown_codec_is_refused_with_its_name() -> None:
+    made = packager()
+    header = video_header()
+    unknown = type(header)(header.type, 0, b"\x90vp08" + b"x" * 20)
+    made.push("source", at_stamps(unknown))
+    assert made.refused is not None
+    assert "vp08" in made.refused
+    assert made.index() is None
+
+
+def test_the_end_is_told_on_every_track() -> None:
+    made = begun()
+    both(made, 0, 3_000)
+    made.end()
+    assert all(shelf.text().endswith("#EXT-X-ENDLIST\n") for shelf in made.shelves().values())
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["picture", "sound", "pause", "flush"]), st.integers(1, 4_000)), max_size=25)
+)
+def test_whatever_comes_numbers_run_on_and_no_frame_is_listed_twice(steps: list[tuple[str, int]]) -> None:
+    made, clocks = begun(), {"picture": 0, "sound": 0}
+    sent = 0
+    for what, length_ms in steps:
+        if what == "pause":
+            clocks = {side: max(clocks.values()) + length_ms for side in clocks}
+        elif what == "flush":
+            made.flush()
+        elif what == "picture":
+            begin, end = clocks["picture"] // 40 * 40 + 40, clocks["picture"] + length_ms
+            pictures(made, begin, end)
+            sent += len(range(begin, end, 40))
+            clocks["picture"] = max(begin - 40, end)
+        else:
+            sound(made, clocks["sound"] + 25, clocks["sound"] + length_ms)
+            clocks["sound"] += length_ms
+    made.end()
+    for shelf in made.shelves().values():
+        listed = [segment.number for segment in shelf.segments]
+        assert listed == list(range(listed[0], listed[0] + len(listed))) if listed else True
+        assert re.findall(r"(\d+)\.m4s", shelf.text()) == [str(number) for number in listed]
+        for segment in shelf.segments:
+            assert segment.duration_s > 0
+    if "source" in made.shelves():
+        assert sum(segment.frames for segment in made.shelves()["source"].segments) <= sent
+
+
+def test_a_playlist_reads_as_the_standard_wants() -> None:
+    segments = [
+        Segment(7, 4.0, 1_800_000_000_000.0, 0, b"x"),
+        Segment(8, 3.96, 1_800_000_004_000.0, 1, None, discontinuity=True),
+    ]
+    assert MediaPlaylist(segments, 4, 2, True).text().splitlines() == [
+        "#EXTM3U",
+        "#EXT-X-VERSION:8",
+        "#EXT-X-TARGETDURATION:4",
+        "#EXT-X-MEDIA-SEQUENCE:7",
+        "#EXT-X-DISCONTINUITY-SEQUENCE:2",
+        "#EXT-X-INDEPENDENT-SEGMENTS",
+        '#EXT-X-MAP:URI="init-0.mp4"',
+        "#EXT-X-PROGRAM-DATE-TIME:2027-01-15T08:00:00.000Z",
+        "#EXTINF:4.00000,",
+        "7.m4s",
+        "#EXT-X-DISCONTINUITY",
+        '#EXT-X-MAP:URI="init-1.mp4"',
+        "#EXT-X-PROGRAM-DATE-TIME:2027-01-15T08:00:04.000Z",
+        "#EXT-X-GAP",
+        "#EXTINF:3.96000,",
+        "8.m4s",
+        "#EXT-X-ENDLIST",
+    ]
+
+
+def test_the_multivariant_playlist_lists_the_highest_first() -> None:
+    variants = [
+        Variant("top/index.m3u8", ("avc1.640028", "mp4a.40.2"), 5e6, 4e6, 1920, 1080, 29.97),
+        Variant("low/index.m3u8", ("avc1.64001F", "mp4a.40.2"), 1e6, 9e5, 854, 480, 29.97),
+    ]
+    lines = multivariant(variants, AudioRendition("audio/index.m3u8", 2)).splitlines()
+    assert lines[3].startswith('#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio"')
+    assert lines[4] == (
+        '#EXT-X-STREAM-INF:BANDWIDTH=5000000,AVERAGE-BANDWIDTH=4000000,CODECS="avc1.640028,mp4a.40.2",'
+        'RESOLUTION=1920x1080,FRAME-RATE=29.970,AUDIO="audio"'
+    )
+    assert lines[5::2] == ["top/index.m3u8", "low/index.m3u8"]

@@ -1,0 +1,96 @@
+"""Recording fragments: playable from the first byte, one part as long as the formats stay."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from app.media.record.files import RecordingFiles
+from app.media.record.fragments import FRAGMENT_MS, Piece, RecordingMuxer
+from tests.unit.media.stream_parts import at_stamps, audio, audio_header, video, video_header
+
+OTHER_ASC = bytes.fromhex("1190")
+
+
+def recorded(muxer: RecordingMuxer, begin_ms: int, end_ms: int, gop_ms: int = 1_000) -> list[Piece]:
+    pieces = []
+    for stamp in range(begin_ms, end_ms, 40):
+        pieces += muxer.push(at_stamps(video(stamp, key=stamp % gop_ms == 0), audio(stamp + 1)))
+    return pieces
+
+
+def test_the_first_piece_begins_a_part_with_its_init_segment() -> None:
+    muxer = RecordingMuxer()
+    muxer.push(at_stamps(video_header(), audio_header()))
+    first, *others = recorded(muxer, 0, 4_100)
+    assert first.new_part
+    assert first.data[4:8] == b"ftyp"
+    assert all(not piece.new_part and piece.data[4:8] == b"moof" for piece in others)
+    assert len(others) == 3
+
+
+def test_a_fragment_begins_with_a_key_frame_and_lasts_at_least_a_second() -> None:
+    muxer = RecordingMuxer()
+    muxer.push(at_stamps(video_header()))
+    pieces = recorded(muxer, 0, 6_000, gop_ms=400)
+    for piece in pieces:
+        assert piece.start_ms % 400 == 0
+        assert piece.end_ms - piece.start_ms >= FRAGMENT_MS
+
+
+def test_sound_that_comes_before_the_picture_is_in_the_same_part() -> None:
+    muxer = RecordingMuxer()
+    muxer.push(at_stamps(audio_header()))
+    muxer.push(at_stamps(audio(0), audio(20)))
+    muxer.push(at_stamps(video_header()))
+    pieces = recorded(muxer, 40, 3_100)
+    assert [piece.new_part for piece in pieces] == [True, False]
+    assert pieces[0].start_ms == 0
+
+
+def test_sound_alone_is_recorded() -> None:
+    muxer = RecordingMuxer()
+    muxer.push(at_stamps(audio_header()))
+    pieces = [piece for stamp in range(0, 8_000, 23) for piece in muxer.push(at_stamps(audio(stamp)))]
+    assert len(pieces) >= 4
+    assert pieces[0].new_part
+
+
+def test_the_same_headers_again_change_nothing_and_others_begin_a_new_part() -> None:
+    muxer = RecordingMuxer()
+    muxer.push(at_stamps(video_header(), audio_header()))
+    pieces = recorded(muxer, 0, 2_100)
+    pieces += muxer.push(at_stamps(video_header(), audio_header()))
+    pieces += recorded(muxer, 3_000, 5_100)
+    pieces += muxer.push(at_stamps(audio_header(OTHER_ASC)))
+    pieces += recorded(muxer, 6_000, 8_100)
+    assert sum(piece.new_part for piece in pieces) == 2
+
+
+def test_a_pause_is_told_as_a_gap() -> None:
+    muxer = RecordingMuxer()
+    muxer.push(at_stamps(video_header(), audio_header()))
+    recorded(muxer, 0, 2_100)
+    pieces = recorded(muxer, 12_000, 15_000)
+    gaps = [piece.gap_ms for piece in pieces if piece.gap_ms]
+    assert len(gaps) == 1
+    assert 9_000 < gaps[0] < 10_000
+
+
+def test_files_of_an_earlier_process_are_kept_and_listed(tmp_path: Path) -> None:
+    for data in (b"first", b"second"):
+        files = RecordingFiles(tmp_path)
+        files.write(Piece(data, True, 0, 1_000.0))
+        files.finish()
+    (tmp_path / "index.json").unlink()
+    files = RecordingFiles(tmp_path)
+    files.write(Piece(b"third", False, 5_000, 6_000.0, 4_000.0))
+    files.finish()
+    parts = json.loads((tmp_path / "index.json").read_text())["parts"]
+    assert [(part["file"], part["bytes"]) for part in parts] == [
+        ("part-0001.mp4", 5),
+        ("part-0002.mp4", 6),
+        ("part-0003.mp4", 5),
+    ]
+    assert parts[2]["gaps"] == [{"at_ms": 1_000, "length_ms": 4_000}]
+    assert (tmp_path / "part-0001.mp4").read_bytes() == b"first"
