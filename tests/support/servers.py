@@ -1,4 +1,4 @@
-"""Private servers in a temporary folder, on the loopback, ended with the test: PostgreSQL, Redis, nginx-rtmp."""
+"""Private servers in a temporary folder, on the loopback, ended with the test: PostgreSQL, nginx-rtmp."""
 
 from __future__ import annotations
 
@@ -32,17 +32,6 @@ def nginx_rtmp(applications: str = "application live { live on; }", **options: s
         )
         with _running([nginx, "-p", str(home), "-c", str(home / "nginx.conf")], port=port):
             yield port
-
-
-@contextlib.contextmanager
-def redis() -> Iterator[str]:
-    """The URL of a real Redis that keeps nothing."""
-    server = program("redis-server", package="redis-server")
-    port = free_port()
-    with _folder("redis") as home:
-        command = [server, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(home)]
-        with _running(command, port=port):
-            yield f"redis://127.0.0.1:{port}/0"
 
 
 @contextlib.contextmanager
