@@ -83,8 +83,9 @@ class Timeline:
             position = raw + delta + offset
             if delta > 0:
                 raw += delta
-            if position <= tracks.get(kind, -1):
-                position = tracks[kind] + 1
+            floor = tracks.get(kind, -1)
+            if position <= floor:
+                position = floor + 1
                 self.corrected += 1
             tracks[kind] = position
             if last is None or position > last:

@@ -78,6 +78,10 @@ def test_a_clock_that_stands_still_is_counted_on() -> None:
     assert placed == [0, 1, 2, 3, 4]
 
 
+def test_nothing_lies_before_the_beginning_of_the_timeline() -> None:
+    assert place(Timeline(), (VIDEO, 0), (AUDIO, 2**32 - 20), (AUDIO, 5)) == [0, 0, 5]
+
+
 def test_low_bits_from_a_worker_find_their_place() -> None:
     timeline = Timeline()
     place(timeline, (VIDEO, 2**32 - 20), (VIDEO, 20))
