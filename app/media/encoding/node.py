@@ -70,6 +70,10 @@ class EncoderNode:
             await self.close()
 
     def hello(self) -> NodeHello:
+        """Called at each connection. Control keeps places anew after it: one released while the link was down would
+        otherwise be kept for ever.
+        """
+        self._roster.forget_reservations()
         return NodeHello(self._version, self._info, self._roster.running)
 
     async def close(self) -> None:

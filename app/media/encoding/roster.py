@@ -55,6 +55,9 @@ class Roster:
     def release(self, stream_id: StreamId) -> None:
         self._reserved.discard(stream_id)
 
+    def forget_reservations(self) -> None:
+        self._reserved.clear()
+
     def started(self, order: WorkerOrder) -> None:
         """The worker takes the place that was kept for its stream."""
         self._running[order.worker_id] = RunningWorker(order.worker_id, order.stream_id, order.generation)

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from aiortmp import MediaBatch, MediaMessage, MessageType
 from app.adapters.host.machine import Machine
 from app.domain.encoder import Capabilities, CodecProbe, EncoderInfo, EncoderKind
 from app.domain.errors import Conflict, InvalidRequest, NoCapacity
@@ -147,6 +148,28 @@ async def test_a_newer_generation_replaces_the_older_which_is_refused_from_then_
         await node.perform(StartWorker(gate.order(1)))
 
 
+async def test_a_problem_of_the_source_is_logged_and_the_worker_goes_on(
+    link: Link, gate: Gate, tmp_path: Path
+) -> None:
+    logged: list[tuple[str, dict[str, object]]] = []
+    node = EncoderNode(
+        info=INFO,
+        version="1",
+        host=Machine(tmp_path),
+        uplink=link,
+        command=COMMAND,
+        log=lambda event, facts: logged.append((event, facts)),
+    )
+    await node.perform(StartWorker(gate.order()))
+    await until(lambda: gate.plays, "the worker to connect")
+    gate.start_feed()
+    gate.plays[-1].send(MediaBatch.of([MediaMessage(MessageType.VIDEO, 0, b"\x22\x00\x00")]))
+    await until(lambda: any(event == "source problem" for event, _ in logged), "the problem to be logged")
+    assert link.exits == []
+    assert TOKEN not in repr(logged)
+    await node.close()
+
+
 async def test_there_is_room_for_as_many_streams_as_told_reservations_included(
     node: EncoderNode, gate: Gate
 ) -> None:
@@ -165,6 +188,14 @@ async def test_a_released_place_can_be_taken(node: EncoderNode, gate: Gate) -> N
         await node.perform(ReserveStream(StreamId(stream), gate.order(stream=stream)))
     await node.perform(ReleaseStream(StreamId("str_1")))
     await node.perform(ReserveStream(StreamId("str_3"), gate.order(stream="str_3")))
+
+
+async def test_a_new_link_begins_without_reservations(node: EncoderNode, gate: Gate) -> None:
+    for stream in ("str_1", "str_2"):
+        await node.perform(ReserveStream(StreamId(stream), gate.order(stream=stream)))
+    node.hello()
+    for stream in ("str_3", "str_4"):
+        await node.perform(ReserveStream(StreamId(stream), gate.order(stream=stream)))
 
 
 async def test_what_the_probe_refused_is_refused_with_its_reason(node: EncoderNode, gate: Gate) -> None:
