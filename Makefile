@@ -6,7 +6,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST_ARGS ?=
-FUZZ_SECONDS ?= 20
 # Percent of lines and branches of app/domain, app/policy and app/runtime.
 PURE_FLOOR := 95
 
@@ -19,8 +18,8 @@ help: ## Show this list
 run: $(READY) ## Run everything on this machine (Ctrl-C ends it)
 	$(BIN)/encoder-manager up
 
-test: $(READY) ## Run the tests
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: $(READY) ## Run the tests (each parser is fuzzed for 3 s; 20 s where CI is set)
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-$(if $(CI),20,3)} $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: $(READY) ## Lint, format check, types, floors, house rules
 	$(BIN)/ruff check .
@@ -46,7 +45,7 @@ bench: $(READY) ## Measure against other implementations; ratios within one run
 	done
 
 fuzz: $(READY) ## Fuzz each parser for FUZZ_SECONDS (default 20)
-	FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest -m fuzz
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-20} $(BIN)/python -m pytest -m fuzz
 
 lock: ## Pin the dependencies anew, with hashes (needs uv)
 	requirements/lock
