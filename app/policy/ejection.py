@@ -53,7 +53,7 @@ def judge(conduct: Conduct, now: float) -> str | None:
 
 
 def losses_lately(conduct: Conduct, now: float) -> int:
-    return sum(1 for at in conduct.losses if now - at < LOSSES_WINDOW_S)
+    return sum(now - at < LOSSES_WINDOW_S for at in conduct.losses) if conduct.losses else 0
 
 
 def _forgiven(conduct: Conduct, now: float) -> int:

@@ -19,6 +19,9 @@ class Presence:
     reason: str | None
 
 
+_ONLINE: Final = Presence(EncoderState.ONLINE, None)
+
+
 def judge(*, last_heard: float, link_up: bool, wish: OperatorWish, now: float) -> Presence:
     """`last_heard` and `now` in monotonic seconds. A lost link alone is only suspicious: it may be back at once."""
     silent_s = now - last_heard
@@ -33,4 +36,4 @@ def judge(*, last_heard: float, link_up: bool, wish: OperatorWish, now: float) -
         return Presence(EncoderState.SUSPECT, "its link broke")
     if silent_s >= SUSPECT_S:
         return Presence(EncoderState.SUSPECT, f"no heartbeat for more than {SUSPECT_S:g} s")
-    return Presence(EncoderState.ONLINE, None)
+    return _ONLINE

@@ -6,11 +6,13 @@ what is done when nobody can take the stream, is others' business.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from app.domain.encoder import CodecProbe, EncoderInfo, EncoderReading, EncoderState
 from app.domain.fleet import Candidate, ScorePart
+from app.domain.ids import EncoderId
 from app.domain.ladder import Ladder
 
 LOAD_POINTS: Final = 100.0
@@ -34,7 +36,6 @@ TEMPERATURE_COOL_C: Final = 60.0
 TEMPERATURE_HOT_C: Final = 80.0
 """Takes nothing new from here on."""
 MEMORY_FULL_PERCENT: Final = 95.0
-DETAILED: Final = 8
 LEAST_PIXELS_PER_S: Final = 1.0
 """Cost of a stream without picture: it still takes a place."""
 
@@ -64,12 +65,15 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """`backup` is None when no second encoder has room; the reasons say so."""
+    """`primary` is None when nobody can take it, `backup` when no second encoder has room; the reasons say why."""
 
     primary: EncoderInfo | None
     backup: EncoderInfo | None
     reasons: tuple[str, ...]
-    candidates: tuple[Candidate, ...]
+
+
+_Judged = tuple[tuple[str, ...], tuple[float, ...], Standing]
+"""Vetoes, points of the parts of the cost, and of whom."""
 
 
 def ladder_cost(ladder: Ladder) -> float:
@@ -78,28 +82,65 @@ def ladder_cost(ladder: Ladder) -> float:
     return max(pixels, LEAST_PIXELS_PER_S)
 
 
-def choose(standings: tuple[Standing, ...], need: Need) -> Choice:
-    ranked = rank(standings, need)
-    if not ranked or ranked[0].cost is None:
-        return Choice(None, None, _why_nobody(ranked), ranked)
-    primary = next(s.info for s in standings if s.info.encoder_id == ranked[0].encoder_id)
-    backup, backup_reasons = choose_backup(ranked, standings, primary)
-    reasons = (f"{primary.name} is primary: the lowest cost, {ranked[0].cost:.1f}", *backup_reasons)
-    return Choice(primary, backup, reasons, ranked)
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """All encoders, the cheapest first and the unfit last; equals by id, so that one picture gives one choice."""
+
+    judged: tuple[_Judged, ...]
+    need: Need
+
+    def fit(self) -> Iterator[tuple[EncoderInfo, float]]:
+        """Who can take the stream, with the cost, cheapest first."""
+        for vetoes, points, standing in self.judged:
+            if vetoes:
+                return
+            yield standing.info, sum(points)
+
+    def candidates(self, limit: int | None = None) -> tuple[Candidate, ...]:
+        """For people: the first ones with every part of their cost, or what speaks against them."""
+        return tuple(
+            Candidate(
+                encoder_id=standing.info.encoder_id,
+                name=standing.info.name,
+                cost=None if vetoes else round(sum(points), 2),
+                parts=_parts(standing, self.need, points),
+                vetoes=vetoes,
+            )
+            for vetoes, points, standing in self.judged[:limit]
+        )
+
+    def refusals(self) -> tuple[str, ...]:
+        """Why nobody can take it, one line for each encoder."""
+        if not self.judged:
+            return ("no encoder is connected",)
+        return tuple(f"{standing.info.name}: {'; '.join(vetoes)}" for vetoes, _, standing in self.judged if vetoes)
+
+
+def rank(standings: tuple[Standing, ...], need: Need) -> Ranking:
+    judged = [(_vetoes(standing, need), _points(standing, need), standing) for standing in standings]
+    judged.sort(key=lambda j: (bool(j[0]), 0.0 if j[0] else sum(j[1]), j[2].info.encoder_id))
+    return Ranking(tuple(judged), need)
+
+
+def choose(ranking: Ranking) -> Choice:
+    best = next(ranking.fit(), None)
+    if best is None:
+        return Choice(None, None, ranking.refusals())
+    primary, cost = best
+    backup, backup_reasons = choose_backup(ranking, primary)
+    return Choice(primary, backup, (f"{primary.name} is primary: the lowest cost, {cost:.1f}", *backup_reasons))
 
 
 def choose_backup(
-    ranked: tuple[Candidate, ...], standings: tuple[Standing, ...], primary: EncoderInfo
+    ranking: Ranking, primary: EncoderInfo, *, avoid: frozenset[EncoderId] = frozenset()
 ) -> tuple[EncoderInfo | None, tuple[str, ...]]:
-    """Another host before another node of one host, then the lower cost. `ranked` is `rank(standings, need)`."""
-    infos = {s.info.encoder_id: s.info for s in standings if s.info.node_id != primary.node_id}
+    """Another host before another node of one host, then the lower cost; never the primary's node."""
     best: tuple[tuple[bool, float], EncoderInfo] | None = None
-    for candidate in ranked:
-        info = infos.get(candidate.encoder_id)
-        if candidate.cost is None or info is None:
+    for info, cost in ranking.fit():
+        if info.node_id == primary.node_id or info.encoder_id in avoid:
             continue
         other_build = info.capabilities.build != primary.capabilities.build
-        order = (info.host_id == primary.host_id, candidate.cost + (BUILD_POINTS if other_build else 0.0))
+        order = (info.host_id == primary.host_id, cost + (BUILD_POINTS if other_build else 0.0))
         if best is None or order < best[0]:
             best = (order, info)
     if best is None:
@@ -108,25 +149,6 @@ def choose_backup(
     if same_host:
         return info, (f"{info.name} is backup on the primary's own host: no other host has room, cost {cost:.1f}",)
     return info, (f"{info.name} is backup on another host, cost {cost:.1f}",)
-
-
-def rank(standings: tuple[Standing, ...], need: Need, *, detailed: int = DETAILED) -> tuple[Candidate, ...]:
-    """Cheapest first, the unfit last; equals by id, so that the same picture gives the same choice.
-
-    Only the first `detailed` tell the parts of their cost: in a large fleet nobody reads the others.
-    """
-    judged = [(_vetoes(standing, need), _points(standing, need), standing) for standing in standings]
-    judged.sort(key=lambda j: (bool(j[0]), 0.0 if j[0] else sum(j[1]), j[2].info.encoder_id))
-    return tuple(
-        Candidate(
-            encoder_id=standing.info.encoder_id,
-            name=standing.info.name,
-            cost=None if vetoes else round(sum(points), 2),
-            parts=_parts(standing, need, points) if place < detailed else (),
-            vetoes=vetoes,
-        )
-        for place, (vetoes, points, standing) in enumerate(judged)
-    )
 
 
 def _vetoes(standing: Standing, need: Need) -> tuple[str, ...]:
@@ -211,9 +233,3 @@ def _share(value: float | None, least: float, most: float) -> float:
     if value is None:
         return UNKNOWN_SHARE
     return max(0.0, min(1.0, (value - least) / (most - least)))
-
-
-def _why_nobody(ranked: tuple[Candidate, ...]) -> tuple[str, ...]:
-    if not ranked:
-        return ("no encoder is connected",)
-    return tuple(f"{candidate.name}: {'; '.join(candidate.vetoes)}" for candidate in ranked)

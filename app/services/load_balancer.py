@@ -12,19 +12,18 @@ from typing import Final
 
 from app.domain.encoder import EncoderInfo
 from app.domain.errors import NoCapacity
-from app.domain.fleet import BalancerView, Candidate, PlacementDecision, Role
+from app.domain.fleet import BalancerView, PlacementDecision, Role
 from app.domain.ids import EncoderId, StreamId
 from app.domain.ladder import FrameRate, Ladder
 from app.policy.default_ladder import default_ladder
-from app.policy.placement import Need, Standing, choose, choose_backup, ladder_cost, rank
+from app.policy.placement import Need, Ranking, Standing, choose, choose_backup, ladder_cost, rank
 from app.runtime.clock import monotonic, utc_now
 from app.services.fleet import Fleet
 from app.services.ledger import Ledger
 
 DECISIONS_KEPT: Final = 500
-CANDIDATES_KEPT: Final = 8
-"""For each kept decision: the best ones, and the first of those that were refused."""
-CANDIDATES_SHOWN: Final = 1_000
+CANDIDATES_KEPT: Final = 5
+"""For each kept decision: the best ones, or the first of those that were refused."""
 DECISIONS_SHOWN: Final = 50
 RETRY_AFTER_S: Final = 5.0
 REASONS_SHOWN: Final = 5
@@ -42,10 +41,11 @@ class LoadBalancer:
 
     def place(self, stream_id: StreamId, need: Need) -> PlacementDecision:
         """Reserve a primary and, where one is left, a backup. Raises NoCapacity with the reasons."""
-        choice = choose(self._fleet.standings(monotonic()), need)
+        ranking = rank(self._fleet.standings(monotonic()), need)
+        choice = choose(ranking)
         primary = None if choice.primary is None else choice.primary.encoder_id
         backup = None if choice.backup is None else choice.backup.encoder_id
-        decision = self._decided(stream_id, need, primary, backup, choice.reasons, choice.candidates)
+        decision = self._decided(stream_id, need, primary, backup, choice.reasons, ranking)
         if primary is None:
             raise _no_capacity(choice.reasons)
         self._ledger.promise(primary, stream_id, Role.PRIMARY, need.pixels_per_s)
@@ -58,20 +58,20 @@ class LoadBalancer:
 
         One to be avoided is taken all the same when no other has room: better a doubtful encoder than none.
         """
-        ranked = rank(self._without(stream_id), need)
+        ranking = rank(self._without(stream_id), need)
         avoided = frozenset(avoid)
-        fit = [candidate for candidate in ranked if candidate.cost is not None]
-        best = next((c for c in fit if c.encoder_id not in avoided), fit[0] if fit else None)
-        if best is None:
-            reasons = tuple(f"{c.name}: {'; '.join(c.vetoes)}" for c in ranked) or ("no encoder is connected",)
-            self._decided(stream_id, need, None, None, reasons, ranked)
+        fit = tuple(ranking.fit())
+        if not fit:
+            reasons = ranking.refusals()
+            self._decided(stream_id, need, None, None, reasons, ranking)
             raise _no_capacity(reasons)
-        reason = f"{best.name} takes over: the lowest cost, {best.cost:.1f}"
-        if best.encoder_id in avoided:
-            reason = f"{best.name} takes over though it failed lately: no other has room"
-        self._decided(stream_id, need, best.encoder_id, None, (reason,), ranked)
-        self._ledger.promise(best.encoder_id, stream_id, Role.PRIMARY, need.pixels_per_s)
-        return best.encoder_id
+        info, cost = next((found for found in fit if found[0].encoder_id not in avoided), fit[0])
+        reason = f"{info.name} takes over: the lowest cost, {cost:.1f}"
+        if info.encoder_id in avoided:
+            reason = f"{info.name} takes over though it failed lately: no other has room"
+        self._decided(stream_id, need, info.encoder_id, None, (reason,), ranking)
+        self._ledger.promise(info.encoder_id, stream_id, Role.PRIMARY, need.pixels_per_s)
+        return info.encoder_id
 
     def place_backup(
         self, stream_id: StreamId, need: Need, *, primary: EncoderInfo, avoid: Iterable[EncoderId]
@@ -79,16 +79,14 @@ class LoadBalancer:
         """Reserve a backup for `primary`. Raises NoCapacity when no second encoder has room."""
         avoided = frozenset(avoid)
         self._ledger.release(stream_id, Role.BACKUP)
-        standings = self._fleet.standings(monotonic())
-        ranked = rank(standings, need)
-        liked = tuple(candidate for candidate in ranked if candidate.encoder_id not in avoided)
-        info, reasons = choose_backup(liked, standings, primary)
+        ranking = rank(self._fleet.standings(monotonic()), need)
+        info, reasons = choose_backup(ranking, primary, avoid=avoided)
         if info is None:
             # Better a doubtful backup than none.
-            info, reasons = choose_backup(ranked, standings, primary)
+            info, reasons = choose_backup(ranking, primary)
         if info is None:
             raise _no_capacity(reasons)
-        self._decided(stream_id, need, primary.encoder_id, info.encoder_id, reasons, ())
+        self._decided(stream_id, need, primary.encoder_id, info.encoder_id, reasons, ranking)
         self._ledger.promise(info.encoder_id, stream_id, Role.BACKUP, need.pixels_per_s)
         return info.encoder_id
 
@@ -97,7 +95,7 @@ class LoadBalancer:
         self._ledger.release_all(stream_id)
         self._ledger.promise(encoder_id, stream_id, Role.PRIMARY, need.pixels_per_s)
         reason = f"{encoder_id} takes over: it stood ready as backup"
-        self._decided(stream_id, need, encoder_id, None, (reason,), ())
+        self._decided(stream_id, need, encoder_id, None, (reason,), None)
 
     def adopt(self, stream_id: StreamId, encoder_id: EncoderId, role: Role, need: Need) -> None:
         """Write down a place that was given before control's restart, room or not: it is in use."""
@@ -115,12 +113,13 @@ class LoadBalancer:
         if not standings:
             return ("not connected",)
         resting = standings[0].ejected
-        return rank(standings, need)[0].vetoes + (() if resting is None else (resting,))
+        vetoes, _, _ = rank(standings, need).judged[0]
+        return vetoes + (() if resting is None else (resting,))
 
     def view(self) -> BalancerView:
         return BalancerView(
             at=utc_now(),
-            candidates=rank(self._fleet.standings(monotonic()), _REFERENCE, detailed=CANDIDATES_SHOWN),
+            candidates=rank(self._fleet.standings(monotonic()), _REFERENCE).candidates(),
             reserved=tuple(self._ledger),
             decisions=tuple(reversed(self._decisions))[:DECISIONS_SHOWN],
         )
@@ -150,7 +149,7 @@ class LoadBalancer:
         primary: EncoderId | None,
         backup: EncoderId | None,
         reasons: tuple[str, ...],
-        candidates: tuple[Candidate, ...],
+        ranking: Ranking | None,
     ) -> PlacementDecision:
         decision = PlacementDecision(
             stream_id=stream_id,
@@ -159,7 +158,7 @@ class LoadBalancer:
             primary_id=primary,
             backup_id=backup,
             reasons=reasons[:REASONS_SHOWN],
-            candidates=candidates[:CANDIDATES_KEPT],
+            candidates=() if ranking is None else ranking.candidates(CANDIDATES_KEPT),
         )
         self._decisions.append(decision)
         return decision

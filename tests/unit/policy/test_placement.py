@@ -46,7 +46,7 @@ def standing(name: str, **changes: object) -> Standing:
 
 
 def first(*standings: Standing, need: Need = NEED) -> str | None:
-    chosen = choose(standings, need).primary
+    chosen = choose(rank(standings, need)).primary
     return None if chosen is None else chosen.encoder_id
 
 
@@ -98,7 +98,7 @@ def test_the_better_of_two_is_chosen_whatever_its_name(worse: dict[str, object],
     ],
 )
 def test_an_unfit_encoder_is_never_chosen_and_the_reason_is_said(unfit: dict[str, object], word: str) -> None:
-    choice = choose((standing("a", **unfit),), NEED)
+    choice = choose(rank((standing("a", **unfit),), NEED))
     assert choice.primary is None
     assert word in choice.reasons[0]
     assert first(standing("a", **unfit), standing("b", reading=None, here_for_s=1.0)) == "b"
@@ -109,7 +109,7 @@ def test_a_named_codec_must_have_been_proved() -> None:
     broken = standing("a", probes=(CodecProbe("libx264", True), CodecProbe("h264_nvenc", False, "no driver")))
     need = Need(30e6, "h264_nvenc")
     assert first(standing("b"), broken, gpu, need=need) == "gpu"
-    assert "no driver" in choose((broken,), need).reasons[0]
+    assert "no driver" in choose(rank((broken,), need)).reasons[0]
 
 
 def test_the_region_asked_for_is_preferred_but_not_demanded() -> None:
@@ -121,19 +121,19 @@ def test_the_region_asked_for_is_preferred_but_not_demanded() -> None:
 def test_the_backup_is_on_another_host_though_it_costs_more() -> None:
     near = standing("b", host="one")
     far = standing("c", host="two", promised_pixels_per_s=200e6)
-    choice = choose((standing("a", host="one"), near, far), NEED)
+    choice = choose(rank((standing("a", host="one"), near, far), NEED))
     assert choice.backup is not None
     assert choice.backup.encoder_id == "c"
 
 
 def test_with_one_host_the_backup_is_another_node_of_it_and_this_is_said() -> None:
-    choice = choose((standing("a", host="one"), standing("b", host="one")), NEED)
+    choice = choose(rank((standing("a", host="one"), standing("b", host="one")), NEED))
     assert choice.backup is not None
     assert "own host" in choice.reasons[-1]
 
 
 def test_an_encoder_is_never_its_own_backup() -> None:
-    choice = choose((standing("a"),), NEED)
+    choice = choose(rank((standing("a"),), NEED))
     assert choice.backup is None
     assert "unprotected" in choice.reasons[-1]
 
@@ -141,7 +141,7 @@ def test_an_encoder_is_never_its_own_backup() -> None:
 def test_a_backup_of_the_primarys_build_is_preferred() -> None:
     primary = standing("a", build="1")
     fleet = (primary, standing("b", build="2"), standing("c", build="1", reading=reading(cpu_percent=40.0)))
-    backup, _ = choose_backup(rank(fleet, NEED), fleet, primary.info)
+    backup, _ = choose_backup(rank(fleet, NEED), primary.info)
     assert backup is not None
     assert backup.encoder_id == "c"
 
@@ -154,10 +154,18 @@ def test_nobody_beyond_capacity_is_chosen_and_the_order_of_the_picture_does_not_
         standing(f"e{i}", promised_pixels_per_s=pixels, promised_streams=streams, reading=reading(cpu_percent=cpu))
         for i, (pixels, streams, cpu) in enumerate(loads)
     )
-    choice = choose(fleet, NEED)
+    choice = choose(rank(fleet, NEED))
     for info in (choice.primary, choice.backup):
         if info is not None:
             chosen = next(s for s in fleet if s.info == info)
             assert chosen.promised_streams < 10
             assert chosen.promised_pixels_per_s + NEED.pixels_per_s <= 300e6
-    assert choose(fleet[::-1], NEED).candidates == choice.candidates
+    assert rank(fleet[::-1], NEED).candidates() == rank(fleet, NEED).candidates()
+
+
+def test_every_part_of_the_cost_is_told_and_they_add_up() -> None:
+    (candidate,) = rank((standing("a", failures_lately=2, region="us"),), Need(30e6, "auto", "eu")).candidates()
+    assert [part.name for part in candidate.parts] == [
+        "load", "cpu", "memory", "temperature", "failures", "region", "ejected",
+    ]  # fmt: skip
+    assert candidate.cost == pytest.approx(sum(part.points for part in candidate.parts), abs=0.05)
