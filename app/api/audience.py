@@ -61,6 +61,9 @@ class Audience:
     def __iter__(self) -> Iterator[Client]:
         return iter(tuple(self._clients.values()))
 
+    def __len__(self) -> int:
+        return len(self._clients)
+
     def find(self, sid: str) -> Client | None:
         return self._clients.get(sid)
 

@@ -112,6 +112,11 @@ class SocketDoor:
         sio.on("*", self._on_unknown)
         return sio
 
+    @property
+    def clients(self) -> int:
+        """Live clients that showed a key."""
+        return len(self._audience)
+
     def mount(self, app: web.Application) -> None:
         for method in ("GET", "POST", "OPTIONS"):
             app.router.add_route(method, PATH, self._handle)
