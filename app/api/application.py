@@ -77,9 +77,16 @@ def build(
     registry = all_rows(services)
     app = web.Application(middlewares=[guard], client_max_size=MAX_BODY_BYTES)
     app.on_response_prepare.append(add_headers)
-    Door(gatekeeper=gatekeeper, books=books, load=load, limits=limits, trusted=trusted, now=now).mount(
-        app, registry
+    door = Door(
+        gatekeeper=gatekeeper,
+        books=books,
+        load=load,
+        limits=limits,
+        trusted=trusted,
+        now=now,
+        count=services.count_request,
     )
+    door.mount(app, registry)
     Page(media_origins=services.media_origins).mount(app)
     sockets = SocketDoor(
         services=services,

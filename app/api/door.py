@@ -16,10 +16,10 @@ from app.api.bodies import read_body
 from app.api.idempotency import IdempotencyBook
 from app.api.limits import DoorLimits, KeyLoad, RateBooks
 from app.api.peers import Network, address_of, scheme_of
-from app.api.problems import MalformedRequest
+from app.api.problems import MalformedRequest, kind_of
 from app.api.registry import ANYONE, Answer, Body, Call, Endpoint, NoBody, Raw, Registry, WithStatus
 from app.domain.access import Principal
-from app.domain.errors import NotAllowed
+from app.domain.errors import ManagerError, NotAllowed
 
 PARAM: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}")
 """Every id of ours; so no path parameter can ever be a path."""
@@ -28,7 +28,7 @@ AioHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Door:
-    """What all rows share. `now` is a monotonic clock in seconds."""
+    """What all rows share. `now`: monotonic seconds. `count` is told each row's name, status and seconds."""
 
     def __init__(
         self,
@@ -39,6 +39,7 @@ class Door:
         limits: DoorLimits,
         trusted: tuple[Network, ...],
         now: Callable[[], float],
+        count: Callable[[str, int, float], None],
     ) -> None:
         self._gatekeeper = gatekeeper
         self._books = books
@@ -46,6 +47,7 @@ class Door:
         self._limits = limits
         self._trusted = trusted
         self._now = now
+        self._count = count
         self._answers = IdempotencyBook()
 
     def mount(self, app: web.Application, registry: Registry) -> None:
@@ -54,19 +56,31 @@ class Door:
 
     def _handler(self, endpoint: Endpoint) -> AioHandler:
         async def handle(request: web.Request) -> web.StreamResponse:
-            if endpoint.scope is None:
-                return await self._carry_out(endpoint, request, ANYONE)
-            who = await self._admit(endpoint, request)
-            self._load.enter(who.key_id)
+            begun, status = self._now(), 500
             try:
-                headers = self._books.spend(endpoint.rate, who.key_id, self._now())
-                response = await self._carry_out(endpoint, request, who)
+                response = await self._answer(endpoint, request)
+                status = response.status
+                return response
+            except ManagerError as error:
+                status = kind_of(error).status
+                raise
             finally:
-                self._load.leave(who.key_id)
-            response.headers.update(headers)
-            return response
+                self._count(endpoint.name, status, self._now() - begun)
 
         return handle
+
+    async def _answer(self, endpoint: Endpoint, request: web.Request) -> web.Response:
+        if endpoint.scope is None:
+            return await self._carry_out(endpoint, request, ANYONE)
+        who = await self._admit(endpoint, request)
+        self._load.enter(who.key_id)
+        try:
+            headers = self._books.spend(endpoint.rate, who.key_id, self._now())
+            response = await self._carry_out(endpoint, request, who)
+        finally:
+            self._load.leave(who.key_id)
+        response.headers.update(headers)
+        return response
 
     async def _admit(self, endpoint: Endpoint, request: web.Request) -> Principal:
         key = bearer(request.headers.getall("Authorization", []))

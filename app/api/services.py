@@ -31,6 +31,8 @@ class DoorServices:
     """Scheme, host and port of every gateway's HTTP side: the page plays from there."""
     prometheus: Callable[[], bytes]
     """The metrics in Prometheus' text format."""
+    count_request: Callable[[str, int, float], None]
+    """Told the name, status and seconds of each request of the API."""
 
     def places(self, record: StreamRecord) -> tuple[str | None, Playback]:
         """Where to publish (server part) and to watch; nothing while the stream's gateway has not been met."""

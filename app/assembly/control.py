@@ -105,4 +105,5 @@ def door_services(services: ControlServices, exporter: Exporter) -> DoorServices
         ready=services.ready,
         media_origins=lambda: tuple(hello.http_url.rstrip("/") for hello in services.gateways.connected()),
         prometheus=exporter.text,
+        count_request=exporter.count_request,
     )

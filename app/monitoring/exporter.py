@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -45,6 +45,13 @@ class Exporter(Collector):
         self._failovers: Counter[str] = Counter()
         self._errors: Counter[str] = Counter()
         self._registry = CollectorRegistry()
+        self._requests = Histogram(
+            "encman_http_request_seconds",
+            "Time to answer a request of the API.",
+            ("operation", "status"),
+            registry=self._registry,
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 10.0),
+        )
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
@@ -54,6 +61,9 @@ class Exporter(Collector):
             self._failovers["first" if event.from_id is None else "replaced"] += 1
         elif isinstance(event, StreamErrorSeen):
             self._errors[event.severity] += 1
+
+    def count_request(self, operation: str, status: int, seconds: float) -> None:
+        self._requests.labels(operation, str(status)).observe(seconds)
 
     def text(self) -> bytes:
         """The text format of Prometheus, version 0.0.4."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from app.api.problems import KINDS
 from app.api.registry import ROOT_ONLY, Call, Endpoint, NoBody, RateKind, Raw, WithStatus
-from app.api.schemas.system import Live, ProblemKind, Ready, Version
+from app.api.schemas.system import ApiIndex, Live, ProblemKind, Ready, Version
 from app.api.services import DoorServices
 from app.domain.errors import NotFound
 from app.version import __version__
@@ -61,6 +61,18 @@ class SystemRoutes:
                 prefixes=(*ROOT_ONLY, "/api/v1", "/api"),
             ),
             Endpoint(
+                name="get_api",
+                method="GET",
+                path="",
+                handler=self.index,
+                summary="Where the API begins",
+                scope=None,
+                tag=TAG,
+                answer=ApiIndex,
+                rate=RateKind.NONE,
+                prefixes=("/api", "/api/v1"),
+            ),
+            Endpoint(
                 name="get_openapi",
                 method="GET",
                 path="/openapi.json",
@@ -98,6 +110,14 @@ class SystemRoutes:
 
     async def version(self, call: Call[NoBody]) -> Version:
         return Version(version=__version__, api="v1")
+
+    async def index(self, call: Call[NoBody]) -> ApiIndex:
+        return ApiIndex(
+            version=__version__,
+            api="/api/v1",
+            description=f"{call.base_url}/api/openapi.json",
+            live=f"{call.base_url}/socket.io/",
+        )
 
     async def openapi(self, call: Call[NoBody]) -> Raw:
         return Raw(self._openapi(), "application/vnd.oai.openapi+json;version=3.1")

@@ -25,6 +25,13 @@ class Version(Answer):
     api: str
 
 
+class ApiIndex(Answer):
+    version: str
+    api: str
+    description: str = Field(description="OpenAPI 3.1")
+    live: str = Field(description="Socket.IO")
+
+
 class StreamTotals(Answer):
     """Of the streams you may see."""
 

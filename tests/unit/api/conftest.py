@@ -35,6 +35,7 @@ class House:
     bus: Bus[Event]
     missing: list[str]
     site: GuardedSite
+    counted: list[tuple[str, int]]
 
     def auth(self, text: str = "admin") -> dict[str, str]:
         return {"Authorization": f"Bearer {text}"}
@@ -57,6 +58,7 @@ async def serve() -> AsyncIterator[Serve]:
         errors: list[BaseException] = []
         bus: Bus[Event] = Bus(errors.append)
         missing: list[str] = []
+        counted: list[tuple[str, int]] = []
 
         async def ready() -> tuple[str, ...]:
             return tuple(missing)
@@ -69,6 +71,7 @@ async def serve() -> AsyncIterator[Serve]:
             bus=bus,
             ready=ready,
             media_origins=lambda: ("http://127.0.0.1:8081",),
+            count_request=lambda name, status, seconds: counted.append((name, status)),
             prometheus=lambda: b"# HELP encman_up 1 while it runs\nencman_up 1\n",
         )
         for scope in Scope:
@@ -82,7 +85,7 @@ async def serve() -> AsyncIterator[Serve]:
         site = GuardedSite(runner, host="127.0.0.1", port=0, limits=limits)
         port = await site.start()
         running.append((doors, site, runner))
-        return House(f"http://127.0.0.1:{port}", port, doors, keys, streams, encoders, bus, missing, site)
+        return House(f"http://127.0.0.1:{port}", port, doors, keys, streams, encoders, bus, missing, site, counted)
 
     yield start
     for doors, site, runner in running:

@@ -74,6 +74,18 @@ async def test_every_answer_carries_the_security_headers_and_no_server_name(
             assert "X-Request-ID" in response.headers
 
 
+async def test_every_request_of_the_api_is_counted_by_its_name_and_status(house: Any, http: ClientSession) -> None:
+    for path, key in (
+        ("/api/streams", "read"),
+        ("/streams/str_x", "read"),
+        ("/api/keys", "read"),
+        ("/api/x", "read"),
+    ):
+        async with http.get(house.base + path, headers=house.auth(key)):
+            pass
+    assert house.counted == [("list_streams", 200), ("get_stream", 404), ("list_keys", 403)]
+
+
 async def test_a_strange_request_id_is_replaced(house: Any, http: ClientSession) -> None:
     async with http.get(f"{house.base}/livez", headers={"X-Request-ID": "a b" * 50}) as response:
         assert response.headers["X-Request-ID"].startswith("req_")
