@@ -31,8 +31,10 @@ from app.media.ring import ReplayRing
 from app.media.source import Publisher, Source
 from app.media.switch import OutputSwitch
 from app.media.timeline import Timeline
-from app.media.worker_seat import WorkerLink, WorkerSeat
+from app.media.worker_seat import SourceNow, WorkerLink, WorkerSeat
 
+DRAIN_S: Final = 1.0
+"""After the publisher is gone its last frames come back from the worker; then what is open is closed."""
 LIVE_IN_USE: Final = "this key is publishing already; stop the other encoder first"
 
 
@@ -67,6 +69,7 @@ class Channel:
         )
         self._programme_s: float | None = None
         self._programme_generation: int | None = None
+        self._pause_at_s: float | None = None
         self._wall_ms = 0
         self._now_s = 0.0
         self.ended = False
@@ -76,8 +79,9 @@ class Channel:
     # --- plan ------------------------------------------------------------------------------------------
 
     def apply(self, plan: ChannelPlan) -> None:
-        """Go on under a newer plan. The mode, ladder and timing of a running channel stay."""
+        """Go on under a newer plan. The mode and timing of a running channel stay; the ladder may change."""
         self.plan = plan
+        self.switch.retrack(track_names(plan))
         self.programme.apply(plan)
 
     def running(self) -> RunningChannel:
@@ -99,6 +103,9 @@ class Channel:
             old.close("replaced by a new connection with the same key")
         self.source.sit_down(publisher, self._monotonic())
         self.timeline.begin()
+        if self._pause_at_s is not None:
+            self._pause_at_s = None
+            self.programme.pause()
 
     def leave(self, publisher: Publisher, reason: str) -> None:
         """The publisher's connection is over. The channel stays for its return."""
@@ -106,8 +113,7 @@ class Channel:
             return
         announced = self.source.announced
         self.source.leave(self._monotonic())
-        if self._passthrough:
-            self.programme.pause()
+        self._pause_at_s = self._monotonic() + (0 if self._passthrough else DRAIN_S)
         if announced:
             self._tell(SourceDown(self.plan.stream_id, self._utc_now(), reason))
 
@@ -128,26 +134,29 @@ class Channel:
             self._show(self.programme.push_source, arrival, now_s)
         else:
             self.ring.put(arrival, has_video=self.headers.has_video)
-            self.worker.push_source(arrival, now_s)
+            self.worker.push_source(arrival, self._source_now(now_s))
 
     # --- worker ----------------------------------------------------------------------------------------
 
     def feed(self, link: WorkerLink, outlet: Outlet) -> bool:
         """A worker asks for the source; False when a newer generation is fed."""
-        if not self.worker.feed(link, outlet, self.headers, self._monotonic()):
+        if not self.worker.feed(link, outlet, self.headers, self._source_now(self._monotonic())):
             return False
         self._tell(WorkerUp(self.plan.stream_id, link.worker_id, link.generation, self._utc_now()))
         return True
 
     def on_track(self, link: WorkerLink, track: str, batch: MediaBatch) -> None:
         """What one read of a worker brought on one track."""
-        self.worker.take(link, track, batch, self._monotonic(), self.timeline.newest_ms)
+        self.worker.take(link, track, batch, self._source_now(self._monotonic()))
 
     # --- time ------------------------------------------------------------------------------------------
 
     def tick(self, now_s: float) -> None:
         """Several times a second: stalls, and the end of a programme whose publisher stays away."""
         self.worker.check(now_s)
+        if self._pause_at_s is not None and now_s >= self._pause_at_s:
+            self._pause_at_s = None
+            self.programme.pause()
         lost_at_s = self.source.lost_at_s
         if lost_at_s is not None and now_s - lost_at_s > self.plan.timing.reconnect_window_s:
             self.source.lost_at_s = None
@@ -200,6 +209,9 @@ class Channel:
             assert timeline.zero_wall_ms is not None, "the first frame sets it"
             self.programme.begin(timeline.zero_wall_ms)
         return placed
+
+    def _source_now(self, now_s: float) -> SourceNow:
+        return SourceNow(now_s, self.source.newest_video_ms, self.source.newest_audio_ms)
 
     def _on_frames(self, track: str, arrival: Arrival) -> None:
         self._show(lambda passed: self.programme.push_track(track, passed), arrival, self._monotonic())

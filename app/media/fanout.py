@@ -29,7 +29,7 @@ class Outlet(Protocol):
 class Reader:
     """One viewer, destination or worker. `dropped` counts frames it did not get."""
 
-    __slots__ = ("_headers_version", "_max_bytes", "_outlet", "_waiting", "dropped", "sent")
+    __slots__ = ("_headers_version", "_max_bytes", "_outlet", "_waiting", "dropped")
 
     def __init__(self, outlet: Outlet, *, max_bytes: int = READER_MAX_BYTES) -> None:
         self._outlet = outlet
@@ -37,12 +37,6 @@ class Reader:
         self._waiting = True
         self._headers_version = -1
         self.dropped = 0
-        self.sent = 0
-
-    @property
-    def is_waiting(self) -> bool:
-        """Waiting for the next key frame: just come, or fallen behind."""
-        return self._waiting
 
     def offer(self, arrival: Arrival, headers: Headers) -> None:
         if self._waiting:
@@ -53,7 +47,6 @@ class Reader:
         else:
             if arrival.headers:
                 self._headers_version = headers.version
-            self.sent += arrival.frames
             self._outlet.send(arrival.batch)
 
     def start(self, headers: Headers, cache: JoinCache) -> None:
@@ -75,7 +68,6 @@ class Reader:
             return
         self._announce(headers, arrival.positions[first])
         self._outlet.send(tail(arrival, first))
-        self.sent += arrival.frames
         self._waiting = False
 
     def _announce(self, headers: Headers, position_ms: int) -> None:

@@ -85,6 +85,8 @@ class Gateway:
         if held is not None and plan.revision < held:
             raise Conflict(f"revision {plan.revision} is older than {held}, which is held")
         room = self._rooms.get(plan.stream_id)
+        if room is not None and room.channel.plan.mode is not plan.mode:
+            raise Conflict("a running stream cannot change between transcoding and passing through")
         if room is None:
             room = self._rooms[plan.stream_id] = self._build(plan)
         else:

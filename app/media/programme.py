@@ -42,7 +42,7 @@ class Programme:
     def __init__(self, plan: ChannelPlan) -> None:
         self._plan = plan
         self._passthrough = plan.mode is StreamMode.PASSTHROUGH
-        self.meters = {name: TrackMeter() for name in track_names(plan)}
+        self.meters: dict[str, TrackMeter] = {}
         self.muxes: dict[str, FanOut] = {}
         self._interleavers: dict[str, Interleaver] = {}
         self._headers: dict[str, Headers] = {}
@@ -51,8 +51,13 @@ class Programme:
         self.apply(plan)
 
     def apply(self, plan: ChannelPlan) -> None:
-        """Switch outputs on and off as `plan` says; the ladder stays what it was."""
+        """Switch outputs and tracks on and off as `plan` says."""
         self._plan = plan
+        tracks = track_names(plan)
+        self.meters = {name: self.meters.get(name) or TrackMeter() for name in tracks}
+        self._headers = {name: known for name, known in self._headers.items() if name in tracks}
+        if self.packager is not None and not self._passthrough:
+            self.packager.retrack([name for name in tracks if name != AUDIO_TRACK])
         wanted = self._wanted()
         for name in [name for name in self.muxes if name not in wanted]:
             del self.muxes[name]
@@ -61,11 +66,8 @@ class Programme:
             for track in (AUDIO_TRACK, name):
                 for message in self._headers[track].messages(0) if track in self._headers else ():
                     mux.headers.learn(message)
-        for name in () if self._passthrough else muxed_names(plan):
-            if name in wanted or (name == self.top and self._tap is not None):
-                self._interleavers.setdefault(name, Interleaver())
-            else:
-                self._interleavers.pop(name, None)
+        merged = set() if self._passthrough else wanted | ({self.top} if self._tap is not None else set())
+        self._interleavers = {name: self._interleavers.get(name) or Interleaver() for name in merged}
         if not plan.outputs.hls:
             self.packager = None
 

@@ -32,12 +32,6 @@ class WorkerProgress:
             return START_S
         return min(STALL_MAX_S, max(STALL_S, self._latency_s * LATENCY_SHARE))
 
-    @property
-    def due_s(self) -> float | None:
-        """When `stalled` is worth asking, None while no source flows."""
-        last = self._last_sign_s()
-        return None if last is None else last + self.limit_s
-
     def source(self, now_s: float) -> None:
         """A source frame was handed to the worker."""
         if self._source_s is None or now_s - self._source_s > STALL_S:

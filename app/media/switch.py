@@ -42,6 +42,15 @@ class OutputSwitch:
             track.needs_key = True
         return True
 
+    def retrack(self, tracks: Sequence[str]) -> None:
+        """The programme has these tracks from now on. A new picture track begins where the others stand."""
+        lasts = [track.last_ms for name, track in self._tracks.items() if name != AUDIO_TRACK and track.last_ms]
+        known, self._tracks = self._tracks, {}
+        for name in tracks:
+            track = self._tracks[name] = known.get(name) or _Track()
+            if name not in known and name != AUDIO_TRACK:
+                track.last_ms = max(lasts, default=None)
+
     def start_after(self) -> Mapping[str, int | None]:
         """The last timestamp let through on each track: a new worker says nothing at or before it."""
         return {name: track.last_ms for name, track in self._tracks.items()}

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from aiortmp import MediaBatch, amf0
 from app.domain.ids import WorkerId
+from app.domain.ladder import AUDIO_TRACK
 from app.media.arrival import Arrival, arrive, data_message
 from app.media.fanout import Outlet
 from app.media.join import Headers
@@ -32,6 +34,14 @@ class WorkerLink:
     close: Callable[[str], None]
 
 
+class SourceNow(NamedTuple):
+    """The time, and how far the source's picture and sound are on the timeline; None: there is none."""
+
+    now_s: float
+    video_ms: int | None
+    audio_ms: int | None
+
+
 class WorkerSeat:
     """`on_frames(track, arrival)` hears what passed the switch, `on_down(link, reason)` that a worker is over."""
 
@@ -50,60 +60,63 @@ class WorkerSeat:
         self._on_frames = on_frames
         self._on_down = on_down
         self._outlet: Outlet | None = None
+        self._progress: dict[str, WorkerProgress] = {}
         self.link: WorkerLink | None = None
-        self.progress: WorkerProgress | None = None
 
-    @property
-    def is_fed(self) -> bool:
-        return self._outlet is not None
-
-    def feed(self, link: WorkerLink, outlet: Outlet, headers: Headers, now_s: float) -> bool:
+    def feed(self, link: WorkerLink, outlet: Outlet, headers: Headers, now: SourceNow) -> bool:
         """Begin to feed `link`; False when a newer generation sits here. The one before it is told to go."""
         if not self._switch.hand_over(link.generation):
             return False
         self.remove(f"replaced by generation {link.generation}")
-        self.link, self._outlet, self.progress = link, outlet, WorkerProgress(now_s)
         start_after = self._switch.start_after()
+        self.link, self._outlet = link, outlet
+        self._progress = {track: WorkerProgress(now.now_s) for track in start_after}
         outlet.send(MediaBatch.of([data_message(_feed_start(link.generation, start_after))]))
-        known = [position for position in start_after.values() if position is not None]
-        after = min(known) if known and len(known) == len(start_after) else None
-        replay = self._ring.replay(after)
+        replay = self._ring.replay(self._switch.returned_ms(now.video_ms, now.audio_ms))
         messages = headers.messages(self._ring.start_ms or self._timeline.newest_ms or 0)
         if messages:
             outlet.send(MediaBatch.of(messages))
         for batch in replay:
             outlet.send(batch)
-        if replay:
-            self.progress.source(now_s)
         return True
 
-    def push_source(self, arrival: Arrival, now_s: float) -> None:
+    def push_source(self, arrival: Arrival, now: SourceNow) -> None:
         """Hand live source packets to the worker, if one is fed."""
         outlet = self._outlet
-        if outlet is None or self.progress is None:
+        if outlet is None:
             return
         if outlet.buffered_bytes > FEED_MAX_BYTES:
             self.remove("the worker does not read its feed")
             return
         outlet.send(arrival.batch)
-        if arrival.frames:
-            self.progress.source(now_s)
+        # A source with pictures is judged by them alone: sound that is passed through says nothing of an encoder.
+        has_video = now.video_ms is not None
+        if arrival.video_frames or (arrival.audio_frames and not has_video):
+            for track, progress in self._progress.items():
+                if (track != AUDIO_TRACK) == has_video:
+                    progress.source(now.now_s)
 
-    def take(self, link: WorkerLink, track: str, batch: MediaBatch, now_s: float, newest_ms: int | None) -> None:
-        """Packets of one track that `link` encoded; `newest_ms` is how far the source is."""
-        arrival = arrive(batch, self._around)
-        passed = self._switch.admit(track, link.generation, arrival)
+    def take(self, link: WorkerLink, track: str, batch: MediaBatch, now: SourceNow) -> None:
+        """Packets of one track that `link` encoded."""
+        if not self._switch.knows(track):
+            return
+        passed = self._switch.admit(track, link.generation, arrive(batch, self._around))
         if passed is None:
             return
-        if passed.frames and self.progress is not None and link is self.link:
+        progress = self._progress.get(track)
+        if passed.frames and progress is not None and link is self.link:
+            newest_ms = now.audio_ms if track == AUDIO_TRACK else now.video_ms
             lag_ms = None if newest_ms is None else max(0, newest_ms - passed.positions[-1])
-            self.progress.programme(now_s, lag_ms)
+            progress.programme(now.now_s, lag_ms)
         self._on_frames(track, passed)
 
     def check(self, now_s: float) -> None:
-        """Let a worker go that stands still."""
-        if self.progress is not None and (silence_s := self.progress.stalled(now_s)) is not None:
-            self.remove(f"no programme frame for {silence_s:.1f} s while the source flows")
+        """Let a worker go that stands still on any track it owes."""
+        for track, progress in self._progress.items():
+            silence_s = progress.stalled(now_s)
+            if silence_s is not None:
+                self.remove(f"no programme frame on {track} for {silence_s:.1f} s while the source flows")
+                return
 
     def gone(self, link: WorkerLink, reason: str) -> None:
         """`link`'s connection ended by itself."""
@@ -115,7 +128,8 @@ class WorkerSeat:
         link = self.link
         if link is None:
             return
-        self.link = self._outlet = self.progress = None
+        self.link = self._outlet = None
+        self._progress = {}
         link.close(reason)
         self._on_down(link, reason)
 

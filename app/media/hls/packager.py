@@ -34,6 +34,12 @@ class Packager:
         self.refused: str | None = None
         self.ended = False
 
+    def retrack(self, renditions: Sequence[str]) -> None:
+        """The pictures are these from now on, highest first; others are listed no more."""
+        self._order = list(renditions)
+        for name in [name for name in self._video if name not in renditions]:
+            del self._video[name]
+
     def push(self, track: str, arrival: Arrival) -> None:
         """Packets of `track`; sound among them goes to the one sound track."""
         special = {*arrival.headers, *arrival.others} if arrival.headers or arrival.others else ()

@@ -22,7 +22,6 @@ def flowing(progress: WorkerProgress, begin_s: float, end_s: float, *, lag_ms: f
 def test_a_worker_without_a_source_is_idle_not_stalled() -> None:
     progress = WorkerProgress(0)
     assert progress.stalled(1_000) is None
-    assert progress.due_s is None
 
 
 def test_the_first_frame_may_take_its_time() -> None:
