@@ -9,12 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from app.domain.ids import StreamId
+
 REST_S: Final = 30.0
 """Times the number of faults."""
 REST_MAX_S: Final = 300.0
 LOSSES_FOR_FAULT: Final = 5
 LOSSES_WINDOW_S: Final = 300.0
-"""So many workers lost in this time count like one departure."""
+"""So many streams that lost a worker here in this time count like one departure.
+
+A stream counts once: one that kills every worker it meets must not bring the whole fleet into discredit.
+"""
 FORGIVE_S: Final = 900.0
 """Each quiet time of this length takes one fault back."""
 
@@ -25,7 +30,8 @@ class Conduct:
 
     faults: int = 0
     last_fault_at: float = 0.0
-    losses: tuple[float, ...] = ()
+    losses: tuple[tuple[StreamId, float], ...] = ()
+    """The last loss of each stream."""
 
     @property
     def rests_until(self) -> float:
@@ -37,9 +43,10 @@ def departed(conduct: Conduct, now: float) -> Conduct:
     return Conduct(_forgiven(conduct, now) + 1, now, conduct.losses)
 
 
-def lost_worker(conduct: Conduct, now: float) -> Conduct:
-    """A worker died there, or the encoder refused what it should have taken."""
-    losses = (*(at for at in conduct.losses if now - at < LOSSES_WINDOW_S), now)
+def lost_worker(conduct: Conduct, stream_id: StreamId, now: float) -> Conduct:
+    """The stream's worker died there, or the encoder refused what it should have taken."""
+    others = tuple((s, at) for s, at in conduct.losses if s != stream_id and now - at < LOSSES_WINDOW_S)
+    losses = (*others, (stream_id, now))
     if len(losses) < LOSSES_FOR_FAULT:
         return Conduct(conduct.faults, conduct.last_fault_at, losses)
     return Conduct(_forgiven(conduct, now) + 1, now, ())
@@ -53,7 +60,7 @@ def judge(conduct: Conduct, now: float) -> str | None:
 
 
 def losses_lately(conduct: Conduct, now: float) -> int:
-    return sum(now - at < LOSSES_WINDOW_S for at in conduct.losses) if conduct.losses else 0
+    return sum(now - at < LOSSES_WINDOW_S for _, at in conduct.losses) if conduct.losses else 0
 
 
 def _forgiven(conduct: Conduct, now: float) -> int:

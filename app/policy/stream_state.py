@@ -14,6 +14,8 @@ START_S: Final = 10.0
 LAG_MS: Final = 10_000.0
 SILENCE_S: Final = 5.0
 """Readings of a stream come each second."""
+STUCK_S: Final = 10.0
+"""The gateway finds a stalled worker within a second; whoever is still stuck now was found by nobody."""
 READING_FRESH_S: Final = 3.5
 
 
@@ -70,3 +72,11 @@ def programme_moves(signs: Signs, now: float) -> bool:
         and signs.progress_at is not None
         and now - signs.progress_at <= READING_FRESH_S
     )
+
+
+def is_stuck(signs: Signs, now: float) -> bool:
+    """The source runs and the programme stood still, or did not begin, for so long that its worker cannot be well."""
+    if signs.source_since is None or not _flows(signs, now):
+        return False
+    last = signs.source_since if signs.progress_at is None else max(signs.source_since, signs.progress_at)
+    return now - last > STUCK_S

@@ -13,7 +13,7 @@ from app.domain.encoder import EncoderInfo, EncoderReading, EncoderState
 from app.domain.errors import NotFound, Unavailable
 from app.domain.events import EncoderChanged, EncoderRead, Event
 from app.domain.fleet import OperatorWish
-from app.domain.ids import EncoderId, NodeId
+from app.domain.ids import EncoderId, NodeId, StreamId
 from app.policy import ejection
 from app.policy.ejection import Conduct
 from app.policy.encoder_presence import Presence, judge
@@ -104,11 +104,11 @@ class Fleet:
             member.link_up = False
             self.tell_changes(monotonic())
 
-    def failed(self, encoder_id: EncoderId) -> None:
+    def failed(self, encoder_id: EncoderId, stream_id: StreamId) -> None:
         """A worker was lost there: it counts against the encoder for a while."""
         member = self._members.get(encoder_id)
         if member is not None:
-            member.conduct = ejection.lost_worker(member.conduct, monotonic())
+            member.conduct = ejection.lost_worker(member.conduct, stream_id, monotonic())
 
     async def wish(self, encoder_id: EncoderId, wish: OperatorWish) -> None:
         member = self.member(encoder_id)

@@ -46,6 +46,8 @@ class LiveStream:
     without_encoder: str | None = None
     since: float = field(default_factory=monotonic)
     """When control took it up: opened, or loaded after a restart."""
+    moved_at: float = field(default_factory=monotonic)
+    """When the present worker was started."""
     failed_on: dict[EncoderId, float] = field(default_factory=dict)
 
     @property

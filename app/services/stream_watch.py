@@ -17,7 +17,7 @@ from app.domain.stream import StreamMode, WorkerGrant
 from app.policy import stream_life
 from app.policy.health_score import measures_of, score
 from app.policy.recovery import Cover, Phase
-from app.policy.stream_state import judge, programme_moves
+from app.policy.stream_state import STUCK_S, is_stuck, judge, programme_moves
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
 from app.services.ending import Ending
@@ -93,6 +93,10 @@ class StreamWatch:
             stopped = gone is not None and gone.startswith("stopped")
             if gone is not None and (stopped or not programme_moves(signs, now)):
                 self._recovery.active_lost(stream, active.generation, gone, blame=not stopped)
+                return
+            if is_stuck(signs, now) and now - stream.moved_at > STUCK_S:
+                # No blame: a source that nobody can decode looks the same.
+                self._recovery.active_lost(stream, active.generation, "the programme stands still", blame=False)
                 return
         if stream.machine.cover is Cover.PROTECTED:
             gone = "none is reserved" if standby is None else self._gone(standby, stream, now)

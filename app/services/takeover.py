@@ -83,7 +83,7 @@ class Takeover:
     def blame(self, stream: LiveStream, encoder_id: EncoderId) -> None:
         """The encoder lost or refused the stream's worker."""
         stream.failed_on[encoder_id] = monotonic()
-        self._fleet.failed(encoder_id)
+        self._fleet.failed(encoder_id, stream.id)
 
     async def _start(self, stream: LiveStream, encoder_id: EncoderId, order: WorkerOrder) -> None:
         try:
@@ -114,6 +114,7 @@ class Takeover:
         self, stream: LiveStream, old: WorkerGrant | None, to_id: EncoderId, generation: int, cause: str
     ) -> None:
         stream.without_encoder = None
+        stream.moved_at = monotonic()
         stream.restarts += 1
         from_id = None if old is None else old.encoder_id
         log.info(

@@ -36,13 +36,20 @@ class FactQueue:
             queue.popleft()
             self.dropped += 1
 
-    def take(self) -> Fact | None:
-        """The oldest fact, or None."""
+    def take(self) -> tuple[int, Fact] | None:
+        """The oldest fact with its number, or None."""
         if not self._readings and not self._changes:
             return None
         if not self._changes or (self._readings and self._readings[0][0] < self._changes[0][0]):
-            return self._readings.popleft()[1]
-        return self._changes.popleft()[1]
+            return self._readings.popleft()
+        return self._changes.popleft()
+
+    def give_back(self, number: int, fact: Fact) -> None:
+        """What was taken last could not be sent: it stays the oldest. A reading is not worth it."""
+        if isinstance(fact, ChannelReading | Heartbeat):
+            self.dropped += 1
+        else:
+            self._changes.appendleft((number, fact))
 
     def forget_readings(self) -> None:
         """At a new connection what was read before it is stale: a heartbeat must not speak of the past."""

@@ -171,14 +171,18 @@ class WebSocketUplink:
 
     async def _send_facts(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         while True:
-            fact = self._facts.take()
-            if fact is None:
+            taken = self._facts.take()
+            if taken is None:
                 self._news.clear()
                 await self._news.wait()
                 continue
             try:
-                await socket.send_str(write(FactFrame(fact)))
+                await socket.send_str(write(FactFrame(taken[1])))
             except (aiohttp.ClientError, ConnectionError):
-                self._facts.put(fact)
+                self._facts.give_back(*taken)
                 await socket.close()
                 return
+            except asyncio.CancelledError:
+                # Perhaps half sent on a link that is gone: told twice is better than never.
+                self._facts.give_back(*taken)
+                raise

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from aiohttp import ClientSession, WSMsgType, web
 
-from app.adapters.link.frames import HelloFrame, write
+from app.adapters.link.frames import FactFrame, HelloFrame, write
 from app.adapters.link.server import LinkServer
 from app.adapters.link.uplink import WebSocketUplink
 from app.domain.encoder import EncoderReading
@@ -211,3 +211,45 @@ async def test_a_peer_without_the_token_never_says_hello(
     await until(lambda: ours.connected)
     assert not stranger.connected
     assert control.heard.log == ["hello"]
+
+
+async def test_a_bad_frame_ends_the_link_and_an_unknown_fact_does_not(control: Control) -> None:
+    async with ClientSession() as session:
+        headers = {"Authorization": f"Bearer {TOKEN.reveal()}"}
+        peer = await session.ws_connect(f"http://127.0.0.1:{control.port}/link", headers=headers)
+        await peer.send_str(write(HelloFrame(HELLO)))
+        await peer.send_str('{"fact": {"type": "FactOfTheFuture"}}')
+        await peer.send_str(write(FactFrame(SourceDown(StreamId("str_1"), AT, "left"))))
+        await until(lambda: len(control.heard.facts) == 1)
+        await peer.send_str("rubbish")
+        assert (await peer.receive()).type is WSMsgType.CLOSE
+    await until(lambda: control.heard.log == ["hello", "lost"])
+
+
+@pytest.mark.parametrize("first", ["rubbish", '{"done": 1}'])
+async def test_a_peer_that_does_not_begin_with_a_hello_is_sent_away(control: Control, first: str) -> None:
+    async with ClientSession() as session:
+        headers = {"Authorization": f"Bearer {TOKEN.reveal()}"}
+        peer = await session.ws_connect(f"http://127.0.0.1:{control.port}/link", headers=headers)
+        await peer.send_str(first)
+        assert (await peer.receive()).type is WSMsgType.CLOSE
+    assert control.heard.log == []
+
+
+async def test_facts_keep_their_order_over_a_link_that_breaks_again_and_again(
+    control: Control, running: list[asyncio.Task[None]]
+) -> None:
+    uplink = control.uplink()
+    running.append(asyncio.create_task(uplink.run(lambda: HELLO, _refuse_all)))
+    for number in range(300):
+        uplink.tell(SourceDown(StreamId(f"str_{number:03}"), AT, "left"))
+        if number % 100 == 50:
+            await until(lambda: uplink.connected)
+            await control.stop()
+            await until(lambda: not uplink.connected)
+        elif number % 100 == 80:
+            await control.start()
+    uplink.tell(SourceDown(StreamId("str_end"), AT, "left"))
+    await until(lambda: any(getattr(f, "stream_id", "") == "str_end" for f in control.heard.facts))
+    heard = [getattr(fact, "stream_id", "") for fact in control.heard.facts]
+    assert heard == sorted(heard)

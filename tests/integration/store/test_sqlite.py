@@ -15,6 +15,7 @@ import pytest
 from app.adapters.store.sql_store import SqlStore
 from app.domain.errors import InvalidSettings
 from app.domain.secret import Secret
+from tests.contract.test_store import record
 
 SEAL_KEY = Secret("seal-key-of-these-tests")
 KILLS = 6
@@ -72,6 +73,19 @@ async def test_the_file_is_written_ahead_and_synced_in_full(tmp_path: Path) -> N
         synchronous = (await connection.exec_driver_sql("PRAGMA synchronous")).scalar()
     await store.close()
     assert (mode, synchronous) == ("wal", 2)
+
+
+async def test_a_stolen_file_shows_no_destination(tmp_path: Path) -> None:
+    store = await SqlStore.open(url(tmp_path), seal_key=SEAL_KEY)
+    await store.put_stream(record())
+    await store.close()
+    raw = _bytes_under(tmp_path)
+    assert b"str_1" in raw
+    assert b"CANARY" not in raw
+
+
+def _bytes_under(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.glob("s.db*"))
 
 
 @pytest.mark.parametrize("text", ["mysql://x/y", "no url", "sqlite+aiosqlite://", "sqlite+aiosqlite:///:memory:"])

@@ -24,7 +24,7 @@ from app.adapters.link.frames import (
 from app.domain.encoder import EncoderReading
 from app.domain.errors import ManagerError, NoCapacity
 from app.domain.ids import StreamId
-from app.domain.link import CloseChannel, Heartbeat, SourceDown
+from app.domain.link import CloseChannel, Fact, Heartbeat, SourceDown
 
 AT = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -87,12 +87,20 @@ def test_no_text_crashes_the_reader(text: str) -> None:
         return
 
 
+def drained(queue: FactQueue) -> list[Fact]:
+    facts = []
+    while (taken := queue.take()) is not None:
+        facts.append(taken[1])
+    return facts
+
+
 def test_facts_leave_in_the_order_they_came() -> None:
     queue = FactQueue()
     facts = [down(1), beat(1.0), down(2), beat(2.0)]
     for fact in facts:
         queue.put(fact)
-    assert [queue.take() for _ in range(5)] == [*facts, None]
+    assert drained(queue) == facts
+    assert queue.take() is None
 
 
 def test_old_readings_give_way_first_and_facts_that_change_state_last() -> None:
@@ -101,8 +109,8 @@ def test_old_readings_give_way_first_and_facts_that_change_state_last() -> None:
         queue.put(beat(float(number)))
         if number < 3:
             queue.put(down(number))
-    left = [queue.take() for _ in range(len(queue))]
-    assert left == [down(0), down(1), down(2), beat(3.0), beat(4.0)]
+    assert len(queue) == 5
+    assert drained(queue) == [down(0), down(1), down(2), beat(3.0), beat(4.0)]
     assert queue.dropped == 3
 
 
@@ -111,4 +119,24 @@ def test_what_was_read_before_a_new_connection_is_forgotten() -> None:
     queue.put(beat(1.0))
     queue.put(down(1))
     queue.forget_readings()
-    assert [queue.take(), queue.take()] == [down(1), None]
+    assert drained(queue) == [down(1)]
+
+
+def test_a_fact_that_could_not_be_sent_stays_the_oldest() -> None:
+    queue = FactQueue()
+    for fact in (down(1), down(2)):
+        queue.put(fact)
+    taken = queue.take()
+    assert taken is not None
+    queue.put(down(3))
+    queue.give_back(*taken)
+    assert drained(queue) == [down(1), down(2), down(3)]
+
+
+def test_a_reading_that_could_not_be_sent_is_let_go() -> None:
+    queue = FactQueue()
+    queue.put(beat(1.0))
+    taken = queue.take()
+    assert taken is not None
+    queue.give_back(*taken)
+    assert (drained(queue), queue.dropped) == ([], 1)

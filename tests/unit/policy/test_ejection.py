@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.domain.ids import StreamId
 from app.policy.ejection import (
     FORGIVE_S,
     LOSSES_FOR_FAULT,
@@ -42,12 +43,26 @@ def test_after_its_rest_it_is_trusted_again_and_quiet_time_takes_faults_back() -
     assert departed(conduct, 10.0 + 5 * FORGIVE_S).faults == 1
 
 
+def lost(conduct: Conduct, count: int, *, at: float = 0.0) -> Conduct:
+    """`count` streams, each a worker."""
+    for number in range(count):
+        conduct = lost_worker(conduct, StreamId(f"s{number}"), at)
+    return conduct
+
+
 def test_a_few_lost_workers_are_counted_and_many_are_a_fault() -> None:
-    conduct = Conduct()
-    for loss in range(LOSSES_FOR_FAULT - 1):
-        conduct = lost_worker(conduct, float(loss))
+    conduct = lost(Conduct(), LOSSES_FOR_FAULT - 1)
     assert judge(conduct, 10.0) is None
     assert losses_lately(conduct, 10.0) == LOSSES_FOR_FAULT - 1
-    assert losses_lately(conduct, 10.0 + LOSSES_WINDOW_S) == 0
-    assert judge(lost_worker(conduct, 10.0), 11.0) is not None
-    assert judge(lost_worker(conduct, 10.0 + LOSSES_WINDOW_S), 11.0 + LOSSES_WINDOW_S) is None
+    assert losses_lately(conduct, LOSSES_WINDOW_S) == 0
+    assert judge(lost_worker(conduct, StreamId("one more"), 10.0), 11.0) is not None
+    later = LOSSES_WINDOW_S + 10.0
+    assert judge(lost_worker(conduct, StreamId("one more"), later), later) is None
+
+
+def test_one_stream_that_kills_every_worker_is_no_fault_of_the_encoder() -> None:
+    conduct = Conduct()
+    for second in range(100):
+        conduct = lost_worker(conduct, StreamId("poison"), float(second))
+    assert judge(conduct, 100.0) is None
+    assert losses_lately(conduct, 100.0) == 1

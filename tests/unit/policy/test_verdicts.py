@@ -95,6 +95,22 @@ def test_only_fresh_progress_of_a_running_source_proves_the_programme_alive() ->
     assert not stream_state.programme_moves(dataclasses.replace(LIVE, source_since=None), 100.0)
 
 
+@pytest.mark.parametrize(
+    ("signs", "stuck"),
+    [
+        (LIVE, False),
+        (dataclasses.replace(LIVE, progress_at=89.9), True),
+        (dataclasses.replace(LIVE, progress_at=90.1), False),
+        (dataclasses.replace(LIVE, progress_at=None, source_since=89.9), True),
+        (dataclasses.replace(LIVE, progress_at=80.0, source_since=95.0), False),
+        (dataclasses.replace(LIVE, progress_at=80.0, source_progress_at=80.0), False),
+        (dataclasses.replace(LIVE, progress_at=80.0, source_since=None), False),
+    ],
+)
+def test_only_a_running_source_without_programme_for_long_is_stuck(signs: Signs, stuck: bool) -> None:
+    assert stream_state.is_stuck(signs, 100.0) is stuck
+
+
 BORN = datetime(2030, 1, 1, tzinfo=UTC)
 LIFE = stream_life.Life(BORN, BORN + timedelta(hours=1), published=False, source_up=False)
 
