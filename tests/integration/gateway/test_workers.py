@@ -14,7 +14,7 @@ from app.domain.ladder import AudioMode, AudioPlan, FrameRate, Ladder, Rendition
 from app.domain.link import ChannelReading, ProgrammeUp, SourceDown, WorkerDown, WorkerUp
 from app.domain.stream import ChannelPlan, Outputs, StreamMode, WorkerGrant
 from app.media.admission import digest
-from tests.integration.gateway.rig import PLAYBACK, STREAM, Rig, count_frames, plan, publish, until
+from tests.integration.gateway.rig import PLAYBACK, STREAM, Rig, count_frames, get, plan, publish, until
 
 SourceFile = Callable[[str], Path]
 TOKEN = "worker-token"
@@ -27,10 +27,10 @@ def grant(generation: int) -> WorkerGrant:
     )
 
 
-def transcode_plan(generation: int) -> ChannelPlan:
+def transcode_plan(generation: int, ladder: Ladder = LADDER) -> ChannelPlan:
     return plan(
         mode=StreamMode.TRANSCODE,
-        ladder=LADDER,
+        ladder=ladder,
         revision=generation,
         active=grant(generation),
         outputs=Outputs(record=True),
@@ -40,12 +40,12 @@ def transcode_plan(generation: int) -> ChannelPlan:
 class EchoWorker:
     """A worker that hands every frame back as it came: its programme is the source."""
 
-    def __init__(self, connection: ClientConnection, top: Publish, audio: Publish) -> None:
+    def __init__(self, connection: ClientConnection, picture: Publish, audio: Publish, top: str) -> None:
         self.connection = connection
-        self._out = {MessageType.VIDEO: ("top", top), MessageType.AUDIO: ("audio", audio)}
+        self._out = {MessageType.VIDEO: (top, picture), MessageType.AUDIO: ("audio", audio)}
         self.start_after: Mapping[str, object] | None = None
         self.received = 0
-        self.silent = False
+        self.silent: set[MessageType] = set()
 
     def on_media(self, batch: MediaBatch) -> None:
         for message in batch:
@@ -57,7 +57,9 @@ class EchoWorker:
             assert self.start_after is not None, "onFeedStart comes first"
             after = self.start_after[name]
             is_header = message.payload[1] == 0
-            if self.silent or (isinstance(after, float) and message.timestamp <= after and not is_header):
+            if message.type in self.silent or (
+                isinstance(after, float) and message.timestamp <= after and not is_header
+            ):
                 continue
             out.send(MediaBatch.of([MediaMessage(message.type, message.timestamp, message.payload)]))
 
@@ -72,7 +74,7 @@ class EchoWorker:
         pass
 
 
-async def worker(rig: Rig, generation: int, token: str | None = None) -> EchoWorker:
+async def worker(rig: Rig, generation: int, token: str | None = None, top: str = "top") -> EchoWorker:
     args = {
         "stream_id": STREAM,
         "worker_id": f"wrk_{generation}",
@@ -80,7 +82,7 @@ async def worker(rig: Rig, generation: int, token: str | None = None) -> EchoWor
         "token": token if token is not None else f"{TOKEN}{generation}",
     }
     connection = await connect(f"{rig.rtmp}/worker", args=args)
-    echo = EchoWorker(connection, await connection.publish("top"), await connection.publish("audio"))
+    echo = EchoWorker(connection, await connection.publish(top), await connection.publish("audio"), top)
     await connection.play("source", echo)
     return echo
 
@@ -153,12 +155,15 @@ async def test_without_a_worker_the_ring_is_bounded(rig: Rig, source_file: Sourc
     assert reading.ring_bytes > 0
 
 
-async def test_a_worker_that_stands_still_is_let_go(rig: Rig, source_file: SourceFile) -> None:
+@pytest.mark.parametrize("silent", [{MessageType.VIDEO}, {MessageType.VIDEO, MessageType.AUDIO}])
+async def test_a_worker_whose_picture_stands_still_is_let_go(
+    rig: Rig, source_file: SourceFile, silent: set[MessageType]
+) -> None:
     await rig.open(transcode_plan(1))
     echo = await worker(rig, 1)
     program = await publish(source_file("all-intra"), rig.live_url, rate=1)
     await until("a programme", lambda: echo.received > 50)
-    echo.silent = True
+    echo.silent = silent
     down = await rig.fact(WorkerDown)
     assert "no programme frame" in down.reason
     await echo.connection.wait_closed()
@@ -178,3 +183,32 @@ async def test_a_newer_worker_takes_the_seat_and_the_old_one_is_closed(rig: Rig,
     with pytest.raises(Rejected):
         await worker(rig, 1)
     await program.stop()
+
+
+async def test_another_ladder_goes_on_where_the_old_one_ended(rig: Rig, source_file: SourceFile) -> None:
+    file = source_file("all-intra")
+    await rig.open(transcode_plan(1))
+    first = await worker(rig, 1)
+    program = await publish(file, rig.live_url, rate=2)
+    await until("half of the source", lambda: first.received > 300)
+    other = Ladder((Rendition("other", 320, 180, FrameRate(25), 400_000),))
+    await rig.open(transcode_plan(2, other))
+    second = await worker(rig, 2, top="other")
+    await program.done()
+    await rig.fact(SourceDown)
+    channel = rig.running.gateway.by_playback(PLAYBACK)
+    assert channel is not None
+    assert second.start_after is not None
+    await until(
+        "the last frame",
+        lambda: (
+            channel.programme.meters["other"].last_ms == channel.timeline.newest_ms
+            or channel.programme.meters["other"].frames > 100
+        ),
+    )
+    assert isinstance(second.start_after["other"], float)
+    assert second.start_after["other"] > 0
+    await rig.close()
+    _, index = await get(rig.hls_url)
+    assert "other/index.m3u8" in index
+    assert "top/index.m3u8" not in index
