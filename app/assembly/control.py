@@ -91,6 +91,8 @@ async def _doors(settings: Settings, services: ControlServices, limits: DoorLimi
     finally:
         site.stop_listening()
         await doors.close()
+        # Before the runner, which would wait for the links to end by themselves.
+        await services.link.close()
         await runner.cleanup()
         unlisten()
 
