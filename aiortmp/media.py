@@ -41,7 +41,7 @@ The payload is ``block[start:end]``; where chunk size is not 0, it has a one-byt
 that many bytes, so only the first 128 bytes may be looked at in place.
 """
 
-Span: TypeAlias = "memoryview | Row"
+Span: TypeAlias = "bytes | memoryview | Row"
 """A run of chunks as they came, or a message that has to be written anew."""
 
 _TYPES: Final = {int(kind): kind for kind in MessageType}
@@ -169,7 +169,6 @@ class MediaBatch(Sequence[MediaMessage]):
     def __init__(
         self,
         rows: Sequence[Row],
-        *,
         stream_id: int = 0,
         spans: Sequence[Span] | None = None,
         chunk_size: int = 0,
@@ -178,7 +177,7 @@ class MediaBatch(Sequence[MediaMessage]):
         lanes: int = 0,
         has_full_header: bool = False,
     ) -> None:
-        """For the chunk reader; everybody else uses `of`."""
+        """For the chunk reader, by position as it makes one for every read; others use `of`."""
         self.rows = rows
         """Where each message lies: for hot paths that only peek, as ``block[start]``."""
         self.stream_id = stream_id
@@ -190,7 +189,7 @@ class MediaBatch(Sequence[MediaMessage]):
         self._lanes = lanes
         self._has_full_header = has_full_header
         self._messages: list[MediaMessage] | None = None
-        self._wires: dict[tuple[int, int], bytes] = {}
+        self._wires: dict[tuple[int, int], bytes] | None = None
 
     @classmethod
     def of(cls, messages: Iterable[MediaMessage]) -> MediaBatch:
@@ -242,6 +241,8 @@ class MediaBatch(Sequence[MediaMessage]):
     def encoded(self, chunk_size: int, stream_id: int) -> bytes:
         """Wire form that depends on nothing sent before; made once for each pair and shared."""
         key = (chunk_size, stream_id)
+        if self._wires is None:
+            self._wires = {}
         wire = self._wires.get(key)
         if wire is None:
             parts: list[bytes | memoryview] = []
@@ -254,17 +255,16 @@ class MediaBatch(Sequence[MediaMessage]):
         """The same media at other times, chunks kept: headers mostly hold differences."""
         moved = MediaBatch(
             [_moved(row, offset_ms) for row in self.rows],
-            stream_id=self.stream_id,
-            chunk_size=self._chunk_size,
-            source=self._source,
-            serial=self._serial,
-            lanes=self._lanes,
+            self.stream_id,
+            None,
+            self._chunk_size,
+            self._source,
+            self._serial,
+            self._lanes,
         )
         moved._shift = self._shift + offset_ms & 0xFFFFFFFF
         if self._spans is not None and not self._has_full_header:
-            moved._spans = [
-                span if isinstance(span, memoryview) else _moved(span, offset_ms) for span in self._spans
-            ]
+            moved._spans = [_moved(span, offset_ms) if isinstance(span, tuple) else span for span in self._spans]
         return moved
 
     def _all(self) -> list[MediaMessage]:

@@ -14,7 +14,6 @@ from aiortmp.aio.url import Address, parse_url
 from aiortmp.amf0 import Value
 from aiortmp.errors import ConnectionLost, ProtocolError, Rejected, RtmpError
 from aiortmp.limits import Limits
-from aiortmp.media import MediaBatch
 from aiortmp.session.client import ClientSession
 from aiortmp.session.events import (
     CommandAnswered,
@@ -48,11 +47,10 @@ class Publish(MediaSender):
 class ClientPlay:
     """A stream that comes from a server into a sink."""
 
-    def __init__(self, connection: ClientConnection, stream_id: int, name: str, sink: MediaSink) -> None:
+    def __init__(self, connection: ClientConnection, stream_id: int, name: str) -> None:
         self.connection = connection
         self.stream_id = stream_id
         self.name = name
-        self.sink = sink
 
     async def close(self) -> None:
         """Take no more; the connection stays. The sink's on_end is called unless it has been."""
@@ -82,7 +80,6 @@ class ClientConnection(Connection):
         self._answers: dict[float, asyncio.Future[tuple[Value, ...]]] = {}
         self._statuses: dict[int, asyncio.Future[None]] = {}
         self._publishes: dict[int, Publish] = {}
-        self._plays: dict[int, ClientPlay] = {}
         self._drained: list[asyncio.Future[None]] = []
 
     @property
@@ -108,14 +105,14 @@ class ClientConnection(Connection):
     async def play(self, name: str, sink: MediaSink) -> ClientPlay:
         """Play this name into ``sink``. Raises Rejected or ConnectionLost."""
         stream_id = await self._create_stream()
-        play = self._plays[stream_id] = ClientPlay(self, stream_id, name, sink)
+        self.sinks[stream_id] = sink
         self._session.play(stream_id, name)
         try:
             await self._status(stream_id)
         except RtmpError:
-            self._plays.pop(stream_id, None)
+            self.sinks.pop(stream_id, None)
             raise
-        return play
+        return ClientPlay(self, stream_id, name)
 
     async def drain(self) -> None:
         """Until the transport has room again. Raises ConnectionLost when it is over."""
@@ -136,17 +133,13 @@ class ClientConnection(Connection):
         publish = self._publishes.pop(stream_id, None)
         if publish is not None:
             publish.over(reason)
-        play = self._plays.pop(stream_id, None)
-        if play is not None:
-            play.sink.on_end(reason)
-        return publish is not None or play is not None
+        sink = self.sinks.pop(stream_id, None)
+        if sink is not None:
+            sink.on_end(reason)
+        return publish is not None or sink is not None
 
     def _handle(self, event: Event) -> None:
-        if type(event) is MediaBatch:
-            play = self._plays.get(event.stream_id)
-            if play is not None:
-                play.sink.on_media(event)
-        elif isinstance(event, HandshakeDone):
+        if isinstance(event, HandshakeDone):
             self._ready.set_result(None)
         elif isinstance(event, CommandAnswered):
             answer = self._answers.pop(event.transaction, None)
@@ -180,7 +173,7 @@ class ClientConnection(Connection):
                 waiter.set_exception(reason)
                 waiter.exception()  # taken here too, in case nobody waits any more
         self._drained.clear()
-        for stream_id in [*self._publishes, *self._plays]:
+        for stream_id in [*self._publishes, *self.sinks]:
             self.drop_stream(stream_id, str(reason))
 
     def _writable(self) -> None:

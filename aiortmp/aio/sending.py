@@ -49,47 +49,46 @@ class MediaSender:
         if not self._open:
             return
         connection = self.connection
+        source = batch._source
         follows = (
-            batch._source is self._source
-            and batch._shift == self._shift
-            and batch._serial == self._serial + 1
+            batch._serial == self._serial + 1
+            and source is self._source
+            and source is not None
             and connection.media_owner is self
-            and self._source is not None
+            and batch._shift == self._shift
         )
-        if follows and self._may_go_raw(batch):
-            self._serial = batch._serial
+        self._serial = batch._serial
+        if follows and not batch._lanes & ~self._lanes and self._may_go_raw(batch):
             self._send_raw(batch)
             return
-        connection.media_owner = self
         self._lanes = self._lanes | batch._lanes if follows else batch._lanes
-        self._source = batch._source
+        self._source = source
         self._shift = batch._shift
-        self._serial = batch._serial
-        connection.write(batch.encoded(connection.session.out_chunk_size, self.stream_id))
+        connection.media_owner = self
+        connection.write(batch.encoded(connection.out_chunk_size, self.stream_id))
 
     def _may_go_raw(self, batch: MediaBatch) -> bool:
         return (
             batch._spans is not None
-            and not batch._lanes & ~self._lanes
             and batch._chunk_size >= _SMALLEST_RAW_CHUNK_BYTES
-            and (batch.stream_id == self.stream_id or not batch._has_full_header)
+            and (not batch._has_full_header or batch.stream_id == self.stream_id)
         )
 
     def _send_raw(self, batch: MediaBatch) -> None:
         connection = self.connection
-        if batch._chunk_size != connection.session.out_chunk_size:
-            connection.write(connection.session.change_chunk_size(batch._chunk_size))
+        if batch._chunk_size != connection.out_chunk_size:
+            connection.change_chunk_size(batch._chunk_size)
         spans = batch._spans
         assert spans is not None, "checked by _may_go_raw"
-        if len(spans) == 1 and isinstance(spans[0], memoryview):
+        if len(spans) == 1 and not isinstance(spans[0], tuple):
             connection.write(spans[0])
             return
         parts: list[bytes | memoryview] = []
         for span in spans:
-            if isinstance(span, memoryview):
-                parts.append(span)
-            else:
+            if isinstance(span, tuple):
                 encode_row(span, batch._chunk_size, self.stream_id, parts)
+            else:
+                parts.append(span)
         connection.write_parts(parts)
 
     def over(self, reason: str) -> None:

@@ -15,7 +15,6 @@ from aiortmp.aio.transport import Connection, MediaSink
 from aiortmp.amf0 import Value
 from aiortmp.errors import ConnectionLost, RtmpError
 from aiortmp.limits import Limits
-from aiortmp.media import MediaBatch
 from aiortmp.session.events import ConnectRequested, Event, PlayRequested, PublishRequested, StreamEnded
 from aiortmp.session.server import ServerSession
 
@@ -91,8 +90,8 @@ class PublishRequest(_StreamRequest):
         connection = self.connection
         if connection.is_closed or not connection.session.accept_publish(self.stream_id):
             raise self._gone()
-        publication = Publication(connection, self.stream_id, self.name, sink)
-        connection.add_publication(publication)
+        publication = Publication(connection, self.stream_id, self.name)
+        connection.add_publication(publication, sink)
         connection.flush()
         return publication
 
@@ -125,11 +124,10 @@ class PlayRequest(_StreamRequest):
 class Publication:
     """A client's stream that comes in here."""
 
-    def __init__(self, connection: ServerConnection, stream_id: int, name: str, sink: MediaSink) -> None:
+    def __init__(self, connection: ServerConnection, stream_id: int, name: str) -> None:
         self.connection = connection
         self.stream_id = stream_id
         self.name = name
-        self.sink = sink
 
     def finish(self, code: str = "NetStream.Unpublish.Success", description: str = "") -> None:
         """Take no more; the connection stays."""
@@ -181,9 +179,10 @@ class ServerConnection(Connection):
         """Send what is buffered, then close."""
         self.start_closing(reason)
 
-    def add_publication(self, publication: Publication) -> None:
+    def add_publication(self, publication: Publication, sink: MediaSink) -> None:
         """For requests: media of this stream goes to its sink from now on."""
         self._publications[publication.stream_id] = publication
+        self.sinks[publication.stream_id] = sink
 
     def add_play(self, play: Play) -> None:
         """For requests: tell it when the transport drains and when the client leaves."""
@@ -198,9 +197,10 @@ class ServerConnection(Connection):
 
     def drop_stream(self, stream_id: int, reason: str) -> None:
         """For requests: this stream has ended, whichever way it ran."""
-        publication = self._publications.pop(stream_id, None)
-        if publication is not None:
-            publication.sink.on_end(reason)
+        self._publications.pop(stream_id, None)
+        sink = self.sinks.pop(stream_id, None)
+        if sink is not None:
+            sink.on_end(reason)
         play = self._plays.pop(stream_id, None)
         if play is not None:
             play.over(reason)
@@ -214,11 +214,7 @@ class ServerConnection(Connection):
         self._server.connections.discard(self)
 
     def _handle(self, event: Event) -> None:
-        if type(event) is MediaBatch:
-            publication = self._publications.get(event.stream_id)
-            if publication is not None:
-                publication.sink.on_media(event)
-        elif isinstance(event, ConnectRequested):
+        if isinstance(event, ConnectRequested):
             self._handler.on_connect(ConnectRequest(self, event))
         elif isinstance(event, PublishRequested):
             self._handler.on_publish(PublishRequest(self, event))

@@ -35,11 +35,12 @@ class Connection(asyncio.Protocol):
     def __init__(self, session: Session, *, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
         self.peer: tuple[str, int] = ("", 0)
         """Address and port of the other side."""
-        self.bytes_in = 0
         self.bytes_out = 0
         """Bytes handed to the transport."""
         self.media_owner: object = None
         """Who sent media last: another sender must not refer to its chunk headers."""
+        self.sinks: dict[int, MediaSink] = {}
+        """Where the media of each stream goes."""
         self._session = session
         self._limits = limits
         self._loop = loop
@@ -56,6 +57,16 @@ class Connection(asyncio.Protocol):
     def session(self) -> Session:
         """The protocol state; for the library's own senders."""
         return self._session
+
+    @property
+    def bytes_in(self) -> int:
+        """Bytes received."""
+        return self._session.received_bytes
+
+    @property
+    def out_chunk_size(self) -> int:
+        """Size of the chunks we send now."""
+        return self._session.out_chunk_size
 
     @property
     def is_closed(self) -> bool:
@@ -102,7 +113,8 @@ class Connection(asyncio.Protocol):
             return
         self.bytes_out += len(data)
         transport.write(data)
-        self._check_backlog(transport)
+        if self._congested:
+            self._check_backlog(transport)
 
     def write_parts(self, parts: list[bytes | memoryview]) -> None:
         """Several pieces as one write."""
@@ -114,7 +126,12 @@ class Connection(asyncio.Protocol):
             return
         self.bytes_out += sum([len(part) for part in parts])
         transport.writelines(parts)
-        self._check_backlog(transport)
+        if self._congested:
+            self._check_backlog(transport)
+
+    def change_chunk_size(self, size_bytes: int) -> None:
+        """Announce another size for our chunks, which holds from here on."""
+        self.write(self._session.change_chunk_size(size_bytes))
 
     def flush(self) -> None:
         """Hand the session's own bytes to the transport."""
@@ -150,13 +167,16 @@ class Connection(asyncio.Protocol):
         self.flush()
 
     def data_received(self, data: bytes) -> None:
-        self.bytes_in += len(data)
         if self._reason is not None:
             return
         try:
-            events = self._session.receive_data(data, self._loop.time())
-            for event in events:
-                self._handle(event)
+            for event in self._session.receive_data(data, self._loop.time()):
+                if type(event) is MediaBatch:
+                    sink = self.sinks.get(event.stream_id)
+                    if sink is not None:
+                        sink.on_media(event)
+                else:
+                    self._handle(event)
         except ProtocolError as error:
             self._fail(error)
             return
@@ -195,7 +215,7 @@ class Connection(asyncio.Protocol):
     # inside
 
     def _check_backlog(self, transport: asyncio.Transport) -> None:
-        if self._congested and transport.get_write_buffer_size() > self._limits.max_send_buffer_bytes:
+        if transport.get_write_buffer_size() > self._limits.max_send_buffer_bytes:
             self._fail(LimitExceeded("max_send_buffer_bytes", "peer does not read what it asked for"))
 
     def _fail(self, error: RtmpError) -> None:

@@ -72,15 +72,18 @@ class ChunkReader:
         """What these bytes complete, in order. Raises ProtocolError; then the reader is spent."""
         at = 0
         while self._held:
-            taken = self._take(data, at)
-            at += taken
+            at += self._take(data, at)
             if self._held < self._need:
-                return self._finish()
+                break
             head = b"".join(self._tail)
             self._tail, self._held, self._step = [], 0, 0
             self._scan(head, 0)
-        self._scan(data, at)
-        return self._finish()
+        else:
+            self._scan(data, at)
+        self._flush()
+        out = self._out
+        self._out = []
+        return out
 
     def _take(self, data: bytes, at: int) -> int:
         """Add to what is held until it is worth another look; how many bytes of ``data`` that took."""
@@ -97,12 +100,6 @@ class ChunkReader:
             raise LimitExceeded("max_partial_bytes", "too many unfinished messages")
         return len(piece)
 
-    def _finish(self) -> list[Message | MediaBatch]:
-        self._flush()
-        out = self._out
-        self._out = []
-        return out
-
     def _flush(self) -> None:
         """Close the batches gathered so far, so that what comes next comes after them."""
         for stream in self._touched:
@@ -115,7 +112,6 @@ class ChunkReader:
         size = len(data)
         quick = self._quick
         limit = self._limits.max_media_bytes
-        block = memoryview(data)
         stream_id = -1
         stream: InboundStream | None = None
         run = -1
@@ -151,7 +147,7 @@ class ChunkReader:
                     if target != stream_id or stream is None:
                         if run >= 0:
                             assert stream is not None, "a run belongs to a stream"
-                            stream.spans.append(block[run:at])
+                            stream.add_run(data, run, at)
                         run = -1
                         stream = self._streams.get(target)
                         if stream is None:
@@ -179,7 +175,7 @@ class ChunkReader:
                     break
             if run >= 0:
                 assert stream is not None, "a run belongs to a stream"
-                stream.spans.append(block[run:at])
+                stream.add_run(data, run, at)
                 run = -1
             stream_id = -1
             used = self._chunk(data, at, size)
@@ -188,7 +184,7 @@ class ChunkReader:
             at += used
         if run >= 0:
             assert stream is not None, "a run belongs to a stream"
-            stream.spans.append(block[run:at])
+            stream.add_run(data, run, at)
         while at < size and not self._held:
             used = self._chunk(data, at, size)
             if not used:

@@ -18,18 +18,22 @@ class InboundStream:
         self.lanes = 0
         self.has_full_header = False
 
+    def add_run(self, data: bytes, start: int, end: int) -> None:
+        """Chunks that may be handed on as they came."""
+        self.spans.append(data if end - start == len(data) else memoryview(data)[start:end])
+
     def take(self, chunk_size: int) -> MediaBatch:
         """Everything gathered, as a batch; the next one follows it."""
         self.serial += 1
         batch = MediaBatch(
             self.rows,
-            stream_id=self.stream_id,
-            spans=self.spans,
-            chunk_size=chunk_size,
-            source=self,
-            serial=self.serial,
-            lanes=self.lanes,
-            has_full_header=self.has_full_header,
+            self.stream_id,
+            self.spans,
+            chunk_size,
+            self,
+            self.serial,
+            self.lanes,
+            self.has_full_header,
         )
         self.rows, self.spans = [], []
         self.lanes, self.has_full_header = 0, False

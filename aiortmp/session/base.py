@@ -50,7 +50,7 @@ class Session:
         self._window_bytes = _DEFAULT_WINDOW_BYTES
         self._setup_deadline: float | None = now + limits.handshake_s
         self._last_heard = now
-        self._pinged = False
+        self._pinged_at: float | None = None
         self._peer_answers_pings = False
 
     @property
@@ -67,7 +67,7 @@ class Session:
     @property
     def due(self) -> float:
         """When `tick` has something to do at the latest."""
-        idle = self._last_heard + self.limits.idle_s * (1.0 if self._pinged else 0.5)
+        idle = self._last_heard + self.limits.idle_s * (1.0 if self._is_pinged() else 0.5)
         return idle if self._setup_deadline is None else min(idle, self._setup_deadline)
 
     def tick(self, now: float) -> None:
@@ -79,31 +79,36 @@ class Session:
         silent_s = now - self._last_heard
         if silent_s >= self.limits.idle_s:
             if self._may_be_silent():
-                self._last_heard, self._pinged = now, False
+                self._last_heard = now
                 return
             raise LimitExceeded("idle_s", "peer has been silent for too long")
-        if self._handshake is None and not self._pinged and silent_s >= self.limits.idle_s / 2:
-            self._pinged = True
+        if self._handshake is None and not self._is_pinged() and silent_s >= self.limits.idle_s / 2:
+            self._pinged_at = now
             self._outgoing.append(user_control(UserControl.PING_REQUEST, int(now * 1000)))
+
+    def _is_pinged(self) -> bool:
+        return self._pinged_at is not None and self._pinged_at > self._last_heard
 
     def receive_data(self, data: bytes, now: float) -> list[Event]:
         """What these bytes mean, in order. Raises ProtocolError; the session is over then."""
         self.received_bytes += len(data)
         self._last_heard = now
-        self._pinged = False
+        if self._handshake is None:
+            return self._read(data)
+        reply, data = self._handshake.feed(data)
+        if reply:
+            self._outgoing.append(reply)
+        if not self._handshake.done:
+            return []
+        self._handshake = None
+        self._setup_deadline = now + self.limits.setup_s
+        return [HandshakeDone(), *self._read(data)]
+
+    def _read(self, data: bytes) -> list[Event]:
         events: list[Event] = []
-        if self._handshake is not None:
-            reply, data = self._handshake.feed(data)
-            if reply:
-                self._outgoing.append(reply)
-            if not self._handshake.done:
-                return events
-            self._handshake = None
-            self._setup_deadline = now + self.limits.setup_s
-            events.append(HandshakeDone())
         for item in self.reader.feed(data):
             if type(item) is MediaBatch:
-                self._media(item, events)
+                events.append(item)
             else:
                 assert isinstance(item, Message), "the reader gives messages and batches"
                 self._message(item, events)
@@ -144,10 +149,6 @@ class Session:
     def _may_be_silent(self) -> bool:
         """For the role: whether a silent peer is kept."""
         return False
-
-    def _media(self, batch: MediaBatch, events: list[Event]) -> None:
-        """For the role: pass on or drop."""
-        raise NotImplementedError
 
     def _command(self, command: Command, events: list[Event]) -> None:
         """For the role: obey or answer."""

@@ -11,7 +11,6 @@ from typing import Final
 from aiortmp.amf0 import Value
 from aiortmp.handshake import ClientHandshake
 from aiortmp.limits import Limits
-from aiortmp.media import MediaBatch
 from aiortmp.message.command import Command
 from aiortmp.message.control import UserControl, user_control, window_ack_size
 from aiortmp.session.base import Session
@@ -92,9 +91,6 @@ class ClientSession(Session):
     def _may_be_silent(self) -> bool:
         # Many servers never answer a ping, nor say anything while a client publishes.
         return not self._peer_answers_pings
-
-    def _media(self, batch: MediaBatch, events: list[Event]) -> None:
-        events.append(batch)
 
     def _command(self, command: Command, events: list[Event]) -> None:
         if command.name == "_result":

@@ -133,9 +133,6 @@ class ServerSession(Session):
 
     # what the client asks
 
-    def _media(self, batch: MediaBatch, events: list[Event]) -> None:
-        events.append(batch)
-
     def _command(self, command: Command, events: list[Event]) -> None:
         name = command.name
         if name == "connect":

@@ -26,13 +26,9 @@ class Wire:
     raw_writes: int = 0
     buffered_bytes: int = 0
 
-    @property
-    def session(self) -> Wire:
-        return self
-
-    def change_chunk_size(self, size_bytes: int) -> bytes:
+    def change_chunk_size(self, size_bytes: int) -> None:
         self.out_chunk_size = size_bytes
-        return set_chunk_size(size_bytes)
+        self.written.append(set_chunk_size(size_bytes))
 
     def write(self, data: bytes | memoryview) -> None:
         self.raw_writes += isinstance(data, memoryview)
