@@ -97,15 +97,14 @@ class WebSocketUplink:
 
     async def _one_link(self, session: aiohttp.ClientSession, hello: Callable[[], Hello]) -> str:
         """One connection from dial to end; says why it ended. Raises ClientError, OSError, TimeoutError."""
-        socket = await asyncio.wait_for(
-            session.ws_connect(
+        # Not wait_for: before Python 3.12 it loses a cancellation that meets the end of what it waits for.
+        async with asyncio.timeout(DIAL_S):
+            socket = await session.ws_connect(
                 self._url,
                 headers={"Authorization": f"Bearer {self._token.reveal()}"},
                 heartbeat=PING_S,
                 max_msg_size=MAX_FRAME_BYTES,
-            ),
-            DIAL_S,
-        )
+            )
         sender: asyncio.Task[None] | None = None
         try:
             # An order of the last link that is still being performed must be over, or the hello misses its result.

@@ -111,7 +111,8 @@ class Worker:
             return
         self._feed.pipeline.finish()
         try:
-            await asyncio.wait_for(asyncio.shield(self._outcome), _DRAIN_S)
+            async with asyncio.timeout(_DRAIN_S):
+                await asyncio.shield(self._outcome)
         except TimeoutError:
             self._end(ExitCode.DONE, "stopped")
 
