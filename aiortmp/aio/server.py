@@ -168,7 +168,8 @@ class ServerConnection(Connection):
         self._server = server
         self._publications: dict[int, Publication] = {}
         self._plays: dict[int, Play] = {}
-        self._handler = factory(self)
+        self._factory = factory
+        self._handler: ServerHandler | None = None
 
     @property
     def session(self) -> ServerSession:
@@ -206,14 +207,20 @@ class ServerConnection(Connection):
             play.over(reason)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._server.connections.add(self)
         super().connection_made(transport)
+        self._server.connections.add(self)
+        try:
+            self._handler = self._factory(self)
+        except BaseException:
+            self.abort("no handler could be made")
+            raise
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._server.connections.discard(self)
 
     def _handle(self, event: Event) -> None:
+        assert self._handler is not None, "nothing is received before the handler is made"
         if isinstance(event, ConnectRequested):
             self._handler.on_connect(ConnectRequest(self, event))
         elif isinstance(event, PublishRequested):
@@ -226,7 +233,8 @@ class ServerConnection(Connection):
     def _ended(self, reason: RtmpError) -> None:
         for stream_id in [*self._publications, *self._plays]:
             self.drop_stream(stream_id, str(reason))
-        self._handler.on_closed(reason)
+        if self._handler is not None:
+            self._handler.on_closed(reason)
 
     def _writable(self) -> None:
         for play in list(self._plays.values()):
@@ -279,7 +287,8 @@ async def serve(
 ) -> Server:
     """Listen; with ``ssl`` it is RTMPS. ``port`` 0 picks a free one, see `Server.port`.
 
-    ``factory`` makes the handler of each new connection. ``chunk_size`` is that of our own chunks.
+    ``factory`` makes the handler of each new connection, whose peer is known by then; it may abort
+    the connection at once. ``chunk_size`` is that of our own chunks.
     """
     loop = asyncio.get_running_loop()
     bounds = limits or Limits()

@@ -22,10 +22,10 @@ from aiortmp import (
     ProtocolError,
     Rejected,
 )
-from aiortmp.aio import Server, connect, serve
+from aiortmp.aio import Server, ServerConnection, connect, serve
 from aiortmp.aio.url import parse_url
 from tests.aiortmp import certificates
-from tests.aiortmp.relay import Relay, Sink, until
+from tests.aiortmp.relay import Handler, Relay, Sink, until
 
 VIDEO, AUDIO, DATA = MessageType.VIDEO, MessageType.AUDIO, MessageType.DATA
 
@@ -338,6 +338,36 @@ async def test_a_broken_sink_ends_its_connection_and_no_other(relay: Relay, serv
     await until(lambda: len(relay.stream("good").sink.messages) == 2)
     assert isinstance(reported[0]["exception"], ZeroDivisionError)
     await good.close()
+
+
+async def test_the_factory_knows_the_peer_and_may_turn_it_away(relay: Relay) -> None:
+    peers: list[str] = []
+
+    def factory(connection: ServerConnection) -> Handler:
+        peers.append(connection.peer[0])
+        connection.abort("too many from this address")
+        return relay.handler(connection)
+
+    server = await serve(factory, "127.0.0.1", 0)
+    with pytest.raises(ConnectionLost):
+        await connect(url(server))
+    assert peers == ["127.0.0.1"]
+    server.close()
+    await server.wait_closed()
+
+
+async def test_a_factory_that_fails_costs_only_its_connection(relay: Relay) -> None:
+    def factory(connection: ServerConnection) -> Handler:
+        raise ZeroDivisionError("a defect of the owner")
+
+    reported: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+    server = await serve(factory, "127.0.0.1", 0)
+    with pytest.raises(ConnectionLost):
+        await connect(url(server))
+    assert isinstance(reported[0]["exception"], ZeroDivisionError)
+    server.close()
+    await server.wait_closed()
 
 
 def test_everything_works_on_uvloop_too() -> None:
