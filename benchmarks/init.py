@@ -35,7 +35,7 @@ from app.adapters.store.sql_store import SqlStore
 from app.api.limits import DoorLimits
 from app.assembly.control import serving
 from app.assembly.logs import configure_logs
-from app.assembly.process import _new_loop as new_loop
+from app.assembly.process import new_loop
 from app.assembly.settings import Settings
 from app.domain.encoder import Capabilities, CodecProbe, EncoderInfo, EncoderKind
 from app.domain.ids import EncoderId, GatewayId, HostId, NodeId, StreamId
