@@ -11,7 +11,7 @@ from aiortmp import Limits, MediaBatch, MediaMessage, MessageType
 from aiortmp.aio.sending import MediaSender
 from aiortmp.chunk.reader import ChunkReader
 from aiortmp.message.control import set_chunk_size
-from tests.aiortmp.chunks import ChunkWriter, Sent, cut, steady
+from tests.aiortmp.chunks import ChunkWriter, Sent, cut, sequences, steady
 
 Plain = list[tuple[int, int, bytes]]
 
@@ -72,7 +72,11 @@ CHUNKS = st.sampled_from([128, 1024, 4096, 65536])
 
 
 @given(
-    sent=steady(), chunk_size=CHUNKS, places=PLACES, mine=st.sampled_from([1, 2]), missed=st.sets(st.integers(0, 8))
+    sent=steady() | sequences(most=20),
+    chunk_size=CHUNKS,
+    places=PLACES,
+    mine=st.sampled_from([1, 2]),
+    missed=st.sets(st.integers(0, 8)),
 )
 def test_a_reader_gets_every_batch_it_was_sent_and_no_other(
     sent: list[Sent], chunk_size: int, places: list[int], mine: int, missed: set[int]
