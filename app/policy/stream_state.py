@@ -75,7 +75,7 @@ def programme_moves(signs: Signs, now: float) -> bool:
 
 
 def is_stuck(signs: Signs, now: float) -> bool:
-    """The source runs and the programme stood still, or did not begin, for so long that its worker cannot be well."""
+    """The source runs, and the programme stands still or never began for longer than a worker can be well."""
     if signs.source_since is None or not _flows(signs, now):
         return False
     last = signs.source_since if signs.progress_at is None else max(signs.source_since, signs.progress_at)

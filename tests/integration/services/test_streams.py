@@ -12,7 +12,7 @@ import pytest
 from app.adapters.store.sql_store import SqlStore
 from app.domain.encoder import EncoderState
 from app.domain.errors import Conflict, InvalidRequest, NoCapacity, NotFound, Unavailable
-from app.domain.events import StreamChanged, StreamErrorSeen, WorkerReplaced
+from app.domain.events import StreamChanged, StreamErrorSeen, StreamHealthRead, WorkerReplaced
 from app.domain.fleet import EncoderAction
 from app.domain.link import (
     ChannelReading,
@@ -141,8 +141,13 @@ async def test_a_silent_node_keeps_its_stream_while_the_gateway_sees_the_program
         return any(view.state.value == "offline" for view in views)
 
     await until(moves)
-    await until(lambda: moves() and stream_state(house, stream) is StreamState.LIVE)
+    # Health is told once a second: several looks of control lie between two.
+    told = len(house.control.told(StreamHealthRead))
+    await until(lambda: moves() and len(house.control.told(StreamHealthRead)) >= told + 2)
+    assert stream_state(house, stream) is StreamState.LIVE
     assert house.control.told(WorkerReplaced) == []
+    # The frames end: now the node counts as gone.
+    await until(lambda: bool(house.control.told(WorkerReplaced)))
 
 
 def stream_state(house: House, stream: OpenedStream) -> StreamState:
@@ -232,6 +237,40 @@ async def test_a_gateway_ahead_of_the_store_gets_a_plan_above_its_own_and_a_new_
     assert plan.revision > held.revision + 7
     assert plan.active.generation > 40
     assert plan.active.worker_id in house.node(plan.active.encoder_id).workers
+
+
+async def test_a_backup_that_refuses_when_it_is_needed_is_passed_over_and_let_go(house: House) -> None:
+    stream = await opened(house)
+    stream_id = stream.record.stream_id
+    active = house.gateway.plans[stream_id].active
+    assert active is not None
+    backup = house.node(stream.record.backup_id)
+    backup.refuse = lambda order: NoCapacity("no") if isinstance(order, StartWorker) else None
+    house.gateway.tell(WorkerDown(stream_id, active.worker_id, active.generation, at(), "reset"))
+    await until(lambda: bool(house.control.told(WorkerReplaced)) and protected(house, stream))
+    plan = house.gateway.plans[stream_id]
+    assert plan.active is not None
+    assert plan.standby is not None
+    assert plan.active.encoder_id not in (stream.record.primary_id, stream.record.backup_id)
+    assert plan.standby.encoder_id == stream.record.primary_id
+    await until(lambda: stream_id not in backup.reserved)
+
+
+async def test_a_draining_backup_keeps_its_place_until_another_picture_needs_another_one(house: House) -> None:
+    stream = await opened(house)
+    stream_id, backup_id = stream.record.stream_id, stream.record.backup_id
+    assert backup_id is not None
+    services = house.control.services
+    await services.encoders.control(backup_id, EncoderAction.DRAIN, ADMIN)
+    assert protected(house, stream)
+    await services.streams.change(stream_id, StreamChange(bitrate_bps=3_000_000), OWNER)
+    await until(lambda: protected(house, stream))
+    standby = house.gateway.plans[stream_id].standby
+    assert standby is not None
+    assert standby.encoder_id != backup_id
+    await until(lambda: stream_id not in house.node(backup_id).reserved)
+    await services.encoders.control(backup_id, EncoderAction.UNDRAIN, ADMIN)
+    assert services.encoders.status(backup_id).state is EncoderState.ONLINE
 
 
 async def test_an_operators_stop_that_nobody_can_relieve_leaves_the_worker_at_work(house: House) -> None:
@@ -394,9 +433,13 @@ async def test_with_the_database_blocked_failover_goes_on_inits_are_refused_and_
     with pytest.raises(Unavailable):
         await opened(house)
     assert len(house.control.services.streams.all_health(ADMIN)) == 1
-    blocker.execute("ROLLBACK")
-    blocker.close()
     await until(lambda: protected(house, stream))
+    assert {promise[1] for promise in house.control.services.balancer.view().reserved} == {stream.record.stream_id}
+    blocker.execute("ROLLBACK")
+    newest = house.gateway.plans[stream.record.stream_id].revision
+    query = "SELECT max(revision) FROM streams"
+    await until(lambda: blocker.execute(query).fetchone()[0] == newest)
+    blocker.close()
     await house.control.stop()
     again = await SqlStore.open(f"sqlite+aiosqlite:///{database}", seal_key=Secret("seal-key-of-these-tests"))
     kept = await again.stream(stream.record.stream_id)
