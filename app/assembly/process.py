@@ -48,7 +48,7 @@ def run_process(role: Role, work: Callable[[Settings], Awaitable[None]], setting
     if os.environ.pop(LIFELINE, None):
         threading.Thread(target=_follow_parent, name="lifeline", daemon=True).start()
     try:
-        with asyncio.Runner(loop_factory=_new_loop) as runner:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
             runner.run(_awaited(work, settings))
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
@@ -65,7 +65,8 @@ async def _awaited(work: Callable[[Settings], Awaitable[None]], settings: Settin
     await work(settings)
 
 
-def _new_loop() -> asyncio.AbstractEventLoop:
+def new_loop() -> asyncio.AbstractEventLoop:
+    """uvloop where it is installed, else asyncio's own."""
     try:
         import uvloop
     except ImportError:  # not built for every platform

@@ -14,6 +14,11 @@ from benchmarks.rtmp.servers import Server
 WARM_UP_S = 1.0
 
 
+def stream_name(number: int) -> str:
+    """A name that is fit to be a stream key too."""
+    return f"benchmark_stream_{number:03d}"
+
+
 @dataclass(frozen=True)
 class Result:
     """What one server did in one case. Figures that a case does not have are None."""
@@ -47,8 +52,8 @@ def _relay(
     publish: Callable[..., None], play: Callable[..., None], streams: int, players: int
 ) -> Callable[[Server, float, int | None], Result]:
     def run(server: Server, seconds: float, core: int | None) -> Result:
-        names = tuple(f"stream{at}" for at in range(streams))
-        target = Target(server.port, server.app, names, players=players, core=core)
+        names = tuple(stream_name(at) for at in range(streams))
+        target = Target(server.port, server.app, names, play_app=server.play_app, players=players, core=core)
         publishers = Worker(publish, target)
         try:
             publishers.wait_ready()
@@ -81,8 +86,8 @@ def _measure(server: Server, publishers: Worker, viewers: Worker, seconds: float
 
 
 def _latency(server: Server, seconds: float, core: int | None) -> Result:
-    names = tuple(f"stream{at}" for at in range(20))
-    target = Target(server.port, server.app, names, core=core)
+    names = tuple(stream_name(at) for at in range(20))
+    target = Target(server.port, server.app, names, play_app=server.play_app, core=core)
     publishers, viewers = Worker(load.publish_live, target), None
     try:
         publishers.wait_ready()

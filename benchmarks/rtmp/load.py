@@ -33,6 +33,8 @@ class Target:
     app: str
     names: tuple[str, ...]
     """The streams; one publisher each."""
+    play_app: str | None = None
+    """Where players connect to; None: where publishers do."""
     players: int = 1
     """Per stream."""
     chunk_size: int = 4096
@@ -135,7 +137,7 @@ def _players(target: Target) -> list[Peer]:
     peers = []
     for name in target.names:
         for _ in range(target.players):
-            peer = Peer(target.port, target.app)
+            peer = Peer(target.port, target.play_app or target.app)
             peer.play(name)
             peers.append(peer)
     return peers

@@ -28,6 +28,8 @@ class Server:
     port: int
     app: str
     process: psutil.Process
+    play_app: str | None = None
+    """Where players connect to; None: where publishers do."""
 
     def cpu_s(self) -> float:
         """CPU seconds of it and its children, user and system."""
@@ -70,7 +72,8 @@ def start(name: str, *, core: int | None, command: str | None = None, app: str =
             os.sched_setaffinity(process.pid, {core})
         try:
             _wait(port, process, Path(folder) / "log")
-            yield Server(name, port, app, psutil.Process(process.pid))
+            play_app = "play" if name == "gateway" and command is None else None
+            yield Server(name, port, app, psutil.Process(process.pid), play_app)
         finally:
             process.terminate()
             try:
@@ -95,6 +98,8 @@ def _command(name: str, port: int, folder: Path) -> list[str]:
     if name in ("aiortmp", "aiortmp-asyncio"):
         extra = ["--asyncio"] if name == "aiortmp-asyncio" else []
         return [sys.executable, "-m", "benchmarks.rtmp.relay", str(port), *extra]
+    if name == "gateway":
+        return [sys.executable, "-m", "benchmarks.rtmp.gateway", str(port)]
     if name == "pyrtmp":
         return [os.environ["PYRTMP_PYTHON"], str(Path(__file__).with_name("pyrtmp_relay.py")), str(port)]
     raise ValueError(f"no server is called {name}")
