@@ -33,7 +33,7 @@ from app.adapters.encoders.simulated import SimulatedEncoder
 from app.adapters.link.uplink import WebSocketUplink
 from app.adapters.store.sql_store import SqlStore
 from app.api.limits import DoorLimits
-from app.assembly.control import serving
+from app.assembly.control import serving, settle
 from app.assembly.logs import configure_logs
 from app.assembly.process import new_loop
 from app.assembly.settings import Settings
@@ -91,6 +91,7 @@ async def serve(folder: Path, encoders: int) -> None:
                 for one in group:
                     served.services.fleet.heard(one.encoder_id, one.reading())
 
+        settle()
         begun = time.perf_counter()
         beating = [
             asyncio.create_task(beat(fleet[first::GROUPS], begun + first * HEARTBEAT_S / GROUPS))
