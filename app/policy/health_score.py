@@ -20,10 +20,6 @@ BITRATE_VARIANCE_HIGH: Final = 0.2
 STORAGE_HIGH_PERCENT: Final = 90.0
 WEIGHTS: Final = {"system": 0.4, "stream": 0.4, "storage": 0.2}
 
-PREVENTIVE_BELOW: Final = 80.0
-DEGRADED_BELOW: Final = 70.0
-RESET_BELOW: Final = 50.0
-
 
 @dataclass(frozen=True, slots=True)
 class Measures:

@@ -28,9 +28,6 @@ class Gateways:
     def arrived(self, hello: GatewayHello) -> None:
         self._hellos[hello.gateway_id] = hello
 
-    def is_gateway(self, peer: str) -> bool:
-        return peer in self._hellos
-
     def is_connected(self, gateway_id: GatewayId) -> bool:
         return self._downlink.is_connected(gateway_id)
 

@@ -34,10 +34,6 @@ class Ledger:
         """Pixels per second and number of promises."""
         return self._totals.get(encoder_id, (0.0, 0))
 
-    def holder(self, stream_id: StreamId, role: Role) -> EncoderId | None:
-        promise = self._promises.get((stream_id, role))
-        return None if promise is None else promise[0]
-
     def promised(self, stream_id: StreamId, encoder_id: EncoderId) -> tuple[float, int]:
         """What of the encoder's totals belongs to this stream."""
         mine = [p[1] for role in Role if (p := self._promises.get((stream_id, role))) and p[0] == encoder_id]

@@ -43,4 +43,4 @@ def test_a_stream_that_lets_go_of_everything_leaves_nothing() -> None:
     assert ledger.count(EncoderId("e2"), Role.BACKUP) == 1
     ledger.release_all(StreamId("s"))
     assert tuple(ledger) == ()
-    assert ledger.holder(StreamId("s"), Role.PRIMARY) is None
+    assert ledger.promised(StreamId("s"), EncoderId("e2")) == (0, 0)
