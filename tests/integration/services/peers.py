@@ -129,6 +129,7 @@ class FakeNode(Peer):
         self.workers: dict[WorkerId, WorkerOrder] = {}
         self.reserved: dict[StreamId, WorkerOrder] = {}
         self.silent = False
+        self.temperature_c = 50.0
 
     def hello(self) -> NodeHello:
         running = tuple(RunningWorker(o.worker_id, o.stream_id, o.generation) for o in self.workers.values())
@@ -140,7 +141,11 @@ class FakeNode(Peer):
     async def _beat(self) -> None:
         while True:
             if not self.silent:
-                self.tell(Heartbeat(EncoderReading(cpu_percent=10.0, memory_percent=20.0)))
+                self.tell(
+                    Heartbeat(
+                        EncoderReading(cpu_percent=10.0, memory_percent=20.0, temperature_c=self.temperature_c)
+                    )
+                )
             await asyncio.sleep(0.3)
 
     def carry_out(self, order: Order) -> None:

@@ -256,6 +256,24 @@ async def test_a_backup_that_refuses_when_it_is_needed_is_passed_over_and_let_go
     await until(lambda: stream_id not in backup.reserved)
 
 
+async def test_a_hot_backup_is_not_promoted_and_the_reason_is_kept(house: House) -> None:
+    stream = await opened(house)
+    stream_id, backup_id = stream.record.stream_id, stream.record.backup_id
+    active = house.gateway.plans[stream_id].active
+    assert active is not None
+    assert backup_id is not None
+    house.node(backup_id).temperature_c = 85.0
+    encoders = house.control.services.encoders
+    await until(lambda: (r := encoders.status(backup_id).reading) is not None and r.temperature_c == 85.0)
+    house.gateway.tell(WorkerDown(stream_id, active.worker_id, active.generation, at(), "reset"))
+    await until(lambda: bool(house.control.told(WorkerReplaced)))
+    record = await house.control.services.streams.get(stream_id, OWNER)
+    assert record.primary_id not in (stream.record.primary_id, backup_id)
+    decisions = house.control.services.streams.placement(stream_id, OWNER)
+    refused = {c.encoder_id: c.vetoes for d in decisions for c in d.candidates if c.vetoes}
+    assert "hot" in refused[backup_id][0]
+
+
 async def test_a_draining_backup_keeps_its_place_until_another_picture_needs_another_one(house: House) -> None:
     stream = await opened(house)
     stream_id, backup_id = stream.record.stream_id, stream.record.backup_id
