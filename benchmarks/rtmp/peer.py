@@ -24,7 +24,9 @@ class Peer:
         self._events: list[Event] = []
         while not self._events:
             self._turn()
-        number = self.session.connect(app=app, tc_url=f"rtmp://{host}:{port}/{app}", flash_ver="load", args={})
+        # A list here is more AMF0 than pyrtmp reads.
+        args: dict[str, Value] = {"fourCcList": ""}
+        number = self.session.connect(app=app, tc_url=f"rtmp://{host}:{port}/{app}", flash_ver="load", args=args)
         self._answer(number)
 
     def publish(self, name: str) -> int:
