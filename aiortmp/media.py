@@ -238,6 +238,11 @@ class MediaBatch(Sequence[MediaMessage]):
         """Bytes held, payloads with the headers among them."""
         return sum([row[4] - row[3] for row in self.rows])
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes that stay in memory as long as this batch does: whole blocks, others' data included."""
+        return sum({id(row[2]): len(row[2]) for row in self.rows}.values())
+
     def encoded(self, chunk_size: int, stream_id: int) -> bytes:
         """Wire form that depends on nothing sent before; made once for each pair and shared."""
         key = (chunk_size, stream_id)

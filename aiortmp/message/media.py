@@ -14,6 +14,8 @@ from aiortmp.media import MessageType, Row
 _SET_DATA_FRAME: Final = b"\x02\x00\x0d@setDataFrame"
 _TAG_HEADER_BYTES: Final = 11
 _BACK_POINTER_BYTES: Final = 4
+_MOST_TAGS: Final = 4096
+"""In one aggregate: empty tags must not become a flood of messages that cost more than their bytes."""
 
 
 def media_rows(kind: int, timestamp: int, body: bytes, csid: int) -> list[Row]:
@@ -41,6 +43,8 @@ def _split_aggregate(timestamp: int, body: bytes, csid: int) -> list[Row]:
         end = at + _TAG_HEADER_BYTES + int.from_bytes(body[at + 1 : at + 4], "big")
         if len(body) - at < _TAG_HEADER_BYTES or end > len(body):
             raise ProtocolError("aggregate ends in the middle of a tag")
+        if len(rows) >= _MOST_TAGS:
+            raise ProtocolError("aggregate holds too many tags")
         kind = body[at]
         tag_time = int.from_bytes(body[at + 4 : at + 7], "big") | body[at + 7] << 24
         if offset is None:

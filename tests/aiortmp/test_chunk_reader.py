@@ -170,6 +170,12 @@ def test_an_aggregate_that_ends_inside_a_tag_is_an_error() -> None:
         reader().feed(ChunkWriter().message(Sent(22, 0, 1, 6, bytes.fromhex("09 000010 000000 00 000000 aa"))))
 
 
+def test_an_aggregate_of_countless_empty_tags_is_refused() -> None:
+    wire = ChunkWriter().message(Sent(22, 0, 1, 6, (b"\x09" + bytes(14)) * 5000))
+    with pytest.raises(ProtocolError, match="too many tags"):
+        reader().feed(wire)
+
+
 @pytest.mark.parametrize(("kind", "prefix"), [(18, b""), (15, b"\x00")])
 def test_set_data_frame_is_taken_off_metadata(kind: int, prefix: bytes) -> None:
     body = b"\x02\x00\x0aonMetaData\x08\x00\x00\x00\x00\x00\x00\x09"

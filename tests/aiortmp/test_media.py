@@ -36,6 +36,13 @@ def test_a_peek_shows_the_beginning_of_the_payload(chunk_size: int) -> None:
         assert before == message.payload[:4] == message.peek(4)
 
 
+def test_a_batch_knows_what_it_keeps_in_memory() -> None:
+    whole = batches(steady_stream(9), chunk_size=4096, places=[])[0]
+    assert whole[3:5].size_bytes == 1800
+    assert whole[3:5].held_bytes > 8000
+    assert MediaBatch.of(whole[3:5]).held_bytes == 1800
+
+
 def test_a_message_is_true_even_without_payload() -> None:
     assert MediaMessage(VIDEO, 0, b"")
 
