@@ -25,8 +25,9 @@ from app.domain.errors import InvalidSettings
 from app.domain.ids import GatewayId
 from app.domain.link import GatewayHello
 from app.domain.stream import ChannelPlan, Destination
+from app.media.doors.doorman import Doorman
 from app.media.doors.http import HttpDoor
-from app.media.doors.listener import Doorman, GuardedServer
+from app.media.doors.listener import GuardedServer
 from app.media.doors.rtmp import RtmpDoor
 from app.media.fanout import FanOut
 from app.media.gateway import Gateway

@@ -171,6 +171,7 @@ class Channel:
             publisher.close(reason)
         self.worker.remove(reason)
         self.programme.end()
+        self.ring.clear()
         for tell in tuple(self.on_end):
             tell(reason)
 

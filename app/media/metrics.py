@@ -33,6 +33,7 @@ class GatewayCollector(Collector):
         yield from _stream_metrics(rooms)
         yield from _track_metrics(rooms)
         yield from _destination_metrics(rooms)
+        yield from _recording_metrics(rooms)
 
 
 def _stream_metrics(rooms: list[Room]) -> Iterator[Metric]:
@@ -79,3 +80,14 @@ def _destination_metrics(rooms: list[Room]) -> Iterator[Metric]:
             sent.add_metric(labels, reading.bytes_sent)
             lost.add_metric(labels, reading.frames_dropped)
     yield from (live, sent, lost)
+
+
+def _recording_metrics(rooms: list[Room]) -> Iterator[Metric]:
+    size = CounterMetricFamily("encman_recording_bytes", "Bytes recorded", labels=["stream_id"])
+    failures = CounterMetricFamily("encman_recording_failures", "Times the disk failed", labels=["stream_id"])
+    for room in rooms:
+        written, failed = room.outputs.recording_bytes, room.outputs.recording_failures
+        if written is not None and failed is not None:
+            size.add_metric([room.channel.plan.stream_id], written)
+            failures.add_metric([room.channel.plan.stream_id], failed)
+    yield from (size, failures)

@@ -28,6 +28,9 @@ class Recording(Protocol):
     @property
     def bytes_written(self) -> int: ...
 
+    failures: int
+    """How often the disk failed it."""
+
     async def close(self) -> None: ...
 
 
@@ -68,6 +71,11 @@ class ChannelOutputs:
     def recording_bytes(self) -> int | None:
         """None when the plan records nothing."""
         return self._recording.bytes_written if self._recording is not None else None
+
+    @property
+    def recording_failures(self) -> int | None:
+        """None when the plan records nothing."""
+        return self._recording.failures if self._recording is not None else None
 
     async def close(self) -> None:
         """Stop everything; what was recorded is complete."""

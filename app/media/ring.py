@@ -74,6 +74,11 @@ class ReplayRing:
         while len(groups) > 1 and groups[1].shown_ms <= through_ms:
             self._drop_oldest()
 
+    def clear(self) -> None:
+        """The stream is over: nobody will ask again."""
+        self._groups.clear()
+        self._size_bytes = 0
+
     def replay(self, after_ms: int | None) -> list[MediaBatch]:
         """From the key frame shown at or before `after_ms`; None, or one that is gone: all there is."""
         groups = list(self._groups)

@@ -70,7 +70,11 @@ class HttpDoor:
         if packager is None:
             return _answer(404, "no such stream")
         if track is None:
-            index = packager.index() if name == "index.m3u8" and packager.is_ready else None
+            if name != "index.m3u8":
+                return _answer(404, "not found")
+            index = packager.index() if packager.is_ready else None
+            if index is None and packager.refused is not None:
+                return _answer(404, f"this stream cannot be played over HLS: {packager.refused}")
             return _playlist(index)
         return _track_file(packager, track, name)
 

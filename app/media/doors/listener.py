@@ -12,39 +12,11 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from app.media.doors.doorman import Doorman
+
 HEADER_DEADLINE_S: Final = 10.0
-MAX_CONNECTIONS: Final = 2_000
-MAX_PER_ADDRESS: Final = 200
-"""Many viewers share one address behind a carrier's NAT."""
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-
-
-class Doorman:
-    """Counts connections. `turned_away` are those that were one too many, `cut` those that dripped."""
-
-    def __init__(self, *, total: int = MAX_CONNECTIONS, per_address: int = MAX_PER_ADDRESS) -> None:
-        self._total = total
-        self._per_address = per_address
-        self._held: dict[str, int] = {}
-        self.connections = 0
-        self.turned_away = 0
-        self.cut = 0
-
-    def enter(self, address: str) -> bool:
-        held = self._held.get(address, 0)
-        if self.connections >= self._total or held >= self._per_address:
-            self.turned_away += 1
-            return False
-        self.connections += 1
-        self._held[address] = held + 1
-        return True
-
-    def leave(self, address: str) -> None:
-        self.connections -= 1
-        held = self._held.pop(address) - 1
-        if held:
-            self._held[address] = held
 
 
 class GuardedHandler(RequestHandler):
@@ -105,7 +77,8 @@ class GuardedServer(web.Server):
     """A protocol factory for `loop.create_server`."""
 
     def __init__(self, handler: Handler, *, doorman: Doorman, deadline_s: float = HEADER_DEADLINE_S) -> None:
-        super().__init__(handler)
+        # A viewer who leaves ends the handler that serves it.
+        super().__init__(handler, handler_cancellation=True)
         self._doorman = doorman
         self.deadline_s = deadline_s
 

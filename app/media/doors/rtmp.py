@@ -17,6 +17,7 @@ from aiortmp.aio import ConnectRequest, PlayRequest, PublishRequest, ServerConne
 from app.domain.ids import WorkerId
 from app.media.admission import digest, play_name
 from app.media.channel import Channel
+from app.media.doors.doorman import Doorman
 from app.media.gateway import Gateway
 from app.media.source import Publisher
 from app.media.worker_seat import WorkerLink
@@ -28,9 +29,6 @@ PLAY: Final = "play"
 WORKER: Final = "worker"
 WRONG_APP: Final = "no such application: publish to /live, play from /play"
 NOT_A_WORKER: Final = "this worker is not the one the plan names"
-MAX_CONNECTIONS: Final = 2_000
-MAX_PER_ADDRESS: Final = 200
-"""Workers and relays of one machine share an address, so this is wider than for HTTP."""
 
 
 class RtmpDoor:
@@ -38,44 +36,26 @@ class RtmpDoor:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._per_address: dict[str, int] = {}
-        self.connections = 0
-        self.turned_away = 0
+        self.doorman = Doorman()
 
     def factory(self, connection: ServerConnection) -> DoorHandler:
-        return DoorHandler(connection, self._gateway, self)
-
-    def enter(self, address: str) -> bool:
-        """Count a connection in; False when there are too many."""
-        held = self._per_address.get(address, 0)
-        if self.connections >= MAX_CONNECTIONS or held >= MAX_PER_ADDRESS:
-            self.turned_away += 1
-            return False
-        self.connections += 1
-        self._per_address[address] = held + 1
-        return True
-
-    def leave(self, address: str) -> None:
-        self.connections -= 1
-        held = self._per_address.pop(address) - 1
-        if held:
-            self._per_address[address] = held
+        return DoorHandler(connection, self._gateway, self.doorman)
 
 
 class DoorHandler:
     """One connection. Its application decides what it may ask for."""
 
-    def __init__(self, connection: ServerConnection, gateway: Gateway, door: RtmpDoor) -> None:
+    def __init__(self, connection: ServerConnection, gateway: Gateway, doorman: Doorman) -> None:
         self._connection = connection
         self._gateway = gateway
-        self._door = door
+        self._doorman = doorman
         self._entered: str | None = None
         self._app = ""
         self._software: str | None = None
         self._worker: tuple[Channel, WorkerLink] | None = None
 
     def on_connect(self, request: ConnectRequest) -> None:
-        if not self._door.enter(request.peer[0]):
+        if not self._doorman.enter(request.peer[0]):
             request.reject(description="too many connections")
             return
         self._entered = request.peer[0]
@@ -106,7 +86,7 @@ class DoorHandler:
 
     def on_closed(self, reason: RtmpError | None) -> None:
         if self._entered is not None:
-            self._door.leave(self._entered)
+            self._doorman.leave(self._entered)
             self._entered = None
         if self._worker is not None:
             channel, link = self._worker

@@ -79,7 +79,8 @@ class Packager:
 
     def index(self) -> str | None:
         """The multivariant playlist; None before there is anything to play."""
-        audio = self._audio if self._audio.format is not None and self._audio.shelf.segments else None
+        heard = any(segment.data is not None for segment in self._audio.shelf.segments)
+        audio = self._audio if self._audio.format is not None and heard else None
         sound_codecs = (audio.format.codecs,) if audio is not None and audio.format is not None else ()
         variants = []
         for name in self._names():

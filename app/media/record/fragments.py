@@ -68,6 +68,10 @@ class RecordingMuxer:
                 self.skipped += 1
         return pieces
 
+    def begin_part(self) -> None:
+        """What comes next begins a new part: the last one was not written to its end."""
+        self._part_open = False
+
     def flush(self) -> list[Piece]:
         """Everything held, as a last fragment for now."""
         return self._cut(None)

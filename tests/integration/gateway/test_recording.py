@@ -107,27 +107,52 @@ async def test_a_recorder_after_a_restart_begins_a_new_part(source_file: SourceF
 
 
 class FullDisk(RecordingFiles):
-    """Files on a disk with no room after the first piece."""
+    """Files on a disk with no room after the first piece, until `room` is given."""
+
+    room = False
 
     def write(self, piece: Piece) -> None:
-        if self.bytes_written:
+        if self.bytes_written and not self.room:
             raise OSError(errno.ENOSPC, "No space left on device")
         super().write(piece)
 
 
-async def test_a_full_disk_ends_the_recording_and_nothing_else(source_file: SourceFile, tmp_path: Path) -> None:
+async def test_a_full_disk_ends_the_part_and_the_recording_goes_on_when_there_is_room(
+    source_file: SourceFile, tmp_path: Path
+) -> None:
     messages = messages_of(source_file("plain"))
+    timeline = Timeline()
+    disk = FullDisk(tmp_path / "full")
+
+    def take(some: list) -> None:  # type: ignore[type-arg]  # of MediaMessage
+        for message in some:
+            recorder.take(arrive(MediaBatch.of([message]), lambda f: timeline.place(f, now_s=0, wall_ms=0)))
+
+    with ThreadPoolExecutor(1) as executor:
+        recorder = Recorder(tmp_path / "full", executor=executor, files=lambda _: disk, retry_s=0.1)
+        recorder.start(asyncio.ensure_future(recorder.run()))
+        half = len(messages) // 2
+        take(messages[:half])
+        await until("the failure", lambda: recorder.failures > 0)
+        disk.room = True
+        await until("another try", lambda: recorder.failed is None)
+        take(messages[half:])
+        await recorder.close()
+    assert (await count_frames(str(tmp_path / "full" / "part-0001.mp4")))["h264"] == 50
+    assert (await count_frames(str(tmp_path / "full" / "part-0002.mp4")))["h264"] >= 100
+
+
+async def test_a_disk_that_stays_full_holds_nobody_up(source_file: SourceFile, tmp_path: Path) -> None:
     timeline = Timeline()
     with ThreadPoolExecutor(1) as executor:
         recorder = Recorder(tmp_path / "full", executor=executor, files=FullDisk)
         recorder.start(asyncio.ensure_future(recorder.run()))
-        for message in messages:
-            recorder.take(arrive(MediaBatch.of([message]), lambda f: timeline.place(f, now_s=0, wall_ms=0)))
-        await until("the failure", lambda: recorder.failed is not None)
-        recorder.take(arrive(MediaBatch.of(messages[:1]), lambda f: timeline.place(f, now_s=0, wall_ms=0)))
-        await recorder.close()
-    assert recorder.failed == "No space left on device"
-    assert (await count_frames(str(tmp_path / "full" / "part-0001.mp4")))["h264"] == 50
+        batch = MediaBatch.of(messages_of(source_file("plain")))
+        recorder.take(arrive(batch, lambda f: timeline.place(f, now_s=0, wall_ms=0)))
+        await until("the failure", lambda: recorder.failed == "No space left on device")
+        async with asyncio.timeout(10):
+            await recorder.close()
+    assert recorder.lost_pieces > 0
 
 
 def recordings(rig: Rig) -> Path:
