@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from aiortmp import MediaBatch, Rejected
+from aiortmp import MediaBatch, MediaMessage, MessageType, Rejected
 from aiortmp.aio import connect
 from app.domain.link import ProgrammeUp
 from app.domain.stream import Outputs
@@ -136,3 +136,30 @@ async def test_a_client_that_drips_its_header_is_cut(rig: Rig, monkeypatch: pyte
         assert await reader.read() == b""
     assert rig.running.doorman.cut == 1
     writer.close()
+
+
+async def test_a_viewer_that_leaves_a_silent_stream_is_counted_out(rig: Rig, source_file: SourceFile) -> None:
+    await rig.open(plan())
+    channel = rig.running.gateway.by_playback(PLAYBACK)
+    assert channel is not None
+    _, writer = await asyncio.open_connection("127.0.0.1", rig.running.http_port)
+    writer.write(f"GET /flv/{PLAYBACK}.flv HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    connection = await connect(f"{rig.rtmp}/play")
+    await connection.play(PLAYBACK, Counter())
+    await until("two viewers", lambda: channel.programme.viewers == 2)
+    writer.close()
+    await connection.close()
+    await until("no viewers", lambda: channel.programme.viewers == 0)
+    assert channel.on_end == []
+
+
+async def test_a_stream_hls_cannot_carry_says_so(rig: Rig) -> None:
+    await rig.open(plan())
+    source, publish = await publisher(rig)
+    header = MediaMessage(MessageType.VIDEO, 0, b"\x90vp08" + bytes(20))
+    send(publish, [header, MediaMessage(MessageType.VIDEO, 0, b"\x91vp08" + bytes(20))])
+    await rig.fact(ProgrammeUp)
+    status, text = await get(rig.hls_url)
+    assert status == 404
+    assert "vp08" in text
+    await source.close()
