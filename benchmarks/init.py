@@ -139,31 +139,42 @@ async def gateway(port: int) -> None:
     await WebSocketUplink(control_url=f"http://127.0.0.1:{port}", token=TOKEN).run(lambda: hello, perform)
 
 
-async def ask(http: aiohttp.ClientSession, url: str) -> float:
-    """Seconds until the whole answer was there."""
+async def ask(http: aiohttp.ClientSession, url: str, opened: list[str]) -> float:
+    """Seconds until the whole answer was there; the stream's id goes to `opened`."""
     begun = time.perf_counter()
     async with http.post(url, json=BODY) as response:
         text = await response.read()
         assert response.status in (200, 201), text
-    return time.perf_counter() - begun
+    took = time.perf_counter() - begun
+    opened.append(orjson.loads(text)["stream_id"])
+    return took
 
 
-async def steadily(http: aiohttp.ClientSession, url: str, rate: float, seconds: float) -> list[float]:
+async def end_all(http: aiohttp.ClientSession, base: str, opened: list[str]) -> None:
+    """Ends what was opened, so that every round begins with the same fleet. Not measured."""
+    while opened:
+        async with http.delete(f"{base}/api/streams/{opened.pop()}") as response:
+            assert response.status == 204
+
+
+async def steadily(
+    http: aiohttp.ClientSession, url: str, rate: float, seconds: float, opened: list[str]
+) -> list[float]:
     begun, asked = time.perf_counter(), []
     for number in range(int(rate * seconds)):
         await asyncio.sleep(max(0.0, begun + number / rate - time.perf_counter()))
-        asked.append(asyncio.create_task(ask(http, url)))
+        asked.append(asyncio.create_task(ask(http, url, opened)))
     return await asyncio.gather(*asked)
 
 
-async def flat_out(http: aiohttp.ClientSession, url: str, seconds: float) -> float:
+async def flat_out(http: aiohttp.ClientSession, url: str, seconds: float, opened: list[str]) -> float:
     """Answers a second with AT_ONCE clients."""
     until, done = time.perf_counter() + seconds, 0
 
     async def client() -> None:
         nonlocal done
         while time.perf_counter() < until:
-            await ask(http, url)
+            await ask(http, url, opened)
             done += 1
 
     begun = time.perf_counter()
@@ -172,17 +183,21 @@ async def flat_out(http: aiohttp.ClientSession, url: str, seconds: float) -> flo
 
 
 async def measure(ports: dict[str, int], rate: float, seconds: float) -> dict[str, object]:
-    init = f"http://127.0.0.1:{ports['control']}/api/streams/init"
+    base = f"http://127.0.0.1:{ports['control']}"
+    init, opened = f"{base}/api/streams/init", list[str]()
     link = asyncio.create_task(gateway(ports["control"]))
     headers = {"Authorization": f"Bearer {KEY.reveal()}"}
     async with aiohttp.ClientSession(headers=headers) as http:
-        await until_ready(http, f"http://127.0.0.1:{ports['control']}/readyz")
-        await steadily(http, init, rate, 1.0)
-        took = sorted(await steadily(http, init, rate, seconds))
+        await until_ready(http, f"{base}/readyz")
+        await steadily(http, init, rate, 1.0, opened)
+        took = sorted(await steadily(http, init, rate, seconds, opened))
         ours, theirs = [], []
+        bare_init = f"http://127.0.0.1:{ports['bare']}/init"
+        await ask(http, bare_init, [])  # takes its rows from a stream that runs now
         for _ in range(ROUNDS):
-            theirs.append(await flat_out(http, f"http://127.0.0.1:{ports['bare']}/init", 1.5))
-            ours.append(await flat_out(http, init, 1.5))
+            await end_all(http, base, opened)
+            theirs.append(await flat_out(http, bare_init, 1.5, []))
+            ours.append(await flat_out(http, init, 1.5, opened))
     link.cancel()
     return {
         "rate_per_s": rate,
