@@ -72,8 +72,13 @@ class Choice:
     reasons: tuple[str, ...]
 
 
-_Judged = tuple[tuple[str, ...], tuple[float, ...], Standing]
-"""Vetoes, points of the parts of the cost, and of whom."""
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    vetoes: tuple[str, ...]
+    points: tuple[float, ...]
+    """Of the parts of the cost."""
+    cost: float
+    standing: Standing
 
 
 def ladder_cost(ladder: Ladder) -> float:
@@ -91,35 +96,46 @@ class Ranking:
 
     def fit(self) -> Iterator[tuple[EncoderInfo, float]]:
         """Who can take the stream, with the cost, cheapest first."""
-        for vetoes, points, standing in self.judged:
-            if vetoes:
+        for judged in self.judged:
+            if judged.vetoes:
                 return
-            yield standing.info, sum(points)
+            yield judged.standing.info, judged.cost
 
     def candidates(self, limit: int | None = None) -> tuple[Candidate, ...]:
         """For people: the first ones with every part of their cost, or what speaks against them."""
         return tuple(
             Candidate(
-                encoder_id=standing.info.encoder_id,
-                name=standing.info.name,
-                cost=None if vetoes else round(sum(points), 2),
-                parts=_parts(standing, self.need, points),
-                vetoes=vetoes,
+                encoder_id=judged.standing.info.encoder_id,
+                name=judged.standing.info.name,
+                cost=None if judged.vetoes else round(judged.cost, 2),
+                parts=_parts(judged.standing, self.need, judged.points),
+                vetoes=judged.vetoes,
             )
-            for vetoes, points, standing in self.judged[:limit]
+            for judged in self.judged[:limit]
         )
 
     def refusals(self) -> tuple[str, ...]:
         """Why nobody can take it, one line for each encoder."""
         if not self.judged:
             return ("no encoder is connected",)
-        return tuple(f"{standing.info.name}: {'; '.join(vetoes)}" for vetoes, _, standing in self.judged if vetoes)
+        return tuple(f"{j.standing.info.name}: {'; '.join(j.vetoes)}" for j in self.judged if j.vetoes)
 
 
-def rank(standings: tuple[Standing, ...], need: Need) -> Ranking:
-    judged = [(_vetoes(standing, need), _points(standing, need), standing) for standing in standings]
-    judged.sort(key=lambda j: (bool(j[0]), 0.0 if j[0] else sum(j[1]), j[2].info.encoder_id))
+def rank(standings: tuple[Standing, ...], need: Need, *, last: Ranking | None = None) -> Ranking:
+    """`last`: an earlier ranking for the same need; who stands there as the same object is not judged again."""
+    known = {} if last is None or last.need != need else {id(j.standing): j for j in last.judged}
+    judged = [known.get(id(standing)) or _judge(standing, need) for standing in standings]
+    judged.sort(key=_order)
     return Ranking(tuple(judged), need)
+
+
+def _judge(standing: Standing, need: Need) -> _Judged:
+    vetoes, points = _vetoes(standing, need), _points(standing, need)
+    return _Judged(vetoes, points, sum(points), standing)
+
+
+def _order(judged: _Judged) -> tuple[bool, float, str]:
+    return bool(judged.vetoes), 0.0 if judged.vetoes else judged.cost, judged.standing.info.encoder_id
 
 
 def choose(ranking: Ranking) -> Choice:

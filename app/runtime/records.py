@@ -50,8 +50,8 @@ def to_plain(value: object, leaves: Leaves = TIMES) -> Plain:
         return value
     if dataclasses.is_dataclass(value):
         plain: dict[str, Plain] = {"type": type(value).__name__}
-        for field in dataclasses.fields(value):
-            plain[field.name] = to_plain(getattr(value, field.name), leaves)
+        for name in _names(type(value)):
+            plain[name] = to_plain(getattr(value, name), leaves)
         return plain
     if isinstance(value, tuple | list):
         return [to_plain(item, leaves) for item in value]
@@ -71,6 +71,11 @@ def from_plain(kind: type[R], plain: Plain, leaves: Leaves = TIMES) -> R:
 
 def kind_name(kind: Any) -> str:
     return getattr(kind, "__name__", str(kind))
+
+
+@lru_cache(maxsize=512)
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 @lru_cache(maxsize=512)

@@ -26,6 +26,8 @@ from app.services.ledger import Ledger
 
 FORGET_S: Final = 24 * 3600.0
 """An encoder that was away this long is no part of the fleet any more."""
+STANDING_S: Final = 0.25
+"""How long a picture stays true by itself: silence and age are seen that much later."""
 MAX_ENCODERS: Final = 2_000
 
 log = structlog.get_logger()
@@ -46,6 +48,8 @@ class Member:
     reading: EncoderReading | None = None
     told: EncoderState | None = None
     conduct: Conduct = _NO_FAULTS
+    standing: Standing | None = None
+    standing_until: float = 0.0
 
 
 class Fleet:
@@ -96,12 +100,14 @@ class Fleet:
         if member is None:
             return
         member.last_heard, member.last_heard_at, member.reading = monotonic(), utc_now(), reading
+        member.standing = None
         self._bus.tell(EncoderRead(encoder_id, reading, member.last_heard_at))
 
     def link_lost(self, encoder_id: EncoderId) -> None:
         member = self._members.get(encoder_id)
         if member is not None:
             member.link_up = False
+            member.standing = None
             self.tell_changes(monotonic())
 
     def failed(self, encoder_id: EncoderId, stream_id: StreamId) -> None:
@@ -109,12 +115,14 @@ class Fleet:
         member = self._members.get(encoder_id)
         if member is not None:
             member.conduct = ejection.lost_worker(member.conduct, stream_id, monotonic())
+            member.standing = None
 
     async def wish(self, encoder_id: EncoderId, wish: OperatorWish) -> None:
         member = self.member(encoder_id)
         await self._store.put_wish(encoder_id, wish, utc_now())
         self._wishes[encoder_id] = wish
         member.wish = wish
+        member.standing = None
         self.tell_changes(monotonic())
 
     def tell_changes(self, now: float) -> tuple[EncoderId, ...]:
@@ -127,6 +135,7 @@ class Fleet:
             if presence.state is EncoderState.OFFLINE and member.wish is not OperatorWish.STOPPED:
                 member.conduct = ejection.departed(member.conduct, now)
             member.told = presence.state
+            member.standing = None
             encoder_id = member.info.encoder_id
             log.info("encoder state", encoder_id=encoder_id, state=presence.state.value, reason=presence.reason)
             self._bus.tell(EncoderChanged(encoder_id, presence.state, utc_now(), presence.reason))
@@ -177,13 +186,22 @@ class Fleet:
         return judge(last_heard=member.last_heard, link_up=member.link_up, wish=member.wish, now=now)
 
     def standings(self, now: float) -> tuple[Standing, ...]:
-        """The balancer's picture."""
+        """The balancer's picture. What did not change since the last look is the same object again."""
         return tuple(self._standing(member, now) for member in self._members.values())
 
     def _standing(self, member: Member, now: float) -> Standing:
-        presence = self.presence(member, now)
         pixels, streams = self._ledger.totals(member.info.encoder_id)
-        return Standing(
+        known = member.standing
+        if (
+            known is not None
+            and now < member.standing_until
+            and known.promised_pixels_per_s == pixels
+            and known.promised_streams == streams
+        ):
+            return known
+        presence = self.presence(member, now)
+        member.standing_until = now + STANDING_S
+        member.standing = Standing(
             info=member.info,
             state=presence.state,
             state_reason=presence.reason,
@@ -194,3 +212,4 @@ class Fleet:
             failures_lately=ejection.losses_lately(member.conduct, now),
             ejected=ejection.judge(member.conduct, now),
         )
+        return member.standing

@@ -37,11 +37,12 @@ class LoadBalancer:
     def __init__(self, *, fleet: Fleet, ledger: Ledger) -> None:
         self._fleet = fleet
         self._ledger = ledger
+        self._last: Ranking | None = None
         self._decisions: deque[PlacementDecision] = deque(maxlen=DECISIONS_KEPT)
 
     def place(self, stream_id: StreamId, need: Need) -> PlacementDecision:
         """Reserve a primary and, where one is left, a backup. Raises NoCapacity with the reasons."""
-        ranking = rank(self._fleet.standings(monotonic()), need)
+        ranking = self._last = rank(self._fleet.standings(monotonic()), need, last=self._last)
         choice = choose(ranking)
         primary = None if choice.primary is None else choice.primary.encoder_id
         backup = None if choice.backup is None else choice.backup.encoder_id
@@ -113,8 +114,7 @@ class LoadBalancer:
         if not standings:
             return ("not connected",)
         resting = standings[0].ejected
-        vetoes, _, _ = rank(standings, need).judged[0]
-        return vetoes + (() if resting is None else (resting,))
+        return rank(standings, need).judged[0].vetoes + (() if resting is None else (resting,))
 
     def view(self) -> BalancerView:
         return BalancerView(

@@ -169,3 +169,11 @@ def test_every_part_of_the_cost_is_told_and_they_add_up() -> None:
         "load", "cpu", "memory", "temperature", "failures", "region", "ejected",
     ]  # fmt: skip
     assert candidate.cost == pytest.approx(sum(part.points for part in candidate.parts), abs=0.05)
+
+
+def test_a_ranking_built_on_an_earlier_one_is_the_same_as_a_new_one() -> None:
+    old, other = standing("a"), standing("b", promised_pixels_per_s=50e6)
+    changed = standing("a", promised_pixels_per_s=90e6)
+    last = rank((old, other), NEED)
+    assert rank((changed, other), NEED, last=last) == rank((changed, other), NEED)
+    assert rank((old, other), Need(290e6, "auto"), last=last) == rank((old, other), Need(290e6, "auto"))
