@@ -50,7 +50,8 @@ def to_plain(value: object, leaves: Leaves = TIMES) -> Plain:
         return value
     if dataclasses.is_dataclass(value):
         plain: dict[str, Plain] = {"type": type(value).__name__}
-        for name in _names(type(value)):
+        kind: type = type(value)
+        for name in _names(kind):
             plain[name] = to_plain(getattr(value, name), leaves)
         return plain
     if isinstance(value, tuple | list):
