@@ -111,6 +111,8 @@ class PlayRequest(_StreamRequest):
         connection = self.connection
         if connection.is_closed or not connection.session.accept_play(self.stream_id):
             raise self._gone()
+        # The answer contains a data message, on a chunk stream that raw media may be using.
+        connection.media_owner = None
         play = Play(connection, self.stream_id, self.name)
         connection.add_play(play)
         connection.flush()

@@ -286,6 +286,10 @@ class ChunkReader:
             lane.timestamp = lane.timestamp + stamp & 0xFFFFFFFF
         lane.stamp = stamp
         lane.extended = extended
+        # Until a message of this chunk stream has gone into a batch again, the difference in the next
+        # header refers to something that readers of the batch never see.
+        if lane.csid < 64:
+            self._quick[lane.csid] = None
 
     def _append(self, lane: Lane, body: bytes) -> None:
         lane.received += len(body)
@@ -294,8 +298,6 @@ class ChunkReader:
             if self._partial_bytes > self._limits.max_partial_bytes:
                 raise LimitExceeded("max_partial_bytes", "too many unfinished messages")
             lane.parts.append(body)
-            if lane.csid < 64:
-                self._quick[lane.csid] = None
             return
         self._partial_bytes -= lane.received
         lane.received = 0
@@ -303,9 +305,6 @@ class ChunkReader:
             lane.parts.append(body)
             body = b"".join(lane.parts)
             lane.parts = []
-        # Chunk streams 2 and 3 also carry our own commands on the way out: never handed on raw.
-        if 3 < lane.csid < 64:
-            self._quick[lane.csid] = None if lane.extended else lane
         self._complete(lane, body)
 
     def _complete(self, lane: Lane, body: bytes) -> None:
@@ -330,8 +329,11 @@ class ChunkReader:
                 self._touched.append(stream)
             stream.rows.append(row)
             stream.spans.append(row)
-            if lane.csid < 64:
-                stream.lanes |= lane.bit
+            stream.lanes |= lane.bit
+        # Chunk streams 2 and 3 also carry our own commands on the way out: never handed on raw. Behind
+        # an aggregate, differences count from its own time, not from that of its last tag.
+        if 3 < lane.csid < 64 and not lane.extended and lane.type != MessageType.AGGREGATE:
+            self._quick[lane.csid] = lane
 
     def _set_chunk_size(self, body: bytes) -> None:
         if len(body) < 4:

@@ -25,6 +25,7 @@ from aiortmp import (
 from aiortmp.aio import Server, ServerConnection, connect, serve
 from aiortmp.aio.url import parse_url
 from tests.aiortmp import certificates
+from tests.aiortmp.chunks import ChunkWriter, Sent
 from tests.aiortmp.relay import Handler, Relay, Sink, until
 
 VIDEO, AUDIO, DATA = MessageType.VIDEO, MessageType.AUDIO, MessageType.DATA
@@ -126,6 +127,24 @@ async def test_one_connection_plays_one_stream_and_publishes_others(relay: Relay
     await worker.close()
     await until(lambda: relay.stream("720p").sink.ends)
     await source.close()
+
+
+async def test_a_second_play_on_a_connection_does_not_spoil_the_first(relay: Relay, server: Server) -> None:
+    publisher = await connect(url(server))
+    await publisher.publish("first")
+    writer = ChunkWriter()
+    publisher.write(writer.set_chunk_size(4096))
+    player = await connect(url(server))
+    sink = Sink()
+    await player.play("first", sink)
+    for at in range(6):
+        if at == 3:
+            await player.play("second", Sink())
+        publisher.write(writer.message(Sent(8, at * 20, 1, 5, b"\xaf\x01sound", 1)))
+        await until(lambda count=at + 1: len(media_only(sink)) == count)
+    assert [message.timestamp for message in media_only(sink)] == [0, 20, 40, 60, 80, 100]
+    await player.close()
+    await publisher.close()
 
 
 async def test_a_wrong_key_is_refused_with_the_servers_words(relay: Relay, server: Server) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,6 +64,14 @@ def batches(sent: list[Sent], *, chunk_size: int, places: list[int], stream_id: 
     return [item for piece in cut(data, places) for item in reader.feed(piece) if isinstance(item, MediaBatch)]
 
 
+@st.composite
+def disturbed(draw: st.DrawFn) -> list[Sent]:
+    """What an encoder sends, with messages among it that are nobody's media but use the same lanes."""
+    sent = draw(steady())
+    odd = draw(st.lists(st.sampled_from([0, 0, 0, 0, 20, 3, 99]), min_size=len(sent), max_size=len(sent)))
+    return [replace(one, type=kind or one.type) for one, kind in zip(sent, odd, strict=True)]
+
+
 def sender(wire: Wire, stream_id: int = 1) -> MediaSender:
     return MediaSender(wire, stream_id, "name")  # type: ignore[arg-type]  # Wire has all a sender uses
 
@@ -72,7 +81,7 @@ CHUNKS = st.sampled_from([128, 1024, 4096, 65536])
 
 
 @given(
-    sent=steady() | sequences(most=20),
+    sent=steady() | disturbed() | sequences(most=20),
     chunk_size=CHUNKS,
     places=PLACES,
     mine=st.sampled_from([1, 2]),
@@ -142,6 +151,51 @@ def steady_stream(count: int) -> list[Sent]:
     return [
         Sent(9 if at % 3 == 0 else 8, at * 10, 1, 6 if at % 3 == 0 else 4, bytes(900), 1) for at in range(count)
     ]
+
+
+def test_an_aborted_message_does_not_move_the_times_of_those_behind_it() -> None:
+    writer = ChunkWriter()
+    first = writer.set_chunk_size(1024) + b"".join(writer.message(one) for one in steady_stream(4))
+    torn = writer.chunks(Sent(9, 5000, 1, 6, bytes(4000), 1))[0]
+    abort = writer.message(Sent(2, 0, 0, 2, (6).to_bytes(4, "big")))
+    rest = [Sent(9, 5000 + at * 40, 1, 6, bytes(300), 1) for at in range(1, 5)]
+    reader = ChunkReader(Limits())
+    reader.open_stream(1)
+    wire, expected = Wire(), []
+    play = sender(wire)
+    for piece in (first, torn + abort, *(writer.message(one) for one in rest)):
+        for batch in reader.feed(piece):
+            assert isinstance(batch, MediaBatch)
+            play.send(batch)
+            expected += plain(batch)
+    assert [timestamp for _, timestamp, _ in expected[-4:]] == [5040, 5080, 5120, 5160]
+    assert received(wire, 1)[1] == expected
+
+
+TWO_TAGS = bytes.fromhex("09 000002 000000 00 000000 2701 0000000d") + bytes.fromhex(
+    "09 000002 000028 00 000000 2701 0000000d"
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"), [(20, b"\x02\x00\x01x"), (3, bytes(4)), (99, b"?"), (22, TWO_TAGS), (22, b"")]
+)
+def test_what_else_uses_a_lane_does_not_move_the_times_of_media_behind_it(kind: int, body: bytes) -> None:
+    sent = steady_stream(8)
+    sent[4] = Sent(kind, 500, 1, 6, body, 1)
+    sent[5:] = [Sent(9, 600 + at * 40, 1, 6, bytes(300), 1) for at in range(3)]
+    writer = ChunkWriter()
+    reader = ChunkReader(Limits())
+    reader.open_stream(1)
+    wire, expected = Wire(), []
+    play = sender(wire)
+    for piece in (writer.set_chunk_size(1024), *(writer.message(one) for one in sent)):
+        for batch in reader.feed(piece):
+            if isinstance(batch, MediaBatch):
+                play.send(batch)
+                expected += plain(batch)
+    assert [timestamp for _, timestamp, _ in expected[-3:]] == [600, 640, 680]
+    assert received(wire, 1)[1] == expected
 
 
 def test_after_the_first_batch_chunks_are_handed_on_as_they_came() -> None:
