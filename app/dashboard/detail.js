@@ -85,7 +85,7 @@ function drawRoad(state, stream, health) {
       ? ["Encoder", "passed through", "c-blue"]
       : ["Encoder", primary ?? "none", live ? "c-green" : primary ? "c-blue" : "c-red"],
     stream.mode === "passthrough" ? null : ["Backup", backup ?? "none", backup ? "c-blue" : "c-amber"],
-    ["Viewers", known(health?.viewers) ? count(health.viewers) : "–", live ? "c-green" : "c-grey"],
+    ["Viewers", known(health?.viewers) ? `${count(health.viewers)} direct` : "–", live ? "c-green" : "c-grey"],
   ].filter(Boolean);
   road.setAttribute("aria-label", stops.map(([place, what]) => `${place}: ${what}`).join(", "));
   show(road, stops.flatMap(([place, what, c], i) => [
@@ -132,7 +132,7 @@ function drawFacts(stream, health) {
     ["Id", stream.stream_id],
   ];
   show(facts, rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, text(value))]));
-  show(reasons, (health?.reasons ?? []).map((reason) => h("li", { class: "c-amber" }, reason)));
+  show(reasons, (health?.reasons ?? []).map((reason) => h("li", { class: reason.endsWith("unknown") ? "c-grey" : "c-amber" }, reason)));
 }
 
 function place(health, id) {

@@ -1,0 +1,1 @@
+"""The system's logs within another application."""

@@ -1,0 +1,1 @@
+"""Encoders and streams watched from within another application."""
