@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.sharedctypes import Synchronized
 from multiprocessing.synchronize import Event as Signal
@@ -72,12 +73,27 @@ def _main(role: Callable[..., None], target: Target, *shared: object) -> None:
 
 
 def _publishers(target: Target) -> list[Peer]:
-    peers = []
-    for name in target.names:
+    def dial(name: str) -> Peer:
         peer = Peer(target.port, target.app, chunk_size=target.chunk_size)
         peer.sock.sendall(material.opening(peer.publish(name)))
-        peers.append(peer)
-    return peers
+        return peer
+
+    return _at_once(dial, list(target.names))
+
+
+def _players(target: Target) -> list[Peer]:
+    def dial(name: str) -> Peer:
+        peer = Peer(target.port, target.play_app or target.app)
+        peer.play(name)
+        return peer
+
+    return _at_once(dial, [name for name in target.names for _ in range(target.players)])
+
+
+def _at_once(dial: Callable[[str], Peer], names: list[str]) -> list[Peer]:
+    """Several connections at a time: some servers answer late, and waiting costs nothing."""
+    with ThreadPoolExecutor(16) as pool:
+        return list(pool.map(dial, names))
 
 
 def publish_saturated(
@@ -131,16 +147,6 @@ def play_counting(
                 count.value += got
 
     _in_threads(receive, socks)
-
-
-def _players(target: Target) -> list[Peer]:
-    peers = []
-    for name in target.names:
-        for _ in range(target.players):
-            peer = Peer(target.port, target.play_app or target.app)
-            peer.play(name)
-            peers.append(peer)
-    return peers
 
 
 def _in_threads(work: Callable[[socket.socket], None], socks: list[socket.socket]) -> None:
@@ -231,7 +237,7 @@ def publish_and_leave(
     go.wait()
     number = 0
     while not stop.is_set():
-        peer = Peer(target.port, target.app)
+        peer = Peer(target.port, target.play_app or target.app)
         peer.publish(f"{target.names[0]}-{os.getpid()}-{number}")
         peer.close()
         number += 1
