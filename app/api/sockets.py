@@ -20,7 +20,7 @@ from app.api.access import Gatekeeper, bearer
 from app.api.audience import Audience, Client
 from app.api.limits import DoorLimits, KeyLoad, RateBooks
 from app.api.peers import Network, address_of, scheme_of
-from app.api.problems import MalformedRequest, document
+from app.api.problems import BodyTooLarge, MalformedRequest, TooSlow, document
 from app.api.services import DoorServices
 from app.api.socket_events import message, stream_health
 from app.api.socket_transports import Transports
@@ -140,11 +140,22 @@ class SocketDoor:
             self._count_handshake(request)
         else:
             self._transports.remember(request.query["sid"], request)
-        # A poll answers by itself within the ping interval, and a WebSocket lives on.
-        deadline_s = self._doors.body_deadline_s if request.method == "POST" else None
-        async with asyncio.timeout(deadline_s):
-            response: web.StreamResponse = await self._sio.handle_request(request)
+        if request.method == "POST":
+            await self._whole_body(request)
+        response: web.StreamResponse = await self._sio.handle_request(request)
         return response
+
+    async def _whole_body(self, request: web.Request) -> None:
+        """Engine.IO takes what the first read gives for all of it, so it may only read once all is there."""
+        if request.content_length is None or "Content-Encoding" in request.headers:
+            raise MalformedRequest("a plain body with its Content-Length is needed")
+        if request.content_length > self._limits.message_bytes:
+            raise BodyTooLarge(f"a message is larger than {self._limits.message_bytes} bytes")
+        try:
+            async with asyncio.timeout(self._doors.body_deadline_s):
+                await request.content.wait_eof()
+        except TimeoutError:
+            raise TooSlow("the body did not arrive in time") from None
 
     def _count_handshake(self, request: web.Request) -> None:
         verdict = self._books.handshakes.ask(address_of(request, self._trusted), self._now())

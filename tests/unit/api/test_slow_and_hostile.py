@@ -87,6 +87,50 @@ async def test_a_body_that_drips_is_answered_408(serve: Any) -> None:
     assert status == 408
 
 
+async def test_a_socket_poll_that_drips_is_answered_408(serve: Any, http: aiohttp.ClientSession) -> None:
+    house = await serve(DoorLimits(body_deadline_s=0.2))
+    async with http.get(f"{house.base}/socket.io/?EIO=4&transport=polling") as response:
+        sid = json.loads((await response.text())[1:])["sid"]
+    status = await raw(
+        house,
+        f"POST /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: x\r\n".encode()
+        + b"Content-Length: 100\r\n\r\n4",
+    )
+    assert status == 408
+
+
+async def test_a_socket_message_that_comes_in_pieces_is_read_whole(house: Any, http: aiohttp.ClientSession) -> None:
+    async with http.get(f"{house.base}/socket.io/?EIO=4&transport=polling") as response:
+        sid = json.loads((await response.text())[1:])["sid"]
+    message = b'40{"token":"read","padding":"' + b"x" * 60_000 + b'"}'
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+    head = (
+        f"POST /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(message)}"
+    )
+    writer.write(head.encode() + b"\r\n\r\n")
+    for start in range(0, len(message), 20_000):
+        writer.write(message[start : start + 20_000])
+        await writer.drain()
+        await eventually(lambda: writer.transport.get_write_buffer_size() == 0)
+        async with http.get(f"{house.base}/livez"):
+            pass  # a turn for the server, so that the pieces do not come as one
+    assert (await asyncio.wait_for(reader.readline(), 5)).split()[1] == b"200"
+    writer.close()
+    await eventually(lambda: house.doors.sockets.clients == 1)
+
+
+@pytest.mark.parametrize(
+    ("headers", "size", "status"),
+    [({"Content-Encoding": "gzip"}, 10, 400), ({"Transfer-Encoding": "chunked"}, 10, 400), ({}, 100_001, 413)],
+)
+async def test_socket_messages_of_other_forms_are_refused(
+    house: Any, http: aiohttp.ClientSession, headers: dict[str, str], size: int, status: int
+) -> None:
+    url = f"{house.base}/socket.io/?EIO=4&transport=polling&sid=x"
+    async with http.post(url, data=b"4" * size, headers=headers) as response:
+        assert response.status == status
+
+
 @pytest.mark.parametrize(
     "request_bytes",
     [
