@@ -62,88 +62,148 @@ def to_plain(value: object, leaves: Leaves = TIMES) -> Plain:
     return leaf.to_text(value)
 
 
-def from_plain(kind: type[R], plain: Plain, leaves: Leaves = TIMES) -> R:
-    """The record of type `kind` (a dataclass, or a union of them) that `plain` describes.
-
-    Raises RecordError for anything that does not fit: wrong type, missing entry, unknown class, NaN.
-    """
-    return cast(R, _read(kind, plain, leaves, kind_name(kind)))
-
-
-def kind_name(kind: Any) -> str:
-    return getattr(kind, "__name__", str(kind))
-
-
 @lru_cache(maxsize=512)
 def _names(kind: type) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(kind))
 
 
-@lru_cache(maxsize=512)
-def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
+def from_plain(kind: type[R], plain: Plain, leaves: Leaves = TIMES) -> R:
+    """The record of type `kind` (a dataclass, or a union of them) that `plain` describes.
+
+    Raises RecordError for anything that does not fit: wrong type, missing entry, unknown class, NaN.
+    """
+    try:
+        return cast(R, _reader(cast(Any, kind))(plain, leaves))
+    except _Misfit as misfit:
+        place = _kind_name(kind) + "".join(reversed(misfit.path))
+        raise RecordError(place + misfit.text) from None
 
 
-def _read(kind: Any, plain: Plain, leaves: Leaves, where: str) -> Any:
+class _Misfit(Exception):
+    """What does not fit; the place where is added on the way out, so that what fits pays nothing for it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+        self.path: list[str] = []
+
+
+_Reader = Callable[[Plain, Leaves], Any]
+
+
+def _kind_name(kind: Any) -> str:
+    return getattr(kind, "__name__", str(kind))
+
+
+@lru_cache(maxsize=1024)
+def _reader(kind: Any) -> _Reader:
+    """How plain data becomes a `kind`, worked out once: a link carries thousands of records a second."""
     origin = get_origin(kind)
     if origin is Union or origin is types.UnionType:
-        return _read_union(get_args(kind), plain, leaves, where)
+        return _union_reader(get_args(kind))
     if origin is tuple:
-        if not isinstance(plain, list):
-            raise RecordError(f"{where}: a list is needed")
-        item = get_args(kind)[0]
-        return tuple(_read(item, entry, leaves, f"{where}[{i}]") for i, entry in enumerate(plain))
+        return _tuple_reader(_reader(get_args(kind)[0]))
     kind = getattr(kind, "__supertype__", kind)
     if dataclasses.is_dataclass(kind):
-        return _read_record(cast(type, kind), plain, leaves, where)
-    return _read_leaf(kind, plain, leaves, where)
-
-
-def _read_union(members: tuple[Any, ...], plain: Plain, leaves: Leaves, where: str) -> Any:
-    if plain is None:
-        if type(None) in members:
-            return None
-        raise RecordError(f"{where}: null is not allowed")
-    kinds = [member for member in members if member is not type(None)]
-    if len(kinds) == 1:
-        return _read(kinds[0], plain, leaves, where)
-    named = {kind_name(kind): kind for kind in kinds if dataclasses.is_dataclass(kind)}
-    name = plain.get("type") if isinstance(plain, dict) else None
-    if name not in named:
-        raise RecordError(f"{where}: unknown type {name!r}")
-    return _read(named[name], plain, leaves, where)
-
-
-def _read_record(kind: type, plain: Plain, leaves: Leaves, where: str) -> Any:
-    if not isinstance(plain, dict):
-        raise RecordError(f"{where}: an object is needed")
-    hints = _hints(kind)
-    given: dict[str, Any] = {}
-    for field in dataclasses.fields(kind):
-        if field.name in plain:
-            place = f"{where}.{field.name}"
-            given[field.name] = _read(hints[field.name], plain[field.name], leaves, place)
-        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise RecordError(f"{where}.{field.name} is missing")
-    return kind(**given)
-
-
-def _read_leaf(kind: Any, plain: Plain, leaves: Leaves, where: str) -> Any:
+        return _record_reader(cast(type, kind))
     if isinstance(kind, type) and issubclass(kind, Enum):
+        return _enum_reader(kind)
+    return _scalar_reader(kind)
+
+
+def _union_reader(members: tuple[Any, ...]) -> _Reader:
+    optional = type(None) in members
+    kinds = [member for member in members if member is not type(None)]
+    only = _reader(kinds[0]) if len(kinds) == 1 else None
+    named = {_kind_name(kind): _reader(cast(Any, kind)) for kind in kinds if dataclasses.is_dataclass(kind)}
+
+    def read(plain: Plain, leaves: Leaves) -> Any:
+        if plain is None:
+            if optional:
+                return None
+            raise _Misfit(": null is not allowed")
+        if only is not None:
+            return only(plain, leaves)
+        name = plain.get("type") if isinstance(plain, dict) else None
+        reader = named.get(name) if isinstance(name, str) else None
+        if reader is None:
+            raise _Misfit(f": unknown type {name!r}")
+        return reader(plain, leaves)
+
+    return read
+
+
+def _tuple_reader(item: _Reader) -> _Reader:
+    def read(plain: Plain, leaves: Leaves) -> tuple[Any, ...]:
+        if not isinstance(plain, list):
+            raise _Misfit(": a list is needed")
+        found: list[Any] = []
+        try:
+            found.extend(item(entry, leaves) for entry in plain)
+        except _Misfit as misfit:
+            misfit.path.append(f"[{len(found)}]")
+            raise
+        return tuple(found)
+
+    return read
+
+
+def _record_reader(kind: type) -> _Reader:
+    hints = typing.get_type_hints(kind)
+    fields = [
+        (
+            field.name,
+            _reader(hints[field.name]),
+            field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
+        )
+        for field in dataclasses.fields(kind)
+    ]
+
+    def read(plain: Plain, leaves: Leaves) -> Any:
+        if not isinstance(plain, dict):
+            raise _Misfit(": an object is needed")
+        given: dict[str, Any] = {}
+        name = ""
+        try:
+            for name, reader, needed in fields:
+                if name in plain:
+                    given[name] = reader(plain[name], leaves)
+                elif needed:
+                    raise _Misfit(" is missing")
+        except _Misfit as misfit:
+            misfit.path.append(f".{name}")
+            raise
+        return kind(**given)
+
+    return read
+
+
+def _enum_reader(kind: type[Enum]) -> _Reader:
+    def read(plain: Plain, leaves: Leaves) -> Enum:
         try:
             return kind(plain)
         except ValueError:
-            raise RecordError(f"{where}: {plain!r} is no {kind.__name__}") from None
-    if kind is float and isinstance(plain, int) and not isinstance(plain, bool):
-        return float(plain)
-    if kind in (str, int, float, bool) and type(plain) is kind:
-        if kind is float and not math.isfinite(plain):
-            raise RecordError(f"{where}: not a finite number")
-        return plain
-    leaf = leaves.get(kind)
-    if leaf is not None and isinstance(plain, str):
+            raise _Misfit(f": {plain!r} is no {kind.__name__}") from None
+
+    return read
+
+
+def _scalar_reader(kind: Any) -> _Reader:
+    is_plain, is_float = kind in (str, int, float, bool), kind is float
+
+    def read(plain: Plain, leaves: Leaves) -> Any:
+        if is_plain and type(plain) is kind:
+            if is_float and not math.isfinite(plain):
+                raise _Misfit(": not a finite number")
+            return plain
+        if is_float and type(plain) is int:
+            return float(plain)
+        leaf = leaves.get(kind)
+        if leaf is None or not isinstance(plain, str):
+            raise _Misfit(f": {_kind_name(kind)} is needed")
         try:
             return leaf.from_text(plain)
         except ValueError as error:
-            raise RecordError(f"{where}: {error}") from None
-    raise RecordError(f"{where}: {kind_name(kind)} is needed")
+            raise _Misfit(f": {error}") from None
+
+    return read

@@ -116,6 +116,7 @@ def good() -> dict[str, object]:
         ({"at": "yesterday"}, "Outer.at"),
         ({"many": {"0": {}}}, "Outer.many"),
         ({"many": [{"id": 1}]}, "Outer.many[0].id"),
+        ({"many": [{"id": "x"}, {"id": 1}]}, "Outer.many[1].id"),
         ({"many": [{"id": "x", "colour": "green"}]}, "Outer.many[0].colour"),
         ({"either": {"type": "Stranger", "id": "x"}}, "Outer.either"),
         ({"either": None}, "Outer.either"),
