@@ -15,7 +15,7 @@ from aiohttp import web
 
 from app.api.application import build
 from app.api.connections import GuardedSite
-from app.api.limits import DoorLimits
+from app.api.limits import LOOPBACK, DoorLimits
 from app.api.services import DoorServices
 from app.assembly.control_services import ControlServices
 from app.assembly.settings import Settings
@@ -83,6 +83,8 @@ def door_limits(settings: Settings) -> DoorLimits:
         reads=Rate(settings.reads_per_minute, 60.0),
         writes=Rate(settings.writes_per_minute, 60.0),
         inits=Rate(settings.inits_per_minute, 60.0),
+        # Behind a proxy stand many clients, so its address has no cap of its own.
+        exempt=LOOPBACK + settings.trusted_proxies,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
 import signal
 import sys
@@ -10,8 +11,18 @@ from pathlib import Path
 
 import aiohttp
 
+from app.api.connections import ConnectionBook
+from app.assembly.control import door_limits
+from tests.integration.api.conftest import settings_in
 from tests.integration.services.peers import BOOTSTRAP, TOKEN, FakeGateway
 from tests.support.peers import free_port
+
+
+def test_a_trusted_proxy_has_no_cap_of_its_own_and_others_have(tmp_path: Path) -> None:
+    proxy = ipaddress.ip_network("10.0.0.1/32")
+    book = ConnectionBook(door_limits(settings_in(tmp_path).model_copy(update={"trusted_proxies": (proxy,)})))
+    assert all(book.admit("10.0.0.1") for _ in range(60))
+    assert not all(book.admit("10.0.0.2") for _ in range(60))
 
 
 async def test_sigterm_ends_it_at_once_and_well_while_peers_and_clients_are_connected(tmp_path: Path) -> None:
