@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from app.api.socket_events import Telling, tell
+from app.api.socket_events import room_of_event, tell
 from app.domain.access import Principal, Scope
-from app.domain.events import EncoderRead, Event, StreamChanged, StreamHealthRead
+from app.domain.events import EncoderChanged, EncoderRead, Event, StreamChanged, StreamHealthRead
 from app.domain.ids import EncoderId, StreamId
 from app.domain.secret import Secret
 from app.domain.stream import StreamState
-from app.services.websocket_security import EVERYTHING, Message, MessageSeal, Outbox, Room
+from app.services.websocket_security import EVERYTHING, Message, MessageSeal, Outbox, Room, join
 
 READING_INTERVAL_S: Final = 0.9
 """Encoders report twice a second; people look once."""
@@ -34,9 +34,6 @@ class Client:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     delivery: asyncio.Task[None] | None = None
 
-    def follows(self, room: Room) -> bool:
-        return room in self.rooms or Room(room.kind, EVERYTHING) in self.rooms
-
     def may_hear(self, tenant: str | None) -> bool:
         return tenant is None or tenant == self.who.tenant or self.who.may(Scope.ADMIN)
 
@@ -55,7 +52,10 @@ class Audience:
         self._overrun = overrun
         self._now = now
         self._clients: dict[str, Client] = {}
+        self._in: dict[Room, set[Client]] = {}
+        """Who is in each room: an event is looked up, not asked of every client."""
         self._encoder_of: dict[StreamId, EncoderId] = {}
+        self._streams_of: dict[EncoderId, set[StreamId]] = {}
         self._told_at: dict[EncoderId, float] = {}
 
     def __iter__(self) -> Iterator[Client]:
@@ -70,20 +70,37 @@ class Audience:
     def add(self, client: Client) -> None:
         self._clients[client.sid] = client
 
-    def remove(self, sid: str) -> Client | None:
-        return self._clients.pop(sid, None)
+    def remove(self, sid: str) -> None:
+        client = self._clients.pop(sid, None)
+        if client is not None:
+            for room in tuple(client.rooms):
+                self.leave(client, room)
+
+    def enter(self, client: Client, room: Room, limit: int) -> None:
+        """Raises TooManyRequests when the client is in `limit` rooms already."""
+        join(client.rooms, room, limit)
+        self._in.setdefault(room, set()).add(client)
+
+    def leave(self, client: Client, room: Room) -> None:
+        client.rooms.discard(room)
+        inside = self._in.get(room)
+        if inside is not None:
+            inside.discard(client)
+            if not inside:
+                del self._in[room]
 
     def hear(self, event: Event) -> None:
         """Put `event` into the outbox of everybody who follows it."""
         if isinstance(event, EncoderRead) and self._told_lately(event.encoder_id):
             return
         self._learn(event)
-        if not self._clients:
+        hearers = self._hearers(event)
+        if not hearers:
             return
         score = self._score_of(event.encoder_id) if isinstance(event, EncoderRead) else None
         telling = tell(event, score)
-        for client in self:
-            if client.may_hear(telling.tenant) and self._follows(client, telling):
+        for client in hearers:
+            if client.may_hear(telling.tenant):
                 for message in telling.messages:
                     self.send(client, message)
 
@@ -93,16 +110,13 @@ class Audience:
         else:
             self._overrun(client)
 
-    def _follows(self, client: Client, telling: Telling) -> bool:
-        if client.follows(telling.room):
-            return True
-        if telling.room.kind != "encoder":
-            return False
-        # Who follows a stream also hears how the encoder is that encodes it.
-        return any(
-            room.kind == "stream" and self._encoder_of.get(StreamId(room.name)) == telling.room.name
-            for room in client.rooms
-        )
+    def _hearers(self, event: Event) -> set[Client]:
+        """All in the rooms of `event`; who follows a stream also hears how its encoder is."""
+        room = room_of_event(event)
+        rooms = [room, Room(room.kind, EVERYTHING)]
+        if isinstance(event, EncoderRead | EncoderChanged):
+            rooms += [Room("stream", name) for name in self._streams_of.get(event.encoder_id, ())]
+        return set[Client]().union(*(self._in.get(one, ()) for one in rooms))
 
     def _told_lately(self, encoder_id: EncoderId) -> bool:
         now = self._now()
@@ -112,7 +126,17 @@ class Audience:
         return False
 
     def _learn(self, event: Event) -> None:
-        if isinstance(event, StreamHealthRead) and event.health.primary_id is not None:
-            self._encoder_of[event.health.stream_id] = event.health.primary_id
+        if isinstance(event, StreamHealthRead):
+            self._encodes(event.health.stream_id, event.health.primary_id)
         elif isinstance(event, StreamChanged) and event.state is StreamState.ENDED:
-            self._encoder_of.pop(event.stream_id, None)
+            self._encodes(event.stream_id, None)
+
+    def _encodes(self, stream_id: StreamId, encoder_id: EncoderId | None) -> None:
+        before = self._encoder_of.pop(stream_id, None)
+        if before is not None:
+            self._streams_of[before].discard(stream_id)
+            if not self._streams_of[before]:
+                del self._streams_of[before]
+        if encoder_id is not None:
+            self._encoder_of[stream_id] = encoder_id
+            self._streams_of.setdefault(encoder_id, set()).add(stream_id)

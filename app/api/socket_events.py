@@ -18,7 +18,6 @@ from app.domain.events import (
     StreamHealthRead,
     WorkerReplaced,
 )
-from app.domain.ids import StreamId
 from app.domain.session import StreamHealth
 from app.services.websocket_security import Message, Room
 
@@ -27,37 +26,36 @@ from app.services.websocket_security import Message, Room
 class Telling:
     """`tenant` None: everybody in the room may hear it."""
 
-    room: Room
     tenant: str | None
     messages: tuple[Message, ...]
 
 
-def tell(event: Event, encoder_score: float | None) -> Telling:
-    """`event` as the messages for its room; `encoder_score` is that of the encoder an encoder's event is about."""
+def room_of_event(event: Event) -> Room:
     match event:
         case StreamHealthRead():
-            return _stream(event.health.stream_id, event.tenant, (stream_health(event.health),))
+            return Room("stream", event.health.stream_id)
+        case EncoderChanged() | EncoderRead():
+            return Room("encoder", event.encoder_id)
+        case _:
+            return Room("stream", event.stream_id)
+
+
+def tell(event: Event, encoder_score: float | None) -> Telling:
+    """`event` as messages; `encoder_score` is that of the encoder an encoder's event is about."""
+    match event:
+        case StreamHealthRead():
+            return Telling(event.tenant, (stream_health(event.health),))
         case StreamChanged():
-            return _stream(event.stream_id, event.tenant, (message("stream_changed", _stream_changed(event)),))
+            return Telling(event.tenant, (message("stream_changed", _stream_changed(event)),))
         case StreamErrorSeen():
-            return _stream(event.stream_id, event.tenant, (message("stream_error", _stream_error(event)),))
+            return Telling(event.tenant, (message("stream_error", _stream_error(event)),))
         case WorkerReplaced():
             data = _replaced(event)
-            both = (message("stream_failover", data), message("worker_replaced", data))
-            return _stream(event.stream_id, event.tenant, both)
+            return Telling(event.tenant, (message("stream_failover", data), message("worker_replaced", data)))
         case EncoderChanged():
-            return Telling(
-                Room("encoder", event.encoder_id), None, (message("encoder_changed", _encoder_changed(event)),)
-            )
+            return Telling(None, (message("encoder_changed", _encoder_changed(event)),))
         case EncoderRead():
-            data = {
-                "encoder_id": event.encoder_id,
-                "at": event.at.isoformat(),
-                "device_status": device_status(event.reading),
-                "connection_health": {"health_score": encoder_score},
-            }
-            reading = message("health_update", data, topic=f"encoder:{event.encoder_id}")
-            return Telling(Room("encoder", event.encoder_id), None, (reading,))
+            return Telling(None, (_health_update(event, encoder_score),))
 
 
 def stream_health(health: StreamHealth) -> Message:
@@ -70,8 +68,14 @@ def message(event: str, data: dict[str, Any], topic: str | None = None) -> Messa
     return Message(event, data, len(orjson.dumps(data)), topic)
 
 
-def _stream(stream_id: StreamId, tenant: str, messages: tuple[Message, ...]) -> Telling:
-    return Telling(Room("stream", stream_id), tenant, messages)
+def _health_update(event: EncoderRead, score: float | None) -> Message:
+    data = {
+        "encoder_id": event.encoder_id,
+        "at": event.at.isoformat(),
+        "device_status": device_status(event.reading),
+        "connection_health": {"health_score": score},
+    }
+    return message("health_update", data, topic=f"encoder:{event.encoder_id}")
 
 
 def _stream_changed(event: StreamChanged) -> dict[str, Any]:

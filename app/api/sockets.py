@@ -43,7 +43,6 @@ from app.services.websocket_security import (
     Outbox,
     Room,
     SocketLimits,
-    join,
     origin_allowed,
     room_of,
 )
@@ -252,15 +251,15 @@ class SocketDoor:
         """Raises NotFound for what the client may not see."""
         if room.kind == "stream" and room.name != EVERYTHING:
             health = await self._services.streams.health(StreamId(room.name), client.who)
-            join(client.rooms, room, self._limits.rooms)
+            self._audience.enter(client, room, self._limits.rooms)
             self._audience.send(client, stream_health(health))
             return
         if room.kind == "encoder" and room.name != EVERYTHING:
             self._services.encoders.status(EncoderId(room.name))
-        join(client.rooms, room, self._limits.rooms)
+        self._audience.enter(client, room, self._limits.rooms)
 
     async def _leave(self, client: Client, room: Room) -> None:
-        client.rooms.discard(room)
+        self._audience.leave(client, room)
 
     async def _on_unknown(self, event: object, sid: str, *_: object) -> dict[str, Any]:
         error = InvalidRequest("the events are subscribe and unsubscribe")
