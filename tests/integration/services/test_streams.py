@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from app.domain.link import (
     ChannelReading,
     OpenChannel,
     Order,
+    SourceDown,
     SourceUp,
     StartWorker,
     TrackReading,
@@ -27,6 +29,7 @@ from app.domain.link import (
 from app.domain.secret import Secret
 from app.domain.session import OpenedStream, StreamChange
 from app.domain.stream import StreamMode, StreamState
+from app.services import stream_watch
 
 from .conftest import House
 from .peers import ADMIN, OTHER, OWNER, REQUEST, FakeNode, at, encoder, until
@@ -474,3 +477,22 @@ async def test_a_passed_through_stream_needs_no_encoder(house: House) -> None:
     assert (stream.primary, stream.backup) == (None, None)
     plan = house.gateway.plans[stream.record.stream_id]
     assert (plan.active, plan.standby, plan.ladder.renditions) == (None, None, ())
+
+
+async def test_a_stream_that_nobody_published_gives_its_places_back_and_a_published_one_waits_on(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unused, used = await opened(house), await opened(house)
+    house.gateway.tell(SourceUp(used.record.stream_id, at(), "1.2.3.4", None, "h264", None))
+    house.gateway.tell(SourceDown(used.record.stream_id, at(), "left"))
+    services = house.control.services
+    live = services.live.find(used.record.stream_id)
+    await until(lambda: live is not None and live.record.first_published_at is not None)
+    monkeypatch.setattr(stream_watch, "RETURN_S", 0.0)
+    monkeypatch.setattr(stream_watch, "LIFE_EVERY_S", 0.1)
+    monkeypatch.setattr(stream_watch, "utc_now", lambda: at() + timedelta(minutes=16))
+    await until(lambda: unused.record.stream_id not in house.gateway.plans)
+    record = await services.streams.get(unused.record.stream_id, OWNER)
+    assert record.end_reason == "nobody published for 15 minutes"
+    assert {promise[1] for promise in services.balancer.view().reserved} == {used.record.stream_id}
+    assert (await services.streams.get(used.record.stream_id, OWNER)).state is StreamState.WAITING
