@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,12 @@ def test_the_floors_hold() -> None:
     command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout[-4000:]
+
+
+def test_every_room_of_the_application_is_on_a_floor() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    floors = {name.strip() for floor in contracts[0]["layers"] for name in floor.split("|")}
+    rooms = {f"app.{path.parent.name}" for path in (ROOT / "app").glob("*/__init__.py")}
+    assert rooms - floors == {"app.dashboard"}, "static files need no floor; code does"
