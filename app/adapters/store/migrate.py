@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Final
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -18,6 +20,8 @@ _HERE: Final = Path(__file__).parent / "migrations"
 _LOCK: Final = 0x656E636D_616E0001
 """Name of PostgreSQL's advisory lock: `encman` and 1."""
 
+log = structlog.get_logger()
+
 
 def _config() -> Config:
     config = Config()
@@ -26,22 +30,27 @@ def _config() -> Config:
     return config
 
 
-def _refuse_newer(connection: Connection) -> None:
-    """A database of a later release may mean what this one does not know."""
-    found = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+def _version(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _upgrade(connection: Connection) -> None:
+    # Alembic tells at every start that it looked; what it did is told below.
+    logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
+    config = _config()
+    found = _version(connection)
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if found is not None and found not in known:
+        # A database of a later release may mean what this one does not know.
         raise InvalidSettings(
             f"the database is of version {found}, which this release does not know",
             hint="Start the release that wrote it, or restore a backup from before the upgrade.",
         )
-
-
-def _upgrade(connection: Connection) -> None:
-    _refuse_newer(connection)
-    config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+    now = _version(connection)
+    if now != found:
+        log.info("database upgraded", from_version=found, to_version=now)
 
 
 async def upgrade(engine: AsyncEngine) -> None:

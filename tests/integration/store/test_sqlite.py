@@ -35,7 +35,7 @@ async def main():
         number = first + lane
         while True:
             await store.add_note(Note(datetime.now(UTC), f"n{number}", "kind", "x" * 500))
-            print(number, flush=True)
+            print(f"told {number}", flush=True)
             number += 8
     await asyncio.gather(*(lane(number) for number in range(8)))
 
@@ -94,6 +94,12 @@ async def test_a_database_url_that_can_never_work_is_refused(text: str) -> None:
         await SqlStore.open(text, seal_key=SEAL_KEY)
 
 
+def _told(output: bytes) -> set[int]:
+    """Of whole lines only; the log writes to the same place."""
+    lines = output.split(b"\n")[:-1]
+    return {int(line.removeprefix(b"told ")) for line in lines if line.startswith(b"told ")}
+
+
 async def _killed_in_the_middle(folder: Path, *, first: int, writes: int) -> set[int]:
     """Numbers that a writer process was told are durable before it was killed."""
     process = await asyncio.create_subprocess_exec(
@@ -102,9 +108,9 @@ async def _killed_in_the_middle(folder: Path, *, first: int, writes: int) -> set
     assert process.stdout is not None
     told: set[int] = set()
     while len(told) < writes:
-        told.add(int(await process.stdout.readline()))
+        told |= _told(await process.stdout.readline())
     os.kill(process.pid, signal.SIGKILL)
-    told |= {int(line) for line in (await process.stdout.read()).split(b"\n")[:-1]}
+    told |= _told(await process.stdout.read())
     await process.wait()
     return told
 
