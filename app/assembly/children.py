@@ -115,5 +115,6 @@ class Child:
     @staticmethod
     def _sweep(group: int) -> None:
         """End whatever is left of the group."""
-        with contextlib.suppress(ProcessLookupError):
+        # macOS answers "not permitted" for a group of which only the dead are left.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
