@@ -6,9 +6,11 @@ Holds no rule of RTMP. Both roles derive from `Connection` and handle the sessio
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from typing import Any, Final, Protocol, cast
 
+from aiortmp.aio.direct import write_now, write_pieces_now
 from aiortmp.errors import ConnectionLost, LimitExceeded, ProtocolError, RtmpError
 from aiortmp.limits import Limits
 from aiortmp.media import MediaBatch
@@ -45,6 +47,7 @@ class Connection(asyncio.Protocol):
         self._limits = limits
         self._loop = loop
         self._transport: asyncio.Transport | None = None
+        self._descriptor: int | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._reason: RtmpError | None = None
         self._cut: asyncio.TimerHandle | None = None
@@ -109,22 +112,28 @@ class Connection(asyncio.Protocol):
     def write(self, data: bytes | memoryview) -> None:
         """Hand bytes to the transport; nothing happens on a closed connection."""
         transport = self._transport
-        if transport is None or self._reason is not None:
+        if transport is None or self._reason is not None or transport.is_closing():
             return
         self.bytes_out += len(data)
+        if self._descriptor is not None and not transport.get_write_buffer_size():
+            sent = write_now(self._descriptor, data)
+            if sent == len(data):
+                return
+            data = memoryview(data)[sent:]
         transport.write(data)
         if self._congested:
             self._check_backlog(transport)
 
     def write_parts(self, parts: list[bytes | memoryview]) -> None:
         """Several pieces as one write."""
-        if len(parts) == 1:
-            self.write(parts[0])
-            return
         transport = self._transport
-        if transport is None or self._reason is not None:
+        if transport is None or self._reason is not None or transport.is_closing():
             return
         self.bytes_out += sum([len(part) for part in parts])
+        if self._descriptor is not None and not transport.get_write_buffer_size():
+            parts = write_pieces_now(self._descriptor, parts)
+            if not parts:
+                return
         transport.writelines(parts)
         if self._congested:
             self._check_backlog(transport)
@@ -163,6 +172,9 @@ class Connection(asyncio.Protocol):
         raw: Any = transport.get_extra_info("socket")
         if raw is not None and raw.family != socket.AF_UNIX:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if raw is not None and transport.get_extra_info("sslcontext") is None and hasattr(os, "writev"):
+            # Both loops keep the socket open until connection_lost, and close none that is not closing.
+            self._descriptor = raw.fileno()
         self._arm()
         self.flush()
 
@@ -187,6 +199,7 @@ class Connection(asyncio.Protocol):
         for timer in (self._timer, self._cut):
             if timer is not None:
                 timer.cancel()
+        self._descriptor = None
         self._end(ConnectionLost(f"transport failed: {exc}" if exc else "closed by the peer"))
         if not self._over.done():
             self._over.set_result(self._reason)
