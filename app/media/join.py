@@ -69,7 +69,7 @@ class JoinCache:
         elif not has_video:
             if arrival.audio_frames:
                 self._add(arrival.positions[0], arrival.batch, arrival.size_bytes)
-                while arrival.positions[-1] - self._batches[0][0] > AUDIO_ONLY_MS:
+                while len(self._batches) > 1 and arrival.positions[-1] - self._batches[0][0] > AUDIO_ONLY_MS:
                     self._size_bytes -= self._batches.popleft()[2]
         elif self._has_key:
             self._add(arrival.positions[0], arrival.batch, arrival.size_bytes)

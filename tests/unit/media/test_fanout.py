@@ -123,6 +123,14 @@ def test_sound_alone_is_cached_for_a_moment_only() -> None:
     assert cache.size_bytes <= (AUDIO_ONLY_MS // 20 + 1) * 3
 
 
+def test_one_read_may_bring_more_sound_than_is_cached() -> None:
+    cache = JoinCache()
+    cache.put(at_stamps(audio(0), audio(AUDIO_ONLY_MS + 1)), has_video=False)
+    assert cache.start_ms == 0
+    cache.put(at_stamps(audio(AUDIO_ONLY_MS + 20)), has_video=False)
+    assert cache.start_ms == AUDIO_ONLY_MS + 20
+
+
 def test_a_picture_without_key_frames_is_not_cached_for_ever() -> None:
     cache = JoinCache()
     cache.put(at_stamps(video(0, key=True)), has_video=True)
