@@ -100,6 +100,7 @@ class VideoTrack:
         self._lane = VideoLane()
         self._boundary: Boundary | None = None
         self._changed = False
+        self._open = False
         self.shelf = Shelf(grid)
         self.format: VideoFormat | None = None
         self.newest_ms: int | None = None
@@ -120,24 +121,29 @@ class VideoTrack:
         self.newest_ms = position_ms
         if sync:
             self._key_frame(position_ms)
-        elif self._lane.start_ms is None:
+        if not self._open:
             self.dropped += 1
             return
         self._lane.add(position_ms, composition_ms, data, sync=sync)
         if self._lane.size_bytes > OPEN_MAX_BYTES:
             self.dropped += self._lane.clear()
+            self._open = False
 
     def flush(self) -> None:
         """Close the open segment here: nothing follows for now."""
         self._close(None)
+        self._open = False
 
     def _key_frame(self, position_ms: int) -> None:
-        is_open = self._lane.start_ms is not None
-        following = self._grid.enter(position_ms, self._boundary, forced=not is_open, discontinuity=self._changed)
+        following = self._grid.enter(
+            position_ms, self._boundary, forced=not self._open, discontinuity=self._changed
+        )
         if following is None:
+            # It goes on in the open segment; with none open it lies before segments that others have begun.
             return
         self._close(position_ms)
         self._boundary = following
+        self._open = True
         self._changed = False
 
     def _close(self, next_ms: int | None) -> None:

@@ -146,6 +146,17 @@ def test_a_pause_of_the_publisher_leaves_no_discontinuity_and_no_hole_in_the_num
     assert numbers(made, "source") == numbers(made, "audio")
 
 
+def test_a_picture_that_returns_before_the_end_of_the_sound_lists_no_segment_twice() -> None:
+    made = begun()
+    both(made, 0, 1_100)
+    sound(made, 1_100, 14_000)
+    made.flush()
+    pictures(made, 4_000, 16_000)
+    made.end()
+    listed = numbers(made, "source")
+    assert listed == list(range(listed[0], listed[0] + len(listed)))
+
+
 def test_a_change_of_format_is_a_discontinuity_with_a_new_init_segment() -> None:
     made = begun()
     both(made, 0, 3_000)
