@@ -64,6 +64,9 @@ class Audience:
     def __len__(self) -> int:
         return len(self._clients)
 
+    def __contains__(self, client: Client) -> bool:
+        return self._clients.get(client.sid) is client
+
     def find(self, sid: str) -> Client | None:
         return self._clients.get(sid)
 
@@ -77,7 +80,9 @@ class Audience:
                 self.leave(client, room)
 
     def enter(self, client: Client, room: Room, limit: int) -> None:
-        """Raises TooManyRequests when the client is in `limit` rooms already."""
+        """Raises TooManyRequests when the client is in `limit` rooms already. One that has left gets in nowhere."""
+        if client not in self:
+            return
         join(client.rooms, room, limit)
         self._in.setdefault(room, set()).add(client)
 
@@ -105,6 +110,8 @@ class Audience:
                     self.send(client, message)
 
     def send(self, client: Client, message: Message) -> None:
+        if client not in self:
+            return
         if client.outbox.offer(message):
             client.wake.set()
         else:

@@ -51,8 +51,9 @@ class Transports:
         return transport_id in self._engine.sockets
 
     def remember(self, transport_id: str, request: web.Request) -> None:
-        """Keep the TCP connection of a WebSocket: what is cut when politeness does not help."""
-        if request.transport is not None and "Upgrade" in request.headers:
+        """Keep the TCP connection of a WebSocket: what is cut when politeness does not help. Ids come from the
+        client, so those that Engine.IO does not know are not kept."""
+        if transport_id in self and request.transport is not None and "Upgrade" in request.headers:
             self._wires[transport_id] = request.transport
 
     def cut(self, transport_id: str, reason: str) -> None:

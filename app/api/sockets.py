@@ -36,7 +36,7 @@ from app.domain.errors import (
 )
 from app.domain.ids import EncoderId, StreamId
 from app.domain.secret import Secret
-from app.runtime.tasks import TaskGroupKeeper
+from app.runtime.tasks import TaskGroupKeeper, run_again
 from app.services.websocket_security import (
     EVERYTHING,
     MessageSeal,
@@ -88,7 +88,7 @@ class SocketDoor:
         self._now = now
         self._limits = limits or SocketLimits()
         self._audience = Audience(score_of=self._score_of, overrun=self._overrun, now=now)
-        self._tasks = TaskGroupKeeper(lambda name, error: log.error("task crashed", task=name, exc_info=error))
+        self._tasks = TaskGroupKeeper(_crashed)
         self._unlisten: Callable[[], None] | None = None
         self._sio = self._server()
         self._transports = Transports(engine=self._sio.eio, limits=self._limits, tasks=self._tasks, now=now)
@@ -122,7 +122,8 @@ class SocketDoor:
 
     async def start(self) -> None:
         self._unlisten = self._services.bus.listen(self._audience.hear)
-        self._tasks.start(self._sweep(), name="socket sweep")
+        sweeping = run_again(self._sweep, pause_s=self._limits.sweep_s, on_crash=_crashed)
+        self._tasks.start(sweeping, name="socket sweep")
 
     async def close(self) -> None:
         if self._unlisten is not None:
@@ -135,10 +136,12 @@ class SocketDoor:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         if "j" in request.query:
             raise MalformedRequest("JSONP is not offered")
-        if "sid" not in request.query:
-            self._count_handshake(request)
+        # As Engine.IO reads it: an id that is empty is none.
+        known_as = [value for value in request.query.getall("sid", []) if value]
+        if known_as:
+            self._transports.remember(known_as[0], request)
         else:
-            self._transports.remember(request.query["sid"], request)
+            self._count_handshake(request)
         if request.method == "POST":
             await self._whole_body(request)
         response: web.StreamResponse = await self._sio.handle_request(request)
@@ -298,6 +301,10 @@ class SocketDoor:
                     await self._sio.emit(one.event, data, to=client.sid)
                 if not await self._transports.drained(client.transport_id):
                     return
+
+
+def _crashed(name: str, error: BaseException) -> None:
+    log.error("task crashed", task=name, exc_info=error)
 
 
 def _key(auth: object, request: web.Request) -> Secret:

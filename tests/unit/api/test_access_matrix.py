@@ -1,4 +1,4 @@
-"""Every row of the registry against every kind of key (AU-01): generated, so no route can be forgotten."""
+"""Every row of the registry against every kind of key: generated, so no route can be forgotten."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What no client should send (IN-02, IN-03, IN-04, IN-06): refused in words, never a fault of ours."""
+"""What no client should send: refused in words, never a fault of ours."""
 
 from __future__ import annotations
 

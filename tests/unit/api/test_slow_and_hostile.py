@@ -1,4 +1,4 @@
-"""Clients that stop reading, drip, or send what is no HTTP (LD-03, IN-05, IN-01 in small)."""
+"""Clients that stop reading, drip, or send what is no HTTP."""
 
 from __future__ import annotations
 

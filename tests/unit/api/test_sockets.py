@@ -1,4 +1,4 @@
-"""Socket.IO as clients use it and as attackers try it (AU-04, AU-06, AU-07, AU-08, IN-13, IN-14)."""
+"""Socket.IO as clients use it and as attackers try it."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from app.domain.events import (
 )
 from app.domain.ids import EncoderId, StreamId
 from app.domain.stream import StreamState
+from app.policy.rates import Rate
 from app.services.websocket_security import LABEL, SocketLimits
 from tests.unit.api.fleet import ENCODER, T0, health_of
 
@@ -284,6 +285,51 @@ async def test_messages_of_a_sealed_connection_verify_at_the_client_and_a_forged
 async def test_jsonp_is_not_offered(house: Any, http: aiohttp.ClientSession) -> None:
     async with http.get(f"{house.base}/socket.io/?EIO=4&transport=polling&j=0") as response:
         assert response.status == 400
+
+
+async def test_upgrades_of_connections_that_do_not_exist_leave_nothing_behind(
+    house: Any, http: aiohttp.ClientSession
+) -> None:
+    wires = house.doors.sockets._transports._wires  # nothing else shows what is kept
+    for number in range(20):
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await http.ws_connect(f"{house.base}/socket.io/?EIO=4&transport=websocket&sid=made_up_{number}")
+    assert len(wires) == 0
+    async with websocket(house, http) as ws:
+        await ws.receive()
+        assert len(wires) == 1
+
+
+@pytest.mark.parametrize("query", ["", "&sid=", "&sid=&sid="])
+async def test_new_connections_of_one_address_are_counted_however_they_are_asked_for(
+    serve: Any, http: aiohttp.ClientSession, query: str
+) -> None:
+    house = await serve(DoorLimits(handshakes=Rate(3, 60.0)))
+    statuses = []
+    for _ in range(5):
+        async with http.get(f"{house.base}/socket.io/?EIO=4&transport=polling{query}") as response:
+            statuses.append(response.status)
+    assert statuses == [200] * 3 + [429] * 2
+
+
+async def test_a_check_of_keys_that_fails_once_is_made_again(
+    serve: Any, follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = await serve(socket_limits=SocketLimits(sweep_s=0.05, recheck_s=0.05))
+    house.keys.give("short", Scope.READ)
+    await follower.connect(house, "short", transports=["websocket"])
+    check, failed = house.keys.authenticate, asyncio.Event()
+
+    async def once_broken(text: str) -> Any:
+        if not failed.is_set():
+            failed.set()
+            raise RuntimeError("the store said something new")
+        return await check(text)
+
+    monkeypatch.setattr(house.keys, "authenticate", once_broken)
+    await asyncio.wait_for(failed.wait(), 5)
+    await house.keys.revoke(house.keys.keys["short"][0].key_id)
+    assert await follower.next("gone") is None
 
 
 async def test_a_revoked_key_ends_its_live_connections(house: Any, follower: Follower) -> None:
