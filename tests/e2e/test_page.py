@@ -16,6 +16,8 @@ from tests.e2e.system import System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
+STICKING_OUT = """[...document.querySelectorAll('.split > *, .stop')].filter(e => e.scrollWidth > e.clientWidth)
+    .map(e => e.outerHTML)"""
 EVIL_NAME = "<img src=x onerror=\"document.title='owned'\"> & <script>1</script>"
 
 
@@ -72,6 +74,9 @@ async def test_a_stream_opened_on_the_page_plays_on_it(
             await page.until("document.querySelector('video')?.currentTime > 1", within_s=60)
             assert await page.run("document.querySelector('video').videoWidth") == 640
             await page.until("/[kM]bit/.test(document.querySelector('.figures').textContent)")
+            for width in (1440, 1280, 1020, 390):
+                await page.resize(width, 900)
+                assert await page.run(STICKING_OUT) == []
         assert await page.run("document.querySelector('#detail-title').textContent") == EVIL_NAME
         assert await page.run("document.title") == "Encoder manager"
         await page.click("#detail .danger")
