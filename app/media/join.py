@@ -42,12 +42,16 @@ class Headers:
     def has_video(self) -> bool:
         return VIDEO in self._by_kind
 
+    @property
+    def has_audio(self) -> bool:
+        return AUDIO in self._by_kind
+
     def messages(self, position_ms: int) -> list[MediaMessage]:
-        """All of them, data first, as of `position_ms`."""
+        """All of them, data first, as of `position_ms`; data at 0: ffmpeg takes later metadata for subtitles."""
         order = sorted(self._by_kind, key=lambda kind: (kind in (VIDEO, AUDIO), -kind))
         return [
-            MediaMessage(known.type, position_ms & MASK, known.payload)
-            for known in (self._by_kind[kind] for kind in order)
+            MediaMessage(known.type, position_ms & MASK if kind in (VIDEO, AUDIO) else 0, known.payload)
+            for kind, known in ((kind, self._by_kind[kind]) for kind in order)
         ]
 
 

@@ -77,7 +77,6 @@ async def serve_flv(
     mux: FanOut,
     *,
     shared: FlvBytes,
-    has_video: bool,
     headers: Mapping[str, str],
 ) -> web.StreamResponse:
     """Send `mux` until the viewer leaves or the stream ends."""
@@ -88,11 +87,16 @@ async def serve_flv(
         return response
     transport = request.transport
     outlet = FlvOutlet(transport if isinstance(transport, asyncio.WriteTransport) else None, shared)
-    await response.write(file_header(video=has_video))
     _, leave = mux.join(outlet)
     channel.on_end.append(end := lambda _: outlet.finish())
+    begun = False
     try:
         while (data := await outlet.next()) is not None:
+            if (
+                not begun
+            ):  # only now is known what there is; ffmpeg waits 90 s for what is announced and does not come
+                data = file_header(audio=mux.headers.has_audio, video=mux.headers.has_video) + data
+                begun = True
             await response.write(data)
     except ConnectionError:
         pass  # the viewer left: how most responses end

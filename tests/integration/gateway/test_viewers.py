@@ -138,6 +138,18 @@ async def test_a_client_that_drips_its_header_is_cut(rig: Rig, monkeypatch: pyte
     writer.close()
 
 
+@pytest.mark.parametrize(("kind", "flags"), [(MessageType.AUDIO, 4), (MessageType.VIDEO, 1)])
+async def test_http_flv_announces_only_what_the_stream_has(
+    rig: Rig, source_file: SourceFile, kind: MessageType, flags: int
+) -> None:
+    await rig.open(plan(outputs=Outputs(hls=False)))
+    source, publish = await publisher(rig)
+    async with aiohttp.ClientSession() as session, session.get(f"{rig.http}/flv/{PLAYBACK}.flv") as answer:
+        send(publish, [message for message in messages_of(source_file("plain")) if message.type is kind])
+        assert await answer.content.readexactly(13) == b"FLV\x01" + bytes((flags, 0, 0, 0, 9, 0, 0, 0, 0))
+    await source.close()
+
+
 async def test_a_viewer_that_leaves_a_silent_stream_is_counted_out(rig: Rig, source_file: SourceFile) -> None:
     await rig.open(plan())
     channel = rig.running.gateway.by_playback(PLAYBACK)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiortmp import MessageType
+from aiortmp import MessageType, amf0
+from app.media.arrival import data_message
 from app.media.fanout import FanOut
 from app.media.join import AUDIO_ONLY_MS, JoinCache
 from tests.unit.media.stream_parts import Outlet, at_stamps, audio, audio_header, video, video_header
@@ -33,6 +34,19 @@ def test_a_newcomer_gets_headers_and_everything_since_the_last_key_frame() -> No
     assert [m.type for m in outlet.batches[0]] == [MessageType.VIDEO, MessageType.AUDIO]
     assert all(message.timestamp == 160 for message in outlet.batches[0])
     assert outlet.stamps() == [160, 200, 240, 280]
+
+
+def test_metadata_is_told_to_a_newcomer_at_time_zero() -> None:
+    """ffmpeg takes metadata at any other time for a track of subtitles."""
+    fanout, outlet = begun(), Outlet()
+    fanout.push(at_stamps(data_message(amf0.encode(["onMetaData", {"width": 1280.0}]))))
+    stream(fanout, range(6))
+    fanout.join(outlet)
+    assert [(m.type, m.timestamp) for m in outlet.batches[0]] == [
+        (MessageType.DATA, 0),
+        (MessageType.VIDEO, 160),
+        (MessageType.AUDIO, 160),
+    ]
 
 
 def test_a_newcomer_before_the_first_frame_begins_with_it() -> None:
