@@ -30,6 +30,8 @@ _OPEN_OPTIONS: Final = {
     "analyzeduration": "5000000",
 }
 _FROM_ANNEX_B: Final = ("h264", "hevc")
+_UNREADABLE: Final = (av.FFmpegError, ValueError, MemoryError, IndexError)
+"""What libav and PyAV raise for damaged files: a size asks for any memory, a number names no track."""
 _MAX_WAITING: Final = 64
 _USUAL_STEP: Final = Fraction(1, 30)
 
@@ -54,23 +56,26 @@ def open_file(path: Path) -> InputContainer:
         raise NotFound(f"no such file: {path.name}")
     try:
         return av.open(f"file:{path}", options=dict(_OPEN_OPTIONS))
-    except (av.FFmpegError, ValueError) as error:
+    except _UNREADABLE as error:
         raise InvalidRequest(
             f"{path.name} can't be opened as media: {error}", hint=f"allowed formats: {', '.join(FORMATS)}"
         ) from error
 
 
 def read_source(path: Path) -> Iterator[SourceItem]:
-    """Headers, then every packet in the file's order. Raises as `open_file`, and InvalidRequest without any."""
+    """Headers, then every packet in the file's order. Raises as `open_file`, and InvalidRequest without any or when
+    the file turns out to be damaged."""
     with open_file(path) as container:
-        yield from _Reader(container, path.name).items()
+        try:
+            yield from _Reader(container, path.name).items()
+        except _UNREADABLE as error:
+            raise InvalidRequest(f"{path.name} is damaged: {error}") from error
 
 
 class _Reader:
     def __init__(self, container: InputContainer, name: str) -> None:
         self._container = container
-        self._video = container.streams.video[0] if container.streams.video else None
-        self._audio = container.streams.audio[0] if container.streams.audio else None
+        self._video, self._audio = _tracks(container)
         if self._video is None and self._audio is None:
             raise InvalidRequest(f"{name} has neither picture nor sound")
         self._annex_b = False
@@ -148,6 +153,18 @@ class _Reader:
         return AudioConfig(codec, extradata, context.sample_rate, context.channels)
 
 
+def _tracks(container: InputContainer) -> tuple[VideoStream | None, AudioStream | None]:
+    """The first picture and the first sound whose codec libav knows."""
+    video = next((stream for stream in container.streams.video if _is_known(stream)), None)
+    audio = next((stream for stream in container.streams.audio if _is_known(stream)), None)
+    return video, audio
+
+
+def _is_known(stream: VideoStream | AudioStream) -> bool:
+    context: object = stream.codec_context  # PyAV's types leave out that it may be None
+    return context is not None
+
+
 def _decoding_time(packet: av.Packet[Any]) -> Fraction:
     return _seconds(packet.pts if packet.dts is None else packet.dts, packet.time_base)
 
@@ -176,8 +193,7 @@ def _without_adts(data: bytes) -> bytes:
 def file_facts(path: Path) -> FileFacts:
     """Raises as `open_file`."""
     with open_file(path) as container:
-        video = container.streams.video[0] if container.streams.video else None
-        audio = container.streams.audio[0] if container.streams.audio else None
+        video, audio = _tracks(container)
         rate = video.average_rate if video is not None else None
         return FileFacts(
             video_codec=video.codec_context.codec.canonical_name if video is not None else None,

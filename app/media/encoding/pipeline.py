@@ -112,10 +112,17 @@ class Pipeline:
         for conduit in self._conduits():
             conduit.abort()
 
-    def join(self) -> None:
-        """Wait for the threads; the outbox must be taken from meanwhile, or be aborted."""
+    def fail(self, error: ManagerError) -> None:
+        """Abort because of `error`; the first one stays as `failure`."""
+        with self._lock:
+            self.failure = self.failure or error
+        self.abort()
+
+    def join(self, timeout_s: float | None = None) -> None:
+        """Wait for the threads; the outbox must be taken from meanwhile, or be aborted. Each may take `timeout_s`:
+        a codec that hangs can't be ended."""
         for thread in self._threads:
-            thread.join()
+            thread.join(timeout_s)
 
     def _note_arrival(self, item: SourceItem) -> None:
         if isinstance(item, VideoPacket):
@@ -146,19 +153,14 @@ class Pipeline:
         except Closed:
             pass
         except ManagerError as error:
-            self._fail(error)
+            self.fail(error)
         except Exception as error:  # the supervisor of a thread: a failure must reach the owner
-            self._fail(Unavailable(f"encoding failed: {error!r}"))
+            self.fail(Unavailable(f"encoding failed: {error!r}"))
         with self._lock:
             self._running -= 1
             last = self._running == 0
         if last:
             self.outbox.close()
-
-    def _fail(self, error: ManagerError) -> None:
-        with self._lock:
-            self.failure = self.failure or error
-        self.abort()
 
     def _conduits(self) -> list[Conduit[SourceItem] | Conduit[Picture] | Conduit[Shot] | Conduit[ProgrammeItem]]:
         return [self._inbox, self._pictures, *(rung.shots for rung in self._rungs), self.outbox]

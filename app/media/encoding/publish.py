@@ -159,10 +159,12 @@ def _produce(
                     ahead.put((VideoEnd(), shift_ms + clock.length_ms))
                 break
             shift_ms += clock.length_ms
-    except ManagerError as error:
-        failures.append(error)
     except Closed:
         return
+    except ManagerError as error:
+        failures.append(error)
+    except Exception as error:  # the supervisor of a thread: a failure must reach the one who waits
+        failures.append(Unavailable(f"the source failed: {error!r}"))
     ahead.close()
 
 
@@ -219,8 +221,12 @@ def _feed(path: Path, pipeline: Pipeline) -> None:
         for item in read_source(path):
             pipeline.put(item)
         pipeline.finish()
-    except (Closed, ManagerError):
-        pipeline.abort()
+    except Closed:
+        return
+    except ManagerError as error:
+        pipeline.fail(error)
+    except Exception as error:  # the supervisor of a thread: a failure must reach the one who waits
+        pipeline.fail(Unavailable(f"the file failed: {error!r}"))
 
 
 def _ladder(facts: FileFacts) -> Ladder:

@@ -28,6 +28,8 @@ REPORT_INTERVAL_S: Final = 0.5
 _MAX_UNSENT_BYTES: Final = 1024 * 1024
 """Above it nothing is taken from the pipeline: the encoders wait until the socket has drained."""
 _DRAIN_S: Final = 2.0
+_HANG_S: Final = 0.5
+"""For each thread of the pipeline to end; one that hangs in a codec ends with the process."""
 _MAX_PROBLEMS: Final = 32
 
 
@@ -119,7 +121,7 @@ class Worker:
     async def _leave(self, connection: ClientConnection) -> None:
         if self._feed is not None:
             self._feed.pipeline.abort()
-            await asyncio.to_thread(self._feed.pipeline.join)
+            await asyncio.to_thread(self._feed.pipeline.join, _HANG_S)
         try:
             async with asyncio.timeout(_DRAIN_S):
                 await connection.close("worker ends")

@@ -23,7 +23,7 @@ from app.media.encoding.testcard import CardPlan, read_counter
 from app.media.encoding.wire import SourceReader
 from tests.e2e.source import make_source, read_number
 from tests.integration.encoding.gate import until
-from tests.unit.media.encoding.clips import small
+from tests.unit.media.encoding.clips import headless, small
 
 KEY = Secret("the-right-key")
 CARD = CardPlan(320, 180, FrameRate(30), 300_000, 1_000, frames=45)
@@ -143,6 +143,13 @@ async def test_a_file_rtmp_cant_carry_is_encoded_on_the_way(door: Door, tmp_path
     items = door.items()
     assert {item.codec for item in items if isinstance(item, VideoConfig | AudioConfig)} == {"h264", "aac"}
     assert [read_number(frame) for frame in door.frames()] == list(range(30))
+
+
+@pytest.mark.parametrize("audio", ["aac", "mp2"], ids=["sent as it is", "encoded on the way"])
+async def test_a_file_that_cannot_be_read_is_told(door: Door, tmp_path: Path, audio: str) -> None:
+    path = headless(make_source(tmp_path / "whole.ts", small(seconds=1, video="libx265", audio=audio)))
+    with pytest.raises(InvalidRequest, match=r"headless\.ts"):
+        await asyncio.wait_for(publish(str(path), door.url, KEY), 20)
 
 
 async def test_a_looped_file_goes_on_without_a_step_back(door: Door, tmp_path: Path) -> None:

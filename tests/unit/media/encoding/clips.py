@@ -198,3 +198,10 @@ def without_reorder_bound(config: VideoConfig) -> VideoConfig:
 def _exp_golomb(number: int) -> str:
     digits = f"{number + 1:b}"
     return "0" * (len(digits) - 1) + digits
+
+
+def headless(whole: Path) -> Path:
+    """An HEVC transport stream whose picture parameter sets have become units of a reserved kind."""
+    path = whole.with_name("headless.ts")
+    path.write_bytes(whole.read_bytes().replace(b"\0\0\1\x44\1", b"\0\0\1\x52\1"))
+    return path

@@ -12,7 +12,7 @@ from app.media.encoding.files import file_facts, read_source
 from app.media.encoding.order import in_order
 from app.media.encoding.packets import AudioConfig, AudioPacket, SourceItem, VideoConfig, VideoPacket
 from tests.e2e.source import make_source
-from tests.unit.media.encoding.clips import run, small
+from tests.unit.media.encoding.clips import headless, run, small
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".flv", ".ts"])
@@ -50,6 +50,21 @@ def test_a_missing_file_and_no_media_are_told_apart(tmp_path: Path) -> None:
     text.write_text("no media")
     with pytest.raises(InvalidRequest, match=r"text\.mp4"):
         list(read_source(text))
+
+
+def test_a_track_of_an_unknown_codec_counts_as_none(tmp_path: Path) -> None:
+    known = make_source(tmp_path / "known.mkv", small(seconds=1))
+    path = tmp_path / "unknown.mkv"
+    path.write_bytes(known.read_bytes().replace(b"V_MPEG4/ISO/AVC", b"V_MPEG4/ISO/XYZ"))
+    facts = file_facts(path)
+    assert (facts.video_codec, facts.audio_codec) == (None, "aac")
+    assert not [item for item in read_source(path) if isinstance(item, VideoConfig)]
+
+
+def test_a_file_without_a_readable_header_of_its_picture_is_refused(tmp_path: Path) -> None:
+    path = headless(make_source(tmp_path / "whole.ts", small(seconds=1, video="libx265", audio=None)))
+    with pytest.raises(InvalidRequest, match=r"headless\.ts"):
+        list(read_source(path))
 
 
 @pytest.mark.parametrize(

@@ -50,3 +50,15 @@ def test_the_hevc_record_opens_a_decoder() -> None:
     context.extradata = header.extradata
     context.open()
     assert (context.width, context.height) == (320, 180)
+
+
+@pytest.mark.parametrize(
+    ("make", "data"),
+    [
+        (avc_record, b"\0\0\1\x67\x64\0\0\1\x68\xef"),
+        (hevc_record, b"\0\0\1\x40\1\x0c\0\0\1\x42\1\0\0\1\x44\1\xc1"),
+    ],
+)
+def test_parameter_sets_that_are_cut_short_are_refused(make: object, data: bytes) -> None:
+    with pytest.raises(ValueError, match="parameter sets"):
+        make(data)  # type: ignore[operator]  # parametrize knows no types

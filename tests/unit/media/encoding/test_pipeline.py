@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from fractions import Fraction
+from threading import Event
 
 import pytest
 
@@ -257,3 +258,20 @@ def test_an_encoder_that_refuses_is_told_as_the_failure() -> None:
     plan = EncodeSettings(settings().ladder, 1_000, preset="plaid")
     with pytest.raises(InvalidRequest, match="plaid"):
         run(clip(small()), plan)
+
+
+def test_a_thread_that_hangs_is_not_waited_for_without_end() -> None:
+    hung, go_on = Event(), Event()
+
+    def hang(problem: str) -> None:
+        hung.set()
+        go_on.wait()
+
+    pipeline = Pipeline(settings(), on_problem=hang)
+    pipeline.put(VideoConfig("no codec", b""))
+    hung.wait()
+    pipeline.abort()
+    pipeline.join(0.01)
+    assert pipeline.outbox.is_over
+    go_on.set()
+    pipeline.join()
