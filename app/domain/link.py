@@ -18,11 +18,25 @@ from app.domain.stream import ChannelPlan, WorkerOrder
 
 
 @dataclass(frozen=True, slots=True)
+class SourceUp:
+    stream_id: StreamId
+    at: datetime
+    peer: str
+    software: str | None
+    video_codec: str | None
+    audio_codec: str | None
+    width: int | None = None
+    height: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunningChannel:
+    """`source` is what was told when the publisher came; None while there is none."""
+
     stream_id: StreamId
     revision: int
     generation: int
-    source_up: bool
+    source: SourceUp | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +116,6 @@ class ReleaseStream:
 Order = OpenChannel | CloseChannel | StartWorker | StopWorker | ReserveStream | ReleaseStream
 
 # --- facts: gateway to control --------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class SourceUp:
-    stream_id: StreamId
-    at: datetime
-    peer: str
-    software: str | None
-    video_codec: str | None
-    audio_codec: str | None
-    width: int | None = None
-    height: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ class Channel:
         self.programme.apply(plan)
 
     def running(self) -> RunningChannel:
-        return RunningChannel(self.plan.stream_id, self.plan.revision, self.switch.generation, self.source.is_up)
+        return RunningChannel(self.plan.stream_id, self.plan.revision, self.switch.generation, self.source.told)
 
     # --- publisher -------------------------------------------------------------------------------------
 
@@ -111,10 +111,10 @@ class Channel:
         """The publisher's connection is over. The channel stays for its return."""
         if self.source.publisher is not publisher:
             return
-        announced = self.source.announced
+        told = self.source.told
         self.source.leave(self._monotonic())
         self._pause_at_s = self._monotonic() + (0 if self._passthrough else DRAIN_S)
-        if announced:
+        if told is not None:
             self._tell(SourceDown(self.plan.stream_id, self._utc_now(), reason))
 
     def on_source(self, publisher: Publisher, batch: MediaBatch) -> None:
@@ -125,7 +125,7 @@ class Channel:
         self._now_s = now_s = self._monotonic()
         arrival = arrive(batch, self._place)
         source.take(arrival, now_s)
-        if not source.announced and arrival.frames:
+        if source.told is None and arrival.frames:
             self._announce()
         if arrival.headers:
             for index in arrival.headers:
@@ -231,22 +231,20 @@ class Channel:
 
     def _announce(self) -> None:
         source = self.source
-        source.announced = True
         publisher = source.publisher
         assert publisher is not None, "packets come from a publisher"
         width, height = source.size or (None, None)
-        self._tell(
-            SourceUp(
-                self.plan.stream_id,
-                self._utc_now(),
-                publisher.peer,
-                source.software,
-                source.video_codec,
-                source.audio_codec,
-                width,
-                height,
-            )
+        source.told = SourceUp(
+            self.plan.stream_id,
+            self._utc_now(),
+            publisher.peer,
+            source.software,
+            source.video_codec,
+            source.audio_codec,
+            width,
+            height,
         )
+        self._tell(source.told)
 
     def _on_worker_down(self, link: WorkerLink, reason: str) -> None:
         self._tell(WorkerDown(self.plan.stream_id, link.worker_id, link.generation, self._utc_now(), reason))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiortmp import MessageType
+from app.domain.link import SourceUp
 from app.media.arrival import Arrival
 from app.media.fmp4.formats import UnsupportedFormat
 from app.media.fmp4.parameter_sets import Size
@@ -37,7 +38,8 @@ class Source:
 
     def __init__(self) -> None:
         self.publisher: Publisher | None = None
-        self.announced = False
+        self.told: SourceUp | None = None
+        """What control was told when this publisher's first packets came."""
         self.last_data_s = 0.0
         self.lost_at_s: float | None = None
         self.meter = TrackMeter()
@@ -64,7 +66,7 @@ class Source:
 
     def sit_down(self, publisher: Publisher, now_s: float) -> None:
         self.publisher = publisher
-        self.announced = False
+        self.told = None
         self.last_data_s = now_s
         self.lost_at_s = None
         self.video_codec = self.audio_codec = self.size = None
@@ -72,6 +74,7 @@ class Source:
 
     def leave(self, now_s: float) -> None:
         self.publisher = None
+        self.told = None
         self.lost_at_s = now_s
 
     def take(self, arrival: Arrival, now_s: float) -> None:

@@ -14,6 +14,7 @@ from app.domain.errors import Conflict, ManagerError
 from app.domain.fleet import Role
 from app.domain.ids import EncoderId, WorkerId
 from app.domain.link import GatewayHello, NodeHello, RunningChannel
+from app.runtime.clock import monotonic
 from app.runtime.tasks import TaskGroupKeeper
 from app.services.fleet import Fleet
 from app.services.gateways import Gateways
@@ -57,10 +58,18 @@ class Adoption:
         channels = {channel.stream_id: channel for channel in hello.channels}
         for stream in self._streams.of_gateway(hello.gateway_id):
             channel = channels.pop(stream.id, None)
+            self._see_source(stream, channel)
             self._keeper.start(self._adopt_channel(stream, channel), name=f"adopt {stream.id}")
         for stranger in channels.values():
             self._keeper.start(self._close(hello, stranger), name=f"close {stranger.stream_id}")
         self._recovery.fleet_grew()
+
+    def _see_source(self, stream: LiveStream, channel: RunningChannel | None) -> None:
+        """Who publishes was told to the control that ran then, perhaps another than this one."""
+        if channel is not None and channel.source is not None:
+            stream.seen.source_up(channel.source, monotonic())
+        else:
+            stream.seen.source_down(monotonic())
 
     async def _adopt_channel(self, stream: LiveStream, channel: RunningChannel | None) -> None:
         async with stream.lock:

@@ -27,6 +27,7 @@ from app.domain.link import (
     ReserveStream,
     RunningChannel,
     RunningWorker,
+    SourceUp,
     StartWorker,
     StopWorker,
 )
@@ -104,10 +105,13 @@ class FakeGateway(Peer):
         super().__init__()
         self.name = GatewayId(name)
         self.plans: dict[StreamId, ChannelPlan] = {}
+        self.sources: dict[StreamId, SourceUp] = {}
 
     def hello(self) -> GatewayHello:
         channels = tuple(
-            RunningChannel(p.stream_id, p.revision, p.active.generation if p.active else 0, False)
+            RunningChannel(
+                p.stream_id, p.revision, p.active.generation if p.active else 0, self.sources.get(p.stream_id)
+            )
             for p in self.plans.values()
         )
         return GatewayHello(self.name, "1", "127.0.0.1", 19350, None, "http://127.0.0.1:8081", channels)

@@ -206,6 +206,15 @@ async def test_control_restarted_adopts_what_runs_and_touches_nothing(house: Hou
     assert before.active.worker_id in house.node(before.active.encoder_id).workers
 
 
+async def test_control_restarted_knows_who_publishes(house: House) -> None:
+    stream_id = (await opened(house)).record.stream_id
+    publisher = SourceUp(stream_id, at(), "1.2.3.4", "obs", "h264", "aac")
+    house.gateway.sources[stream_id] = publisher
+    await house.control.stop()
+    await house.control.start()
+    await until(lambda: house.control.services.streams.all_health(ADMIN)[0].source == publisher)
+
+
 async def test_what_ended_while_a_peer_was_away_is_stopped_at_its_return(house: House) -> None:
     stream = await opened(house)
     primary = house.node(stream.record.primary_id)
