@@ -18,6 +18,7 @@ EXIT_NOT_FOUND: Final = 4
 EXIT_UNAVAILABLE: Final = 69
 EXIT_NOT_ALLOWED: Final = 77
 _EXIT_BY_STATUS: Final = {401: EXIT_NOT_ALLOWED, 403: EXIT_NOT_ALLOWED, 404: EXIT_NOT_FOUND, 503: EXIT_UNAVAILABLE}
+_KEY_HINT: Final = "set ENCMAN_API_KEY to a key that is valid, or name the data directory with --data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,10 @@ class Access:
         """From ENCMAN_API_KEY, else the installation's own. Exits with a hint when there is none."""
         found = os.environ.get("ENCMAN_API_KEY") or self._kept("ENCMAN_BOOTSTRAP_API_KEY")
         if not found:
+            looked = self.folder.absolute()
             fail(
                 "no API key",
-                hint=f"set ENCMAN_API_KEY, or name the data directory with --data (looked in {self.folder})",
+                hint=f"set ENCMAN_API_KEY, or name the data directory with --data (looked in {looked})",
                 code=EXIT_NOT_ALLOWED,
             )
         return found
@@ -110,8 +112,12 @@ def _refuse(status: int, text: str) -> NoReturn:
         problem = {}
     if not isinstance(problem, dict):
         problem = {}
+    code = _EXIT_BY_STATUS.get(status, EXIT_FAILED)
+    fields = [field for field in problem.get("errors") or () if isinstance(field, dict)]
+    if fields:
+        fail("; ".join(f"{field.get('field')}: {field.get('message')}" for field in fields), code=code)
     detail = problem.get("detail") or problem.get("title") or f"control answers {status}"
-    fail(str(detail), hint=problem.get("hint"), code=_EXIT_BY_STATUS.get(status, EXIT_FAILED))
+    fail(str(detail), hint=_KEY_HINT if status == 401 else problem.get("hint"), code=code)
 
 
 def fail(message: str, *, hint: str | None = None, code: int = EXIT_FAILED) -> NoReturn:

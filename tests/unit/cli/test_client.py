@@ -106,7 +106,7 @@ def test_an_id_cannot_leave_its_place_in_the_path(control: type[Control]) -> Non
     assert control.seen[0][1] == "/api/streams/..%2Fkeys%3Fx"
 
 
-@pytest.mark.parametrize(("status", "code"), [(404, 4), (401, 77), (403, 77), (409, 1), (503, 69), (500, 1)])
+@pytest.mark.parametrize(("status", "code"), [(404, 4), (403, 77), (409, 1), (503, 69), (500, 1)])
 def test_a_refusal_is_told_in_controls_words_with_an_exit_code(
     control: type[Control], status: int, code: int
 ) -> None:
@@ -115,6 +115,23 @@ def test_a_refusal_is_told_in_controls_words_with_an_exit_code(
     assert result.exit_code == code
     assert "error: the reason" in result.stderr
     assert "hint: do this" in result.stderr
+
+
+def test_a_refused_key_is_told_with_where_keys_come_from(control: type[Control]) -> None:
+    control.answers["GET /api/streams"] = 401, {"detail": "the key is unknown", "hint": "Send 'Authorization'."}
+    result = run("streams", "list")
+    assert result.exit_code == 77
+    assert "the key is unknown" in result.stderr
+    assert "ENCMAN_API_KEY" in result.stderr
+
+
+def test_every_wrong_field_is_told_with_what_is_wrong(control: type[Control]) -> None:
+    errors = [{"field": "resolution", "message": "no match"}, {"field": "fps", "message": "too many"}]
+    control.answers["POST /api/streams/init"] = (
+        422,
+        {"detail": "2 fields", "hint": "See 'errors'.", "errors": errors},
+    )
+    assert run("streams", "init").stderr == "error: resolution: no match; fps: too many\n"
 
 
 @pytest.mark.parametrize("answer", [b"<html>", [1], None])
@@ -163,6 +180,7 @@ def test_without_a_key_the_places_looked_at_are_told(tmp_path: Path, monkeypatch
     result = run("streams", "list")
     assert result.exit_code == 77
     assert "ENCMAN_API_KEY" in result.stderr
+    assert f"looked in {tmp_path / 'data'}" in result.stderr
 
 
 def test_the_key_and_address_of_the_data_directory_are_used(control: type[Control], tmp_path: Path) -> None:
