@@ -6,11 +6,9 @@ Holds no rule of RTMP. Both roles derive from `Connection` and handle the sessio
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 from typing import Any, Final, Protocol, cast
 
-from aiortmp.aio.direct import write_now, write_pieces_now
 from aiortmp.errors import ConnectionLost, LimitExceeded, ProtocolError, RtmpError
 from aiortmp.limits import Limits
 from aiortmp.media import MediaBatch
@@ -47,7 +45,6 @@ class Connection(asyncio.Protocol):
         self._limits = limits
         self._loop = loop
         self._transport: asyncio.Transport | None = None
-        self._descriptor: int | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._reason: RtmpError | None = None
         self._cut: asyncio.TimerHandle | None = None
@@ -115,11 +112,6 @@ class Connection(asyncio.Protocol):
         if transport is None or self._reason is not None or transport.is_closing():
             return
         self.bytes_out += len(data)
-        if self._descriptor is not None and not transport.get_write_buffer_size():
-            sent = write_now(self._descriptor, data)
-            if sent == len(data):
-                return
-            data = memoryview(data)[sent:]
         transport.write(data)
         if self._congested:
             self._check_backlog(transport)
@@ -130,10 +122,6 @@ class Connection(asyncio.Protocol):
         if transport is None or self._reason is not None or transport.is_closing():
             return
         self.bytes_out += sum([len(part) for part in parts])
-        if self._descriptor is not None and not transport.get_write_buffer_size():
-            parts = write_pieces_now(self._descriptor, parts)
-            if not parts:
-                return
         transport.writelines(parts)
         if self._congested:
             self._check_backlog(transport)
@@ -172,9 +160,6 @@ class Connection(asyncio.Protocol):
         raw: Any = transport.get_extra_info("socket")
         if raw is not None and raw.family != socket.AF_UNIX:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if raw is not None and transport.get_extra_info("sslcontext") is None and hasattr(os, "writev"):
-            # Both loops keep the socket open until connection_lost, and close none that is not closing.
-            self._descriptor = raw.fileno()
         self._arm()
         self.flush()
 
@@ -199,7 +184,6 @@ class Connection(asyncio.Protocol):
         for timer in (self._timer, self._cut):
             if timer is not None:
                 timer.cancel()
-        self._descriptor = None
         self._end(ConnectionLost(f"transport failed: {exc}" if exc else "closed by the peer"))
         if not self._over.done():
             self._over.set_result(self._reason)

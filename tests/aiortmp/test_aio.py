@@ -389,6 +389,34 @@ async def test_a_factory_that_fails_costs_only_its_connection(relay: Relay) -> N
     await server.wait_closed()
 
 
+@pytest.mark.parametrize("loop_name", ["asyncio", "uvloop"])
+def test_writes_keep_their_order_while_the_transport_is_full(loop_name: str) -> None:
+    factory = asyncio.new_event_loop if loop_name == "asyncio" else pytest.importorskip("uvloop").new_event_loop
+
+    async def story() -> None:
+        relay = Relay()
+        server = await serve(relay.handler, "127.0.0.1", 0)
+        player = await connect(url(server))
+        sink = Sink()
+        await player.play("name", sink)
+        (play,) = relay.stream("name").plays
+        sent = [
+            MediaMessage(VIDEO, at, b"\x27\x01" + bytes((at % 256,)) * (at * 977 % 60_000)) for at in range(1500)
+        ]
+        for at, message in enumerate(sent):
+            play.send(MediaBatch.of([message]))
+            if at % 100 == 0:
+                await asyncio.sleep(0)
+        await until(lambda: len(media_only(sink)) == len(sent))
+        assert media_only(sink) == sent
+        await player.close()
+        server.close()
+        await server.wait_closed()
+
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(story())
+
+
 def test_everything_works_on_uvloop_too() -> None:
     uvloop = pytest.importorskip("uvloop")
 
