@@ -79,7 +79,7 @@ def test_a_killed_worker_is_replaced_and_the_stream_goes_on(system: System, vide
         assert after["generation"] > before["generation"]
         assert publisher.poll() is None
     seen = numbers(capture.tracks["240p"])
-    assert seen == sorted(set(seen)), "frames doubled or out of order"
+    assert not gaps(seen), "frames were lost or doubled"
 
 
 def test_a_killed_node_is_replaced_and_the_stream_goes_on(system: System, video: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_killed_node_is_replaced_and_the_stream_goes_on(system: System, video:
         assert after["primary_encoder_id"] != before["primary_encoder_id"]
         assert publisher.poll() is None
     seen = numbers(capture.tracks["240p"])
-    assert seen == sorted(set(seen)), "frames doubled or out of order"
+    assert not gaps(seen), "frames were lost or doubled"
 
 
 def test_the_key_stays_valid_when_the_gateway_is_killed(system: System, video: Path) -> None:
