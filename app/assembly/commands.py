@@ -159,16 +159,15 @@ def publish(
     stream: Annotated[
         str | None, typer.Argument(help="Stream id; without one a stream is opened, and ended afterwards.")
     ] = None,
-    key: Annotated[
-        str | None,
-        typer.Option(envvar="ENCMAN_STREAM_KEY", help="Stream key; asked for when missing.", show_default=False),
-    ] = None,
     loop: Annotated[bool, typer.Option(help="Start the file over at its end.")] = False,
 ) -> None:
-    """Send the test card, or a video file, in real time to a stream."""
+    """Send the test card, or a video file, in real time to a stream.
+
+    The key of a stream that is open already comes from ENCMAN_STREAM_KEY; without it, it is asked for.
+    """
     from app.assembly.publishing import publish_to
 
-    raise typer.Exit(publish_to(context.obj, source=source, stream=stream, key=key, loop=loop))
+    raise typer.Exit(publish_to(context.obj, source=source, stream=stream, loop=loop))
 
 
 def _called_as() -> str:

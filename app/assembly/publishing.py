@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,13 +19,13 @@ from app.domain.errors import ManagerError
 from app.domain.secret import Secret
 
 
-def publish_to(access: Access, *, source: str, stream: str | None, key: str | None, loop: bool) -> int:
+def publish_to(access: Access, *, source: str, stream: str | None, loop: bool) -> int:
     """The exit code. A stream opened here is ended here."""
     if source != "testcard" and not Path(source).is_file():
         fail(f"{source} is no file", hint="name a video file, or `testcard`")
     if stream is not None:
         server = publishers_door(call(access, "GET", f"/api/streams/{quoted(stream)}"))
-        text = key if key is not None else typer.prompt("stream key", hide_input=True)
+        text = os.environ.get("ENCMAN_STREAM_KEY") or typer.prompt("stream key", hide_input=True)
         return _send(source, server, Secret(text), loop=loop)
     opened = open_stream(access, resolution="1280x720", bitrate=2_500_000, fps=30, name=Path(source).name)
     stream_id = str(opened["stream_id"])
@@ -52,10 +53,10 @@ def _send(source: str, server: str, key: Secret, *, loop: bool) -> int:
     """Ctrl-C and SIGTERM are the usual ends, and no fault."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        from app.assembly.publish import run
+        from app.media.encoding.publish import publish
 
         configure_logs(level="warning", fmt="pretty")
-        asyncio.run(run(source, server, key, loop=loop))
+        asyncio.run(publish(source, server, key, loop=loop))
     except KeyboardInterrupt:
         return 0
     except (ManagerError, OSError) as error:

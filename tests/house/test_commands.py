@@ -49,6 +49,12 @@ def test_a_command_says_what_it_does(name: str) -> None:
     assert commands()[name].help
 
 
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_no_command_takes_a_secret_where_every_user_of_the_machine_can_read_it(name: str) -> None:
+    asked = {word.strip("-") for word in options(commands()[name])}
+    assert not asked & {"key", "api-key", "stream-key", "token", "password", "secret"}
+
+
 def test_asking_for_the_version_loads_nothing_heavy() -> None:
     program = "import sys, app.__main__; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)

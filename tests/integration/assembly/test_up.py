@@ -103,7 +103,8 @@ def test_a_file_is_published_to_a_stream_that_is_open(system: System, tmp_path: 
     command += ["publish", str(file), opened["stream_id"]]
     result = subprocess.run(command, env=os.environ | key, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0, result.stderr
-    refused = subprocess.run([*command, "--key", "x" * 43], capture_output=True, text=True, timeout=60, check=False)
+    wrong = os.environ | {"ENCMAN_STREAM_KEY": "x" * 43}
+    refused = subprocess.run(command, env=wrong, capture_output=True, text=True, timeout=60, check=False)
     assert refused.returncode == 1
     assert "error:" in refused.stderr
 
