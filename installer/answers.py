@@ -103,7 +103,7 @@ def completed(existing: str, wanted: Mapping[str, str]) -> str:
 
 
 def _quoted(value: str) -> str:
-    """As python-dotenv and a shell read it alike."""
+    """As python-dotenv reads it back."""
     if all(c.isalnum() or c in "._-/:,@+" for c in value):
         return value
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")

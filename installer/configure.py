@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from installer.answers import Answers, AnswersError, completed, read_answers
+from installer.answers import Answers, completed, read_answers
 
 ROOT = Path(__file__).resolve().parent.parent
 EX_CONFIG = 78
@@ -18,7 +18,7 @@ EX_CONFIG = 78
 def main(config: Path) -> int:
     try:
         answers = _answers(config)
-    except (AnswersError, yaml.YAMLError, OSError) as error:
+    except (ValueError, yaml.YAMLError, OSError) as error:  # ValueError: wrong answers, no UTF-8, no such date
         print(f"error: {config} is not usable:\n{error}", file=sys.stderr)
         return EX_CONFIG
     if answers.packages and not _install_packages(answers.packages):

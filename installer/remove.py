@@ -12,12 +12,12 @@ def uninstall(root: Path, *, purge: bool, dry_run: bool) -> int:
     if purge:
         doomed += [root / ".env", data_directory(root)]
     for path in doomed:
-        if not path.exists():
+        if not path.exists() and not path.is_symlink():
             continue
         print(f"{'would remove' if dry_run else 'removing'} {path}")
         if dry_run:
             continue
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink()
@@ -32,6 +32,14 @@ def data_directory(root: Path) -> Path:
         lines = (root / ".env").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
-    named = [line.partition("=")[2].strip() for line in lines if line.startswith("ENCMAN_DATA_DIR=")]
+    pairs = [line.removeprefix("export ").partition("=") for line in lines]
+    named = [_unquoted(value.strip()) for name, _, value in pairs if name.strip() == "ENCMAN_DATA_DIR"]
     path = (root / (named[-1] if named else "data")).resolve()
     return path if path.is_relative_to(root) and path != root else root / "data"
+
+
+def _unquoted(value: str) -> str:
+    """The other way round than `answers.py` writes it."""
+    if len(value) < 2 or value[0] not in "'\"" or value[-1] != value[0]:
+        return value
+    return value[1:-1].replace("\\'", "'").replace("\\\\", "\\")

@@ -5,6 +5,7 @@ Reading them back is `sources.py`'s business.
 
 from __future__ import annotations
 
+import io
 import os
 import secrets
 from collections.abc import Callable, Mapping
@@ -40,12 +41,13 @@ def ensure_secrets(data_dir: Path, already: frozenset[str] = frozenset()) -> tup
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     path = data_dir / SECRETS_FILE
-    kept = {name: value for name, value in dotenv_values(path).items() if value} if path.exists() else {}
-    made = [name for name in MAKERS if name not in already and PREFIX + name.upper() not in kept]
+    before = path.read_text(encoding="utf-8") if path.exists() else HEADER
+    kept = dotenv_values(stream=io.StringIO(before), interpolate=False)
+    made = [name for name in MAKERS if name not in already and not kept.get(PREFIX + name.upper())]
     if made:
-        lines = [f"{name}={value}\n" for name, value in kept.items()]
-        lines += [f"{PREFIX}{name.upper()}={MAKERS[name]()}\n" for name in made]
-        _write_private(path, HEADER + "".join(lines))
+        end = "" if before.endswith("\n") or not before else "\n"
+        lines = [f"{PREFIX}{name.upper()}={MAKERS[name]()}\n" for name in made]
+        _write_private(path, before + end + "".join(lines))
     return tuple(made)
 
 

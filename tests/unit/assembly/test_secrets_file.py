@@ -35,6 +35,18 @@ def test_a_file_that_lacks_one_gets_that_one(tmp_path: Path) -> None:
     assert "ENCMAN_LINK_TOKEN=mine\n" in (tmp_path / "secrets.env").read_text()
 
 
+def test_what_people_wrote_is_read_back_as_it_was_when_something_is_added(tmp_path: Path) -> None:
+    written = "# ours\nENCMAN_LINK_TOKEN='two words # and ${HOME}'\nENCMAN_KEY_PEPPER=\nOTHER=1"
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/secrets.env").write_text(written)
+    assert set(ensure_secrets(tmp_path / "data")) == {"key_pepper", "seal_key", "bootstrap_api_key"}
+    assert (tmp_path / "data/secrets.env").read_text().startswith(written + "\n")
+    (tmp_path / "data/secrets.env").chmod(0o600)
+    settings = load_settings(Role.CONTROL, environ={}, directory=tmp_path)
+    assert settings.link_token.reveal() == "two words # and ${HOME}"
+    assert settings.key_pepper
+
+
 def test_what_is_set_elsewhere_is_not_made(tmp_path: Path) -> None:
     made = ensure_secrets(tmp_path, frozenset({"link_token", "bootstrap_api_key"}))
     assert set(made) == {"key_pepper", "seal_key"}

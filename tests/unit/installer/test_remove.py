@@ -35,6 +35,24 @@ def test_a_dry_run_removes_nothing(installed: Path, capsys: pytest.CaptureFixtur
     assert "would remove" in capsys.readouterr().out
 
 
+def test_a_data_directory_that_is_a_link_is_removed_and_what_it_points_at_stays(
+    installed: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    disk = tmp_path_factory.mktemp("disk")
+    (installed / "data/secrets.env").unlink()
+    (installed / "data").rmdir()
+    (installed / "data").symlink_to(disk)
+    assert uninstall(installed, purge=True, dry_run=False) == 0
+    assert left(installed) == {"app"}
+    assert disk.is_dir()
+
+
+@pytest.mark.parametrize("line", ["ENCMAN_DATA_DIR='my state'", 'export ENCMAN_DATA_DIR="my state"'])
+def test_a_data_directory_is_found_however_its_name_is_written(tmp_path: Path, line: str) -> None:
+    (tmp_path / ".env").write_text(line + "\n")
+    assert data_directory(tmp_path) == tmp_path / "my state"
+
+
 @pytest.mark.parametrize("named", ["/", "..", ".", "/etc", "../elsewhere"])
 def test_a_data_directory_outside_the_project_is_never_named(tmp_path: Path, named: str) -> None:
     (tmp_path / ".env").write_text(f"ENCMAN_DATA_DIR={named}\n")
