@@ -147,7 +147,7 @@ def _yaml_entries(path: Path, faults: list[str], *, must_exist: bool) -> Iterato
             faults.append(f"{path}: a list of `name: value` is needed")
             return
         values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
         mark = getattr(error, "problem_mark", None)
         faults.append(f"{path}{f':{mark.line + 1}' if mark else ''}: not valid YAML")
         return

@@ -103,6 +103,7 @@ def test_a_secret_in_the_yaml_file_is_refused(tmp_path: Path) -> None:
         ("log_level: " + "[" * 200_000, "nested deeper"),
         ("#" * (MAX_FILE_BYTES + 1), "larger than"),
         ("log_level: \x00", "not valid YAML"),
+        ("log_level: 2026-99-99\n", "not valid YAML"),
     ],
 )
 def test_a_bad_yaml_file_is_refused_in_words(tmp_path: Path, content: str, says: str) -> None:
