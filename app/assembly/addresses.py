@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 
-from app.assembly.settings import Settings
+from app.assembly.settings import Settings, in_url
 
 # RFC 5737: addresses for documentation. Nothing is sent there; the system only picks the way it would go.
 _ELSEWHERE = ("192.0.2.1", 9)
@@ -23,7 +23,7 @@ def reachable(settings: Settings) -> Settings:
 def page_url(settings: Settings) -> str:
     """Where a browser finds control: from other machines too, when control listens to them."""
     if is_wildcard(settings.control_host):
-        return f"http://{settings.public_host}:{settings.control_port}"
+        return f"http://{in_url(settings.public_host)}:{settings.control_port}"
     return settings.control_url.rstrip("/")
 
 

@@ -109,8 +109,8 @@ class Child:
         self._stop_asked.set()
 
     def kill(self) -> None:
-        if self._process is not None:
-            self._sweep(self._process.pid)
+        if self.pid is not None:
+            self._sweep(self.pid)
 
     @staticmethod
     def _sweep(group: int) -> None:

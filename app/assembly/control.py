@@ -62,15 +62,7 @@ def settle() -> None:
 @asynccontextmanager
 async def serving(settings: Settings, limits: DoorLimits | None = None) -> AsyncIterator[Served]:
     """Everything of control, served until the block is left."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    services = await ControlServices.start(
-        database_url=settings.database_url,
-        link_token=settings.link_token,
-        key_pepper=settings.key_pepper,
-        seal_key=settings.seal_key,
-        bootstrap_api_key=settings.bootstrap_api_key or None,
-        allowed_targets=settings.allowed_private_targets,
-    )
+    services = await ControlServices.of(settings)
     try:
         async with _doors(settings, services, limits or door_limits(settings)) as port:
             yield Served(port, services)

@@ -11,6 +11,7 @@ import structlog
 from app.adapters.encoders.node import NodeDriver
 from app.adapters.link.server import LinkServer
 from app.adapters.store.sql_store import SqlStore
+from app.assembly.settings import Settings
 from app.domain.errors import ManagerError
 from app.domain.events import Event
 from app.domain.secret import Secret
@@ -58,6 +59,19 @@ class ControlServices:
     live: LiveStreams
     store: SqlStore
     keeper: TaskGroupKeeper
+
+    @classmethod
+    async def of(cls, settings: Settings) -> ControlServices:
+        """As `start`, with what `settings` say; the data directory is made when missing."""
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        return await cls.start(
+            database_url=settings.database_url,
+            link_token=settings.link_token,
+            key_pepper=settings.key_pepper,
+            seal_key=settings.seal_key,
+            bootstrap_api_key=settings.bootstrap_api_key or None,
+            allowed_targets=settings.allowed_private_targets,
+        )
 
     @classmethod
     async def start(

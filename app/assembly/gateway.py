@@ -20,7 +20,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from aiortmp import aio
 from app.adapters.link.uplink import WebSocketUplink
-from app.assembly.settings import Settings
+from app.assembly.settings import Settings, in_url
 from app.domain.errors import InvalidSettings
 from app.domain.ids import GatewayId
 from app.domain.link import GatewayHello
@@ -46,7 +46,8 @@ log = structlog.get_logger()
 
 WRITERS: Final = 2
 """Threads that write recordings: one slow disk must not stop the other's."""
-CLOSING_S: Final = 10.0
+CLOSING_S: Final = 5.0
+"""`up` kills after twice that: what is left must have time to be cancelled."""
 
 
 class RunningGateway:
@@ -128,7 +129,7 @@ class RunningGateway:
             settings.public_host,
             self.rtmp_port,
             self.rtmps_port,
-            f"http://{settings.public_host}:{self.http_port}",
+            f"http://{in_url(settings.public_host)}:{self.http_port}",
             tuple(room.channel.running() for room in self.gateway.rooms()),
         )
 

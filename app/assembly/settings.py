@@ -180,4 +180,9 @@ def dialled(host: str) -> str:
     """The address to dial for a listener bound to `host`."""
     if host in ("0.0.0.0", "::", ""):  # noqa: S104 - compared, not bound
         return "127.0.0.1"
+    return in_url(host)
+
+
+def in_url(host: str) -> str:
+    """`host` as it stands in a URL: addresses of IPv6 need brackets."""
     return f"[{host}]" if ":" in host else host

@@ -6,7 +6,7 @@ import json
 import shlex
 
 from app.assembly.addresses import page_url
-from app.assembly.settings import Settings
+from app.assembly.settings import Settings, in_url
 from app.assembly.sources import SECRETS_FILE
 from app.version import __version__
 
@@ -20,7 +20,7 @@ def facts(settings: Settings, *, encoders: int) -> dict[str, object]:
         "control_url": settings.control_url,
         "api_key": settings.bootstrap_api_key.reveal(),
         "rtmp_url": rtmp_url(settings),
-        "http_url": f"http://{settings.public_host}:{settings.http_port}",
+        "http_url": f"http://{in_url(settings.public_host)}:{settings.http_port}",
         "encoders": encoders,
         "data_dir": str(settings.data_dir),
     }
@@ -29,7 +29,7 @@ def facts(settings: Settings, *, encoders: int) -> dict[str, object]:
 def rtmp_url(settings: Settings) -> str:
     """What OBS wants as *Server*; the port is left out where it is RTMP's own."""
     port = "" if settings.rtmp_port == 1935 else f":{settings.rtmp_port}"
-    return f"rtmp://{settings.public_host}{port}/live"
+    return f"rtmp://{in_url(settings.public_host)}{port}/live"
 
 
 def welcome(settings: Settings, *, encoders: int, command: str) -> str:

@@ -52,15 +52,7 @@ class MonitoringSystem:
         await self.services.link.close()
 
     async def _run(self, app: web.Application) -> AsyncIterator[None]:
-        settings = self._settings or load_settings(Role.CONTROL)
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        self._services = await ControlServices.start(
-            database_url=settings.database_url,
-            link_token=settings.link_token,
-            key_pepper=settings.key_pepper,
-            seal_key=settings.seal_key,
-            bootstrap_api_key=settings.bootstrap_api_key or None,
-        )
+        self._services = await ControlServices.of(self._settings or load_settings(Role.CONTROL))
         yield
         services, self._services = self._services, None
         await services.close()

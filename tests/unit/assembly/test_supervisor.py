@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.assembly import children, gateway
 from app.assembly.settings import Settings
 from app.assembly.sources import load_settings
 from app.assembly.supervisor import found_by_commands, one_at_a_time, plans, settle_ports
@@ -82,6 +83,17 @@ def test_the_welcome_names_a_data_directory_that_commands_would_not_find() -> No
 
 def test_the_usual_rtmp_port_is_left_out_of_the_address() -> None:
     assert rtmp_url(some()) == "rtmp://127.0.0.1/live"
+
+
+def test_addresses_of_ipv6_are_written_as_urls_want_them() -> None:
+    settings = some(public_host="2001:db8::1", control_host="::")
+    assert rtmp_url(settings) == "rtmp://[2001:db8::1]/live"
+    assert facts(settings, encoders=1)["http_url"] == "http://[2001:db8::1]:8081"
+    assert "http://[2001:db8::1]:8080/api/streams/init" in welcome(settings, encoders=1, command="em")
+
+
+def test_the_gateway_ends_in_order_before_its_supervisor_loses_patience() -> None:
+    assert gateway.CLOSING_S <= children.STOP_GRACE_S / 2
 
 
 def test_facts_for_machines_say_where_everything_is() -> None:
