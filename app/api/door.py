@@ -71,7 +71,10 @@ class Door:
 
     async def _answer(self, endpoint: Endpoint, request: web.Request) -> web.Response:
         if endpoint.scope is None:
-            return await self._carry_out(endpoint, request, ANYONE)
+            headers = self._books.spend(endpoint.rate, address_of(request, self._trusted), self._now())
+            response = await self._carry_out(endpoint, request, ANYONE)
+            response.headers.update(headers)
+            return response
         who = await self._admit(endpoint, request)
         self._load.enter(who.key_id)
         try:

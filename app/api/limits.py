@@ -22,6 +22,8 @@ class DoorLimits:
     reads: Rate = Rate(600, 60.0)  # noqa: RUF009 - frozen
     writes: Rate = Rate(60, 60.0)  # noqa: RUF009 - frozen
     inits: Rate = Rate(10, 60.0)  # noqa: RUF009 - frozen
+    public: Rate = Rate(1200, 60.0)  # noqa: RUF009 - frozen
+    """What needs no key, for one address."""
     wrong_keys: Rate = Rate(5, 60.0)  # noqa: RUF009 - frozen
     handshakes: Rate = Rate(120, 60.0)  # noqa: RUF009 - frozen
     """New Socket.IO transports for one address."""
@@ -65,15 +67,14 @@ class RateBooks:
             RateKind.READ: RateBook(limits.reads),
             RateKind.WRITE: RateBook(limits.writes),
             RateKind.INIT: RateBook(limits.inits),
+            RateKind.PUBLIC: RateBook(limits.public),
         }
         self.handshakes = RateBook(limits.handshakes)
         self.guesses = GuessBlock(limits.wrong_keys)
 
     def spend(self, kind: RateKind, subject: str, now: float) -> dict[str, str]:
         """Count one request of `subject`. Returns the headers that tell what is left; raises TooManyRequests."""
-        book = self._books.get(kind)
-        if book is None:
-            return {}
+        book = self._books[kind]
         verdict = book.ask(subject, now)
         if not verdict.allowed:
             raise TooManyRequests(

@@ -20,7 +20,7 @@ from app.api.problems import (
     TooSlow,
     UnsupportedMedia,
 )
-from app.api.registry import Endpoint, RateKind, Registry
+from app.api.registry import Endpoint, Registry
 from app.domain.errors import ManagerError, NotAllowed, NotAuthenticated, TooManyRequests
 from app.version import __version__
 
@@ -157,11 +157,9 @@ def _success(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _kinds(endpoint: Endpoint) -> list[Kind]:
-    errors: list[type[ManagerError]] = [*endpoint.errors]
+    errors: list[type[ManagerError]] = [*endpoint.errors, TooManyRequests]
     if endpoint.scope is not None:
-        errors += [NotAuthenticated, NotAllowed, TooManyRequests]
-    elif endpoint.rate is not RateKind.NONE:
-        errors.append(TooManyRequests)
+        errors += [NotAuthenticated, NotAllowed]
     if _PARAMS.search(endpoint.path) or endpoint.takes_body or endpoint.idempotent_by_key:
         errors.append(MalformedRequest)
     if endpoint.takes_body:

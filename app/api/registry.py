@@ -46,8 +46,8 @@ class RateKind(StrEnum):
     READ = "read"
     WRITE = "write"
     INIT = "init"
-    NONE = "none"
-    """Probes and descriptions: bounded by the connection caps only."""
+    PUBLIC = "public"
+    """Probes and descriptions, which need no key: counted for each address."""
 
 
 B = TypeVar("B", bound=Body)

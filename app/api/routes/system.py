@@ -32,7 +32,7 @@ class SystemRoutes:
                 scope=None,
                 tag=TAG,
                 answer=Live,
-                rate=RateKind.NONE,
+                rate=RateKind.PUBLIC,
                 prefixes=ROOT_ONLY,
             ),
             Endpoint(
@@ -45,7 +45,7 @@ class SystemRoutes:
                 tag=TAG,
                 answer=Ready,
                 other_statuses=(503,),
-                rate=RateKind.NONE,
+                rate=RateKind.PUBLIC,
                 prefixes=ROOT_ONLY,
             ),
             Endpoint(
@@ -57,7 +57,7 @@ class SystemRoutes:
                 scope=None,
                 tag=TAG,
                 answer=Version,
-                rate=RateKind.NONE,
+                rate=RateKind.PUBLIC,
                 prefixes=(*ROOT_ONLY, "/api/v1", "/api"),
             ),
             Endpoint(
@@ -69,7 +69,7 @@ class SystemRoutes:
                 scope=None,
                 tag=TAG,
                 answer=ApiIndex,
-                rate=RateKind.NONE,
+                rate=RateKind.PUBLIC,
                 prefixes=("/api", "/api/v1"),
             ),
             Endpoint(
@@ -80,7 +80,7 @@ class SystemRoutes:
                 summary="This description: OpenAPI 3.1",
                 scope=None,
                 tag=TAG,
-                rate=RateKind.NONE,
+                rate=RateKind.PUBLIC,
                 prefixes=("/api", "/api/v1"),
                 content_type="application/vnd.oai.openapi+json;version=3.1",
             ),
@@ -93,7 +93,7 @@ class SystemRoutes:
                 scope=None,
                 tag=TAG,
                 answer=ProblemKind,
-                rate=RateKind.NONE,
+                rate=RateKind.PUBLIC,
                 prefixes=ROOT_ONLY,
                 errors=(NotFound,),
             ),

@@ -19,7 +19,7 @@ from app.services.websocket_security import SocketLimits
 from tests.unit.api import fleet
 
 AMPLE = Rate(100_000, 60.0)
-ROOMY = DoorLimits(reads=AMPLE, writes=AMPLE, inits=AMPLE, wrong_keys=AMPLE, handshakes=AMPLE)
+ROOMY = DoorLimits(reads=AMPLE, writes=AMPLE, inits=AMPLE, wrong_keys=AMPLE, handshakes=AMPLE, public=AMPLE)
 
 
 @dataclass

@@ -112,6 +112,22 @@ async def test_one_key_is_told_its_rate_and_stopped_while_others_go_on(serve: An
         assert response.status == 200
 
 
+@pytest.mark.parametrize(
+    "path", ["/livez", "/readyz", "/version", "/api", "/api/openapi.json", "/problems/conflict"]
+)
+async def test_routes_that_need_no_key_are_counted_for_each_address(
+    serve: Any, http: ClientSession, path: str
+) -> None:
+    house = await serve(DoorLimits(public=Rate(3, 60.0)), trusted=(ipaddress.ip_network("127.0.0.1/32"),))
+    statuses = []
+    for _ in range(4):
+        async with http.get(house.base + path) as response:
+            statuses.append(response.status)
+    assert statuses == [200] * 3 + [429]
+    async with http.get(house.base + path, headers={"X-Forwarded-For": "203.0.113.7"}) as response:
+        assert (response.status, response.headers["RateLimit"]) == (200, '"public";r=2')
+
+
 async def test_session_init_has_a_rate_of_its_own(serve: Any, http: ClientSession) -> None:
     house = await serve(DoorLimits())
     statuses = []
