@@ -125,13 +125,15 @@ class Gateway:
         """The channel that `name` holds the key of, or the reason to refuse it; a refusal is told to control."""
         now_s = self._monotonic()
         address = peer[0]
-        if self._guesses.is_blocked(address, now_s):
-            return self._refuse(None, peer, TOO_MANY)
         key = published_key(name)
         room = self._by_key.get(digest(key)) if key is not None else None
         if room is None and not self._has_orders:
             return self._refuse(None, peer, STARTING)
         if room is None:
+            # Only wrong keys meet the limit: one mistyped key must not shut out a whole studio behind one address.
+            if self._guesses.is_blocked(address, now_s):
+                self.refused += 1
+                return TOO_MANY
             self._guesses.wrong(address, now_s)
             return self._refuse(None, peer, MALFORMED if key is None else NO_SUCH_KEY)
         self._guesses.right(address)

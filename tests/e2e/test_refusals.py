@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,14 @@ from tests.e2e.system import System, running_system
 pytestmark = pytest.mark.e2e
 
 SMALL = Source(seconds=20, width=320, height=180)
+NOT_VALID = "stream key is not valid"
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[System]:
+    """One for each test: the wrong keys of another one must not shut this address out."""
+    with running_system(tmp_path / "data") as running:
+        yield running
 
 
 def refusal(path: Path, url: str) -> str:
@@ -42,24 +50,24 @@ def passed_through(system: System, **more: object) -> dict[str, object]:
 def test_a_wrong_key_is_refused_with_its_reason(system: System, video: Path) -> None:
     stream = passed_through(system)
     wrong = str(stream["stream_key"])[:-4] + "AAAA"
-    assert "key" in refusal(video, f"{stream['rtmp_url']}/{wrong}").lower()
+    assert NOT_VALID in refusal(video, f"{stream['rtmp_url']}/{wrong}")
 
 
 def test_a_key_in_upper_case_is_another_key(system: System, video: Path) -> None:
     stream = passed_through(system)
-    assert "key" in refusal(video, f"{stream['rtmp_url']}/{str(stream['stream_key']).upper()}").lower()
+    assert NOT_VALID in refusal(video, f"{stream['rtmp_url']}/{str(stream['stream_key']).upper()}")
 
 
 @pytest.mark.parametrize("key", ["short", "../../../../etc/passwd-and-more", "with%20blank%20and%0Aline%20feed%20"])
 def test_a_malformed_key_is_refused_with_its_reason(system: System, video: Path, key: str) -> None:
     stream = passed_through(system)
-    assert "key" in refusal(video, f"{stream['rtmp_url']}/{key}").lower()
+    assert "wrong form" in refusal(video, f"{stream['rtmp_url']}/{key}")
 
 
 def test_the_key_of_an_ended_stream_is_refused(system: System, video: Path) -> None:
     stream = passed_through(system)
     system.end_stream(str(stream["stream_id"]))
-    assert "key" in refusal(video, system.publish_url(stream)).lower()
+    assert NOT_VALID in refusal(video, system.publish_url(stream))
 
 
 def test_a_key_for_another_app_is_refused(system: System, video: Path) -> None:
@@ -68,14 +76,12 @@ def test_a_key_for_another_app_is_refused(system: System, video: Path) -> None:
     assert refusal(video, url)
 
 
-def test_a_second_publisher_is_refused_while_the_first_goes_on(video: Path, tmp_path: Path) -> None:
-    # A system of its own: the wrong keys of other tests shut this address out of theirs.
-    with running_system(tmp_path / "data") as system:
-        stream = passed_through(system)
-        stream_id = str(stream["stream_id"])
-        with publishing(video, system.publish_url(stream)) as first:
-            system.until("the first publisher's frames", lambda: source_frames(system, stream_id) > 10)
-            assert "already" in refusal(video, system.publish_url(stream)).lower()
-            before = source_frames(system, stream_id)
-            system.until("more frames of the first", lambda: source_frames(system, stream_id) > before + 10)
-            assert first.poll() is None
+def test_a_second_publisher_is_refused_while_the_first_goes_on(system: System, video: Path) -> None:
+    stream = passed_through(system)
+    stream_id = str(stream["stream_id"])
+    with publishing(video, system.publish_url(stream)) as first:
+        system.until("the first publisher's frames", lambda: source_frames(system, stream_id) > 10)
+        assert "already" in refusal(video, system.publish_url(stream)).lower()
+        before = source_frames(system, stream_id)
+        system.until("more frames of the first", lambda: source_frames(system, stream_id) > before + 10)
+        assert first.poll() is None

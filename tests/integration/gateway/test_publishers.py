@@ -78,13 +78,15 @@ async def test_a_key_opens_no_other_application(rig: Rig) -> None:
     await connection.close()
 
 
-async def test_who_guesses_is_shut_out_even_with_the_right_key(rig: Rig) -> None:
+async def test_who_guesses_is_shut_out_but_a_right_key_of_the_same_address_is_not(rig: Rig) -> None:
     await rig.open(plan())
     for guess in range(5):
         with pytest.raises(Rejected, match=re.escape(NO_SUCH_KEY)):
             await publisher(rig, f"wrong_key_0123456789_{guess}")
     with pytest.raises(Rejected, match=re.escape(TOO_MANY)):
-        await publisher(rig)
+        await publisher(rig, "wrong_key_0123456789_again")
+    connection, _ = await publisher(rig)
+    await connection.close()
 
 
 async def test_a_second_publisher_is_refused_while_the_first_one_lives(rig: Rig, source_file: SourceFile) -> None:
