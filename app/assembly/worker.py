@@ -40,14 +40,13 @@ def main() -> None:
 
 
 class Reports:
-    """Lines to the node. A node that does not read costs lines, never the stream: the pipe is written unblocked."""
+    """Lines to the node. A node that does not read costs whole lines, never the stream: the pipe does not block."""
 
     def __init__(self, fd: int) -> None:
         os.set_blocking(fd, False)
         self._fd = fd
 
     def tell(self, line: Line) -> None:
-        # Lines are shorter than PIPE_BUF, so each is written whole or not at all.
         try:
             os.write(self._fd, report_line(line))
         except (BlockingIOError, BrokenPipeError):

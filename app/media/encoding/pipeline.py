@@ -216,10 +216,13 @@ class Pipeline:
             self._pictures.put(Picture(frame, decoder.sample_aspect_ratio))
 
     def _take_sound(self, item: AudioConfig | AudioPacket) -> None:
+        before = self._sound.broken
         try:
             self._emit_all(self._sound.take(item))
         except (InvalidRequest, av.FFmpegError) as error:
             self._on_problem(f"sound: {error}")
+        if before == 0 and self._sound.broken:
+            self._on_problem("sound: packets that can't be decoded")
 
     # --- gate and scale ---------------------------------------------------------------------------------
 

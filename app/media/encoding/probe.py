@@ -62,10 +62,18 @@ async def probe_in_child(name: str, *, time_limit_s: float = TIME_LIMIT_S) -> Co
         if child.returncode is None:
             child.kill()
             await child.wait()
-    if child.returncode != 0:
-        return CodecProbe(name, False, f"the probe crashed ({child.returncode})")
-    answer = json.loads(out)
-    return CodecProbe(name, answer["works"], answer["reason"])
+    return read_verdict(name, child.returncode, out)
+
+
+def read_verdict(name: str, code: int | None, out: bytes) -> CodecProbe:
+    """What the child's last line says; before it, drivers may have talked."""
+    if code != 0:
+        return CodecProbe(name, False, f"the probe crashed ({code})")
+    try:
+        answer = json.loads(out.splitlines()[-1])
+        return CodecProbe(name, bool(answer["works"]), answer["reason"])
+    except (ValueError, IndexError, KeyError, TypeError):
+        return CodecProbe(name, False, "the probe gave no verdict")
 
 
 def probe(name: str) -> CodecProbe:

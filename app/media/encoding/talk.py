@@ -6,7 +6,7 @@ The order holds the worker's token and therefore travels through a pipe, never i
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 
@@ -16,6 +16,8 @@ from app.domain.stream import WorkerOrder
 from app.runtime.records import TIMES, Leaf, RecordError, from_plain, to_plain
 
 MAX_LINE_BYTES: Final = 64 * 1024
+_MAX_TEXT_CHARS: Final = 300
+"""JSON makes at most 12 bytes of each."""
 _LEAVES: Final = {**TIMES, Secret: Leaf(Secret.reveal, Secret)}
 
 
@@ -79,6 +81,12 @@ def read_order(line: bytes) -> WorkerOrder:
 
 
 def report_line(line: Line) -> bytes:
+    """Shorter than PIPE_BUF (4096 bytes), so that a pipe takes it whole or not at all."""
+    match line:
+        case Farewell():
+            line = replace(line, reason=line.reason[:_MAX_TEXT_CHARS])
+        case Problem():
+            line = Problem(line.text[:_MAX_TEXT_CHARS])
     return json.dumps(to_plain(line)).encode() + b"\n"
 
 

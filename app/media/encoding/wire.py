@@ -70,7 +70,8 @@ class WireClock:
 
 
 class SourceReader:
-    """Turns the messages of one feed into source items. What can't be read is counted and told once."""
+    """Turns the messages of one feed into source items. `broken` counts the pictures that can't be read; each kind
+    of problem is told once."""
 
     def __init__(self, clock: WireClock | None = None) -> None:
         self._clock = clock or WireClock()
@@ -87,7 +88,7 @@ class SourceReader:
             if message.type is MessageType.AUDIO:
                 return self._audio(message)
         except ProtocolError as error:
-            self.broken += 1
+            self.broken += message.type is MessageType.VIDEO
             self._problem(str(error))
         return []
 

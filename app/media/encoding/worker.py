@@ -224,17 +224,17 @@ class Worker:
     async def _report(self) -> None:
         while True:
             if self._feed is not None:
-                self._tell(self._figures(self._feed.pipeline))
+                self._tell(self._figures(self._feed))
             await asyncio.sleep(REPORT_INTERVAL_S)
 
-    def _figures(self, pipeline: Pipeline) -> Figures:
-        reading = pipeline.meter.read(monotonic())
+    def _figures(self, feed: _Feed) -> Figures:
+        reading = feed.pipeline.meter.read(monotonic())
         return Figures(
             frames_encoded=reading.frames_encoded,
-            frames_dropped=reading.frames_dropped,
+            frames_dropped=reading.frames_dropped + feed.reader.broken,
             speed=reading.speed,
             latency_ms=reading.latency_ms,
-            waiting=pipeline.waiting,
+            waiting=feed.pipeline.waiting,
             codec=encoder_name(self._order.encode.codec),
         )
 

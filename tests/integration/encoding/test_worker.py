@@ -127,6 +127,14 @@ async def test_garbage_hurts_nothing_but_itself(gate: Gate) -> None:
     assert gate.numbers("big") == list(range(90))
 
 
+async def test_pictures_that_cannot_be_read_are_counted_as_dropped(gate: Gate) -> None:
+    child = await start(gate, Exits())
+    gate.start_feed()
+    gate.plays[-1].send(MediaBatch.of([MediaMessage(MessageType.VIDEO, 0, b"\x27\x01")] * 3))
+    await until(lambda: child.figures is not None and child.figures.frames_dropped == 3, "the count")
+    await child.stop("test ends")
+
+
 async def test_a_refused_worker_says_why(gate: Gate) -> None:
     gate.refuse = "generation 1 is over"
     exits = Exits()

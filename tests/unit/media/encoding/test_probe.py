@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.media.encoding.probe import PROBED, probe, probe_all, probe_in_child
+from app.domain.encoder import CodecProbe
+from app.media.encoding.probe import PROBED, probe, probe_all, probe_in_child, read_verdict
 
 
 async def test_software_encoders_work_and_each_refusal_has_its_reason() -> None:
@@ -25,6 +26,18 @@ async def test_a_probe_that_hangs_is_ended() -> None:
     assert not verdict.works
     assert verdict.reason is not None
     assert "no answer" in verdict.reason
+
+
+def test_what_a_driver_says_before_the_verdict_is_not_taken_for_it() -> None:
+    said = b'libva info: version 1.17.0\n{"works": true, "reason": null}\n'
+    assert read_verdict("h264_vaapi", 0, said) == CodecProbe("h264_vaapi", True)
+
+
+@pytest.mark.parametrize(("code", "said"), [(0, b""), (0, b"[]"), (0, b"{}"), (0, b"\xff{"), (-11, b"")])
+def test_a_probe_without_a_verdict_is_a_refusal(code: int, said: bytes) -> None:
+    verdict = read_verdict("h264_qsv", code, said)
+    assert not verdict.works
+    assert verdict.reason
 
 
 async def test_a_name_no_build_knows_is_a_refusal() -> None:

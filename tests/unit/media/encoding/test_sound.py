@@ -113,3 +113,9 @@ def test_a_codec_nobody_can_decode_leaves_the_picture_alone() -> None:
     programme = run([AudioConfig("nellymoser"), AudioPacket(0, b"x"), *video], settings(BIG))
     assert len(programme.times("big")) == 90
     assert "nellymoser" in programme.problems[0]
+
+
+def test_sound_that_cannot_be_decoded_is_told_once() -> None:
+    items = clip(small(audio="libmp3lame"))
+    torn = [AudioPacket(item.pts_ms, b"\0" * 40) if isinstance(item, AudioPacket) else item for item in items]
+    assert run(torn, ENCODED).problems == ["sound: packets that can't be decoded"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import select
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,6 +30,13 @@ def test_an_order_arrives_whole_with_its_token() -> None:
 @pytest.mark.parametrize("line", [Figures(1, 0, None, 12.5, 0, "libx264"), Farewell(3, "no"), Problem("what")])
 def test_reports_arrive_whole(line: Figures | Farewell | Problem) -> None:
     assert read_report(report_line(line)) == line
+
+
+@pytest.mark.parametrize("text", ["x" * 10_000, "\U0001f600" * 2_000, "\0" * 5_000])
+def test_a_report_is_written_whole_or_not_at_all_however_much_it_says(text: str) -> None:
+    for line in (Farewell(5, text), Problem(text)):
+        assert len(report_line(line)) <= select.PIPE_BUF
+        assert isinstance(read_report(report_line(line)), type(line))
 
 
 @given(st.binary(max_size=60))
