@@ -214,7 +214,8 @@ class DestinationView(Answer):
     @classmethod
     def of(cls, destination: Destination) -> DestinationView:
         url = urlsplit(destination.url.reveal())
-        return cls(id=destination.id, server=f"{url.scheme}://{url.hostname}", rendition=destination.rendition)
+        place = url.netloc.rpartition("@")[2]
+        return cls(id=destination.id, server=f"{url.scheme}://{place}", rendition=destination.rendition)
 
 
 class StreamView(Answer):

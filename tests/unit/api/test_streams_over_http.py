@@ -2,7 +2,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from aiohttp import ClientSession
+
+from app.api.schemas.streams import DestinationView
+from app.domain.ids import DestinationId
+from app.domain.secret import Secret
+from app.domain.stream import Destination
 
 INIT = {"resolution": "1920x1080", "bitrate": 5_000_000, "fps": 30}
 
@@ -23,3 +29,15 @@ async def test_init_answers_what_a_publisher_needs_and_shows_the_key_once(house:
             text = await response.text()
             assert response.status == 200
             assert "CANARY" not in text
+
+
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        ("rtmp://live.example.org/app/KEY", "rtmp://live.example.org"),
+        ("rtmps://live.example.org:8443/app/KEY", "rtmps://live.example.org:8443"),
+        ("rtmp://[2001:db8::1]:1936/app/KEY", "rtmp://[2001:db8::1]:1936"),
+    ],
+)
+def test_a_destination_shows_where_it_goes_and_not_its_key(url: str, server: str) -> None:
+    assert DestinationView.of(Destination(DestinationId("d"), Secret(url))).server == server
