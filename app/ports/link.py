@@ -34,6 +34,9 @@ class Uplink(Protocol):
 class LinkEvents(Protocol):
     """What control's side of the link reports to its owner. Called on the event loop, in order for each peer."""
 
+    def refusal(self, hello: Hello) -> str | None:
+        """Why this peer may not come in now, or None. Asked before its hello counts, or ends an older link."""
+
     async def on_hello(self, hello: Hello) -> None: ...
 
     async def on_fact(self, peer: PeerId, fact: Fact) -> None: ...

@@ -72,6 +72,18 @@ class Fleet:
 
     # --- what comes in
 
+    def refusal(self, info: EncoderInfo) -> str | None:
+        """Why the encoder may not come: another machine is here under its id, and each would drive the other out.
+
+        Who moves an encoder to another machine is let in as soon as the old one is gone.
+        """
+        known = self._members.get(info.encoder_id)
+        if known is None or known.info.host_id == info.host_id:
+            return None
+        if self.presence(known, monotonic()).state is EncoderState.OFFLINE:
+            return None
+        return f"encoder_id {info.encoder_id} is in use on another machine; set one of its own here"
+
     def arrived(self, info: EncoderInfo, driver: EncoderDriver | None = None) -> None:
         """An encoder said hello. One that only redialled keeps its age; one that was gone starts slowly again."""
         now = monotonic()

@@ -15,6 +15,7 @@ from app.domain.link import (
     GatewayHello,
     Heartbeat,
     Hello,
+    NodeHello,
     ProgrammeUp,
     PublishRefused,
     SourceDown,
@@ -45,6 +46,9 @@ class Switchboard:
         self._adoption = adoption
         self._recovery = recovery
         self._bus = bus
+
+    def refusal(self, hello: Hello) -> str | None:
+        return self._fleet.refusal(hello.encoder) if isinstance(hello, NodeHello) else None
 
     async def on_hello(self, hello: Hello) -> None:
         if isinstance(hello, GatewayHello):

@@ -20,6 +20,10 @@ from app.runtime.records import TIMES, Leaf, Leaves, RecordError, from_plain, to
 MAX_FRAME_BYTES: Final = 4 * 1024 * 1024
 """Room for the hello of a gateway with some ten thousand channels."""
 MAX_DETAIL_CHARS: Final = 1_000
+REFUSED: Final = 1008
+"""Code of a close by which control sends a peer away; its reason is for the peer's log (RFC 6455, 7.4.1)."""
+MAX_REASON_BYTES: Final = 123
+"""RFC 6455, 5.5: what a close frame has room for after its code."""
 
 _LEAVES: Final[Leaves] = {**TIMES, Secret: Leaf(Secret.reveal, Secret)}
 

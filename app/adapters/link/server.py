@@ -7,10 +7,12 @@ import hmac
 from typing import Final
 
 import structlog
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from app.adapters.link.frames import (
     MAX_FRAME_BYTES,
+    MAX_REASON_BYTES,
+    REFUSED,
     DoneFrame,
     FactFrame,
     FailedFrame,
@@ -27,9 +29,12 @@ from app.domain.errors import Unavailable
 from app.domain.link import GatewayHello, Hello, Order
 from app.domain.secret import Secret
 from app.ports.link import LinkEvents, PeerId
+from app.runtime.tasks import TaskGroupKeeper
 
 PING_S: Final = 5.0
 HELLO_S: Final = 5.0
+CLOSE_S: Final = 2.0
+"""How long a peer may take to read what was sent before its link's end; one that is half dead never does."""
 MAX_ORDERS_OPEN: Final = 1_024
 MAX_PEERS: Final = 2_000
 
@@ -44,6 +49,7 @@ class LinkServer:
         self._events: LinkEvents | None = None
         self._peers: dict[PeerId, _Peer] = {}
         self._entering = asyncio.Lock()
+        self._closing = TaskGroupKeeper(_close_failed)
 
     def listen(self, events: LinkEvents) -> None:
         self._events = events
@@ -70,14 +76,14 @@ class LinkServer:
             hello = await asyncio.wait_for(_hello(socket), HELLO_S)
         except (TimeoutError, FrameError) as error:
             log.warning("link refused", reason=str(error) or "no hello in time", peer_address=request.remote)
-            await socket.close(code=1008, message=b"no hello")
+            await socket.close(code=REFUSED, message=b"no hello")
             return socket
-        await self._serve(_Peer(_peer_id(hello), socket), hello, events)
+        await self._serve(_Peer(_peer_id(hello), socket, request.transport), hello, events)
         return socket
 
     async def close(self) -> None:
-        for peer in tuple(self._peers.values()):
-            await peer.end("control is stopping")
+        await asyncio.gather(*(peer.end("control is stopping") for peer in tuple(self._peers.values())))
+        await self._closing.close()
 
     def _may_enter(self, request: web.Request) -> bool:
         shown = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
@@ -87,10 +93,16 @@ class LinkServer:
         reason = "control is stopping"
         try:
             async with self._entering:
-                await self._replace(peer, events)
-                log.info("peer up", peer=peer.id, kind=type(hello).__name__, version=hello.version)
-                await events.on_hello(hello)
-            reason = await peer.read(events)
+                refusal = events.refusal(hello)
+                if refusal is None:
+                    await self._replace(peer, events)
+                    log.info("peer up", peer=peer.id, kind=type(hello).__name__, version=hello.version)
+                    await events.on_hello(hello)
+            if refusal is None:
+                reason = await peer.read(events)
+            else:
+                log.error("peer refused", peer=peer.id, reason=refusal)
+                await peer.end(refusal, code=REFUSED)
         finally:
             peer.fail_open(reason)
             # A peer that was replaced has been reported lost already.
@@ -100,20 +112,28 @@ class LinkServer:
                 await events.on_lost(peer.id, reason)
 
     async def _replace(self, peer: _Peer, events: LinkEvents) -> None:
-        """The last one to come is the one that lives: the older connection may be half dead for minutes."""
+        """The last one to come is the one that lives: the older connection may be half dead for minutes.
+
+        Its end is not waited for: the new one must be read, or its orders would find no answer.
+        """
         previous = self._peers.pop(peer.id, None)
         self._peers[peer.id] = peer
         if previous is not None:
-            await previous.end("the peer connected again")
-            await events.on_lost(peer.id, "the peer connected again")
+            reason = "the peer connected again"
+            previous.fail_open(reason)
+            self._closing.start(previous.end(reason), name=f"close {peer.id}")
+            await events.on_lost(peer.id, reason)
 
 
 class _Peer:
     """One connection: its socket and the orders that wait for their answer."""
 
-    def __init__(self, peer_id: PeerId, socket: web.WebSocketResponse) -> None:
+    def __init__(self, peer_id: PeerId, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
         self.id = peer_id
         self._socket = socket
+        self._transport = transport
+        # One at a time: aiohttp lets all who wait for a full buffer share a future, which one's time-out cancels.
+        self._sending = asyncio.Lock()
         self._open: dict[int, asyncio.Future[None]] = {}
         self._next = 0
         self._ended: str | None = None
@@ -129,7 +149,8 @@ class _Peer:
         self._open[number] = answer
         try:
             async with asyncio.timeout(timeout_s):
-                await self._socket.send_str(write(OrderFrame(number, order)))
+                async with self._sending:
+                    await self._socket.send_str(write(OrderFrame(number, order)))
                 await answer
         except TimeoutError:
             raise Unavailable(f"{self.id} did not answer in {timeout_s:g} s") from None
@@ -138,6 +159,8 @@ class _Peer:
             raise Unavailable(f"{self.id}: {error}") from error
         finally:
             self._open.pop(number, None)
+            if answer.done() and not answer.cancelled():
+                answer.exception()  # it may have failed while the order was still being sent
 
     async def read(self, events: LinkEvents) -> str:
         """Reads until the connection ends; says why it did."""
@@ -147,7 +170,7 @@ class _Peer:
             try:
                 frame = read(message.data)
             except FrameError as error:
-                await self._socket.close(code=1008, message=b"bad frame")
+                await self._socket.close(code=REFUSED, message=b"bad frame")
                 return str(error)
             if isinstance(frame, FactFrame):
                 await events.on_fact(self.id, frame.fact)
@@ -174,9 +197,16 @@ class _Peer:
             if not answer.done():
                 answer.set_exception(Unavailable(f"{self.id}: {reason}"))
 
-    async def end(self, reason: str) -> None:
+    async def end(self, reason: str, *, code: int = WSCloseCode.GOING_AWAY) -> None:
         self.fail_open(reason)
-        await self._socket.close(code=1001, message=reason.encode()[:100])
+        closing = asyncio.create_task(self._socket.close(code=code, message=reason.encode()[:MAX_REASON_BYTES]))
+        _, late = await asyncio.wait((closing,), timeout=CLOSE_S)
+        if late and self._transport is not None:
+            self._transport.abort()
+
+
+def _close_failed(name: str, error: BaseException) -> None:
+    log.warning("link not closed well", task=name, error=repr(error))
 
 
 def _peer_id(hello: Hello) -> PeerId:

@@ -14,6 +14,7 @@ import structlog
 from app.adapters.link.facts import FactQueue
 from app.adapters.link.frames import (
     MAX_FRAME_BYTES,
+    REFUSED,
     DoneFrame,
     FactFrame,
     FailedFrame,
@@ -32,9 +33,13 @@ from app.domain.secret import Secret
 BACKOFF_FIRST_S: Final = 0.2
 BACKOFF_MAX_S: Final = 1.0
 """A dial costs little, and control back from a restart should hear of everything at once."""
+REFUSED_S: Final = 5.0
+"""To the next try after control sent this peer away: only an operator, or the other one's end, changes that."""
 PING_S: Final = 5.0
 DIAL_S: Final = 5.0
 MAX_ORDERS_WAITING: Final = 512
+
+_ENDS: Final = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED)
 
 log = structlog.get_logger()
 Perform = Callable[[Order], Awaitable[None]]
@@ -83,20 +88,27 @@ class WebSocketUplink:
     async def _dial_for_ever(self, session: aiohttp.ClientSession, hello: Callable[[], Hello]) -> None:
         failures = 0
         while True:
+            refused = False
             try:
-                reason = await self._one_link(session, hello)
-                failures = 0
+                reason, refused = await self._one_link(session, hello)
+                failures = failures + 1 if refused else 0
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 reason = f"{type(error).__name__}: {error}"
                 failures += 1
             pause_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(failures, 8)) * (0.5 + self._jitter() / 2)
+            if refused:
+                pause_s = REFUSED_S
             # A control that is away for an hour is told once, not a thousand times.
-            tell = log.info if failures <= 1 else log.debug
-            tell("link down", reason=reason, dropped_facts=self._facts.dropped, retry_s=round(pause_s, 2))
+            tell = log.debug if failures > 1 else log.error if refused else log.info
+            event = "control refuses this peer" if refused else "link down"
+            tell(event, reason=reason, dropped_facts=self._facts.dropped, retry_s=round(pause_s, 2))
             await asyncio.sleep(pause_s)
 
-    async def _one_link(self, session: aiohttp.ClientSession, hello: Callable[[], Hello]) -> str:
-        """One connection from dial to end; says why it ended. Raises ClientError, OSError, TimeoutError."""
+    async def _one_link(self, session: aiohttp.ClientSession, hello: Callable[[], Hello]) -> tuple[str, bool]:
+        """One connection from dial to end: why it ended, and whether control sent this peer away.
+
+        Raises ClientError, OSError, TimeoutError.
+        """
         # Not wait_for: before Python 3.12 it loses a cancellation that meets the end of what it waits for.
         async with asyncio.timeout(DIAL_S):
             socket = await session.ws_connect(
@@ -114,7 +126,8 @@ class WebSocketUplink:
             self._socket = socket
             log.info("link up")
             sender = asyncio.create_task(self._send_facts(socket), name="link-facts")
-            return await self._read(socket)
+            reason = await self._read(socket)
+            return reason, socket.close_code == REFUSED
         finally:
             self._socket = None
             if sender is not None:
@@ -123,7 +136,7 @@ class WebSocketUplink:
             await socket.close()
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> str:
-        async for message in socket:
+        while (message := await socket.receive()).type not in _ENDS:
             if message.type is not aiohttp.WSMsgType.TEXT:
                 return f"a {message.type.name} frame"
             try:
@@ -133,6 +146,8 @@ class WebSocketUplink:
             refusal = self._accept(socket, frame)
             if refusal is not None:
                 await socket.send_str(write(refusal))
+        if message.type is aiohttp.WSMsgType.CLOSE and message.extra:
+            return str(message.extra)
         return str(socket.exception() or f"closed ({socket.close_code})")
 
     def _accept(self, socket: aiohttp.ClientWebSocketResponse, frame: Frame) -> FailedFrame | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import pytest
 from aiohttp import ClientSession, WSMsgType, web
+from structlog.testing import capture_logs
 
 from app.adapters.link.frames import FactFrame, HelloFrame, write
 from app.adapters.link.server import LinkServer
@@ -42,6 +44,10 @@ class Heard:
     def __init__(self) -> None:
         self.log: list[str] = []
         self.facts: list[Fact] = []
+        self.refused: str | None = None
+
+    def refusal(self, hello: Hello) -> str | None:
+        return self.refused
 
     async def on_hello(self, hello: Hello) -> None:
         self.log.append("hello")
@@ -200,6 +206,56 @@ async def test_a_second_link_of_one_peer_replaces_the_first(
         assert (await first.receive()).type is WSMsgType.CLOSE
     await until(lambda: second.connected and control.heard.log == ["hello", "lost", "hello"])
     assert control.link.is_connected(PEER)
+
+
+@asynccontextmanager
+async def half_dead(control: Control) -> AsyncIterator[None]:
+    """A link of PEER that reads nothing after its hello, with orders before it that fill every buffer."""
+    async with ClientSession() as session:
+        socket = await session.ws_connect(
+            f"http://127.0.0.1:{control.port}/link", headers={"Authorization": f"Bearer {TOKEN.reveal()}"}
+        )
+        await socket.send_str(write(HelloFrame(HELLO)))
+        await until(lambda: control.link.is_connected(PEER))
+        flood = CloseChannel(StreamId("str_1"), "x" * 4_000_000)
+        orders = [asyncio.create_task(control.link.order(PEER, flood, timeout_s=60.0)) for _ in range(8)]
+        await asyncio.wait(orders, timeout=0.1)
+        yield
+        results = await asyncio.gather(*orders, return_exceptions=True)
+        assert {type(result) for result in results} == {Unavailable}
+
+
+async def test_a_peer_that_comes_back_is_served_at_once_though_its_old_link_is_half_dead(
+    control: Control, running: list[asyncio.Task[None]]
+) -> None:
+    async def perform(order: Order) -> None:
+        """Carried out."""
+
+    async with half_dead(control):
+        running.append(asyncio.create_task(control.uplink().run(lambda: HELLO, perform)))
+        await until(lambda: control.heard.log == ["hello", "lost", "hello"])
+        await control.link.order(PEER, CloseChannel(StreamId("str_1"), "test"), timeout_s=1.0)
+
+
+async def test_a_refused_peer_hears_why_and_the_one_that_is_there_stays(
+    control: Control, running: list[asyncio.Task[None]]
+) -> None:
+    orders: list[Order] = []
+
+    async def perform(order: Order) -> None:
+        orders.append(order)
+
+    running.append(asyncio.create_task(control.uplink().run(lambda: HELLO, perform)))
+    await until(lambda: control.link.is_connected(PEER))
+    control.heard.refused = "this id is in use on another machine"
+    second = control.uplink()
+    with capture_logs() as logs:
+        running.append(asyncio.create_task(second.run(lambda: HELLO, _refuse_all)))
+        await until(lambda: any(line["event"] == "control refuses this peer" for line in logs))
+    assert [line["reason"] for line in logs if line["log_level"] == "error"] == [control.heard.refused] * 2
+    assert control.heard.log == ["hello"]
+    await control.link.order(PEER, CloseChannel(StreamId("str_1"), "test"))
+    assert len(orders) == 1
 
 
 async def test_a_peer_without_the_token_never_says_hello(

@@ -9,12 +9,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from app.adapters.link import uplink
 from app.adapters.store.sql_store import SqlStore
 from app.domain.encoder import EncoderState
 from app.domain.errors import Conflict, InvalidRequest, NoCapacity, NotFound, Unavailable
 from app.domain.events import StreamChanged, StreamErrorSeen, StreamHealthRead, WorkerReplaced
 from app.domain.fleet import EncoderAction
+from app.domain.ids import HostId
 from app.domain.link import (
     ChannelReading,
     OpenChannel,
@@ -314,6 +317,26 @@ async def test_an_operators_stop_that_nobody_can_relieve_leaves_the_worker_at_wo
     await services.encoders.control(primary.info.encoder_id, EncoderAction.STOP, ADMIN)
     await until(lambda: any(getattr(e, "cause", "") == "no encoder" for e in house.control.told(StreamErrorSeen)))
     assert [order.stream_id for order in primary.workers.values()] == [stream.record.stream_id]
+
+
+async def test_another_machine_under_an_encoders_id_is_refused_until_that_encoder_is_gone(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uplink, "REFUSED_S", 0.1)
+    stream = await opened(house)
+    primary = house.node(stream.record.primary_id)
+    twin = FakeNode(dataclasses.replace(primary.info, host_id=HostId("another-host")))
+    with capture_logs() as logs:
+        coming = asyncio.create_task(twin.come(house.control.port))
+        await until(lambda: any(line["event"] == "peer refused" for line in logs))
+    services = house.control.services
+    assert services.encoders.status(primary.info.encoder_id).info.host_id == primary.info.host_id
+    assert [order.stream_id for order in primary.workers.values()] == [stream.record.stream_id]
+    assert house.control.told(WorkerReplaced) == []
+    await primary.go()
+    await until(lambda: services.encoders.status(primary.info.encoder_id).info.host_id == "another-host")
+    await coming
+    await twin.go()
 
 
 async def test_a_primary_that_refuses_at_the_start_costs_the_caller_nothing(house: House) -> None:
