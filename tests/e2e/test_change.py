@@ -1,0 +1,46 @@
+"""A running stream is changed: destinations in place, the picture by a new worker, and nobody loses a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.source import Source, gaps
+from tests.e2e.system import System
+from tests.e2e.test_survival import LADDER, more_segments, numbers, watched
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def video(source_file: Callable[..., Path]) -> Path:
+    return source_file(Source(seconds=60, width=640, height=360))
+
+
+def test_a_new_bitrate_takes_effect_without_a_lost_frame(system: System, video: Path) -> None:
+    with watched(system, video, renditions=LADDER) as (stream, capture, publisher):
+        path = f"/api/streams/{stream['stream_id']}"
+        before = system.health(stream["stream_id"])
+        changed = system.call("PUT", f"{path}/config", {"bitrate": 2_000_000})
+        assert changed.status == 200, changed
+        assert changed.body["change"] == "swap"
+        more_segments(capture, 3)
+        after = system.health(stream["stream_id"])
+        assert after["generation"] > before["generation"]
+        assert after["state"] == "live"
+        assert publisher.poll() is None
+    assert not gaps(numbers(capture.tracks["240p"])), "frames were lost or doubled"
+
+
+def test_an_end_and_a_beginning_of_recording_change_nothing_else(system: System, video: Path) -> None:
+    with watched(system, video, mode="passthrough") as (stream, capture, publisher):
+        path = f"/api/streams/{stream['stream_id']}"
+        for record in (True, False):
+            changed = system.call("PUT", f"{path}/config", {"record": record})
+            assert (changed.status, changed.body["change"]) == (200, "in_place"), changed
+            more_segments(capture, 1)
+        assert publisher.poll() is None
+    assert list(system.data_dir.glob(f"recordings/{stream['stream_id']}/part-*.mp4"))
+    assert not gaps(numbers(capture.tracks["source"])), "frames were lost or doubled"
