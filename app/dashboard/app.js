@@ -128,6 +128,7 @@ async function signIn(token) {
   byId("open-new").hidden = !(state.scopes.has("streams") || state.scopes.has("admin"));
   await load();
   await script("socket.io.min.js");
+  if (key.find() !== token) return; // signed out meanwhile
   stopFollowing = follow(token, heard, linkState);
   refresher = setInterval(reload, REFRESH_MS);
 }

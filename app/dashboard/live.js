@@ -9,6 +9,8 @@ const EVERYTHING = [{ stream_id: "*" }, { encoder_id: "*" }];
 /** `on(event, data)` hears everything; `state(word, detail)` hears connecting, live and away. Returns a stopper. */
 export function follow(token, on, state) {
   const socket = globalThis.io({ auth: { token }, transports: ["websocket", "polling"] });
+  let stopped = false;
+  const dialLater = (ms) => setTimeout(() => stopped || socket.connect(), ms);
   state("connecting");
   socket.on("connect", () => {
     for (const room of EVERYTHING) socket.emit("subscribe", room);
@@ -17,14 +19,17 @@ export function follow(token, on, state) {
   socket.on("disconnect", (reason) => {
     state("away");
     // The server let go of us: it alone would not be dialled again.
-    if (reason === "io server disconnect") setTimeout(() => socket.connect(), 2000);
+    if (reason === "io server disconnect") dialLater(2000);
   });
   socket.on("connect_error", (error) => {
     state("away", error.data?.code);
-    if (!socket.active && error.data?.code !== "not_authenticated") setTimeout(() => socket.connect(), 5000);
+    if (!socket.active && error.data?.code !== "not_authenticated") dialLater(5000);
   });
   for (const event of EVENTS) socket.on(event, (data) => on(event, data));
-  return () => socket.disconnect();
+  return () => {
+    stopped = true;
+    socket.disconnect();
+  };
 }
 
 /** Adds a foreign script once, when it is first needed. */

@@ -46,9 +46,9 @@ export class Player {
     this.video = h("video", { controls: true, playsinline: true, "aria-label": "Live preview" });
     this.video.muted = true;
     this.video.autoplay = true;
-    this.video.addEventListener("loadeddata", () => this.note2?.remove(), { once: true });
-    this.note2 = h("p", { class: "note" }, "Waiting for the first picture…");
-    show(this.element, this.video, this.note2);
+    this.video.addEventListener("loadeddata", () => this.waiting?.remove(), { once: true });
+    this.waiting = h("p", { class: "note" }, "Waiting for the first picture…");
+    show(this.element, this.video, this.waiting);
     if (globalThis.Hls?.isSupported()) this.attach(address, run);
     else if (this.video.canPlayType("application/vnd.apple.mpegurl")) this.video.src = address;
     else this.note("This browser cannot play HLS. Copy the address into VLC.");

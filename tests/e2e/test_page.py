@@ -52,6 +52,27 @@ async def test_a_sign_in_link_works_once_and_leaves_no_key_in_the_address(system
         assert page.complaints == []
 
 
+async def test_a_key_that_signed_out_is_not_used_again_by_a_dial_that_was_waiting(system: System) -> None:
+    dial = """(async () => {
+        const { follow } = await import('/static/live.js');
+        const heard = {}, waiting = [];
+        let dials = 0;
+        globalThis.setTimeout = (work) => waiting.push(work);
+        globalThis.io = () => ({ on: (event, work) => { heard[event] = work; }, disconnect() {},
+                                 active: false, connect() { dials += 1; } });
+        const stop = follow('token', () => {}, () => {});
+        heard.disconnect('io server disconnect');
+        heard.connect_error({ data: {} });
+        if (LEAVES) stop();
+        for (const work of waiting) work();
+        return dials;
+    })()"""
+    async with chromium() as page:
+        await page.open(system.facts["control_url"])
+        assert await page.run(dial.replace("LEAVES", "false")) == 2
+        assert await page.run(dial.replace("LEAVES", "true")) == 0
+
+
 async def test_a_stream_opened_on_the_page_plays_on_it(
     system: System, source_file: Callable[[Source], Path]
 ) -> None:
