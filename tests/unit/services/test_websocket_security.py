@@ -85,6 +85,8 @@ def test_messages_leave_in_the_order_they_came() -> None:
         ("null", False),
         ("", False),
         ("file://", False),
+        ("http://[", False),
+        ("http://[x]", False),
         ("*", False),
     ],
 )
