@@ -19,7 +19,11 @@ from app.ports.host import Host, ProcessReading
 ASK_S: Final = 3.0
 """After a child was asked to stop; it lets out what is inside within 2 s."""
 TERM_S: Final = 1.0
-_KEPT_ENVIRONMENT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+_KEPT_ENVIRONMENT: Final = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH"),
+    # Which GPU is the node's, and its driver.
+    *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "LIBVA_DRIVER_NAME", "LIBVA_DRIVERS_PATH"),
+)
 
 OnExit = Callable[["WorkerChild", int, str], None]
 OnProblem = Callable[["WorkerChild", str], None]
