@@ -38,9 +38,13 @@ def doctor(context: typer.Context, as_json: Json = False) -> None:
 
 def examine(access: Access) -> list[Finding]:
     """Stops at the first failed question the later ones hang on."""
-    parts = urlsplit(access.base)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    reached = _reach("control reachable", parts.hostname or "", port, "start it with `encoder-manager up`")
+    question = "control reachable"
+    try:
+        parts = urlsplit(access.base)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return [Finding(question, f"{access.base} is no address", "name it as --url http://HOST:PORT")]
+    reached = _reach(question, parts.hostname or "", port, "start it with `encoder-manager up`")
     if reached.advice:
         return [reached]
     fleet = call(access, "GET", "/api/encoders/system/status")
