@@ -53,11 +53,16 @@ def _dry_run(environment: Environment, config: Path, *, run: bool) -> int:
     return 0
 
 
+def _called_from(path: str) -> Path:
+    """`path` as the caller of the script means it, which has gone to its own directory since."""
+    return Path(os.environ.get("CALLED_FROM", "."), path)
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="encoder_manager_setup", description=__doc__)
     parser.add_argument("--run", action="store_true", help="start everything once it is installed")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done")
-    parser.add_argument("--config", type=Path, default=ROOT / "installer-config.yml", help="answers")
+    parser.add_argument("--config", type=_called_from, default=ROOT / "installer-config.yml", help="answers")
     parser.add_argument("--uninstall", action="store_true", help="remove the virtual environment")
     parser.add_argument("--purge", action="store_true", help="with --uninstall: data and .env too")
     return parser.parse_args()

@@ -76,3 +76,9 @@ def test_a_python_that_is_too_old_is_not_taken(machine: Path) -> None:
     add(machine, "python3.12", 'echo "handed over: $*"')
     result = run(machine, "--dry-run")
     assert "handed over: -m installer --dry-run" in result.stdout
+
+
+def test_answers_are_looked_for_where_the_command_was_given(tmp_path: Path) -> None:
+    command = [str(SCRIPT), "--dry-run", "--config", "answers.yml"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert f"would read {tmp_path}/answers.yml" in result.stdout
