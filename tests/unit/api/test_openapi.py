@@ -60,7 +60,7 @@ async def test_the_description_and_the_served_routes_are_the_same(house: Any, ht
     assert described == {(method, path) for method, path, _ in house.doors.registry.rows()}
 
 
-async def test_every_path_that_was_asked_for_is_served(house: Any) -> None:
+async def test_every_path_that_was_asked_for_streams_and_encoders_is_served(house: Any) -> None:
     served = {(method, path) for method, path, _ in house.doors.registry.rows()}
     assert [row for row in CONTRACT if row not in served] == []
 
