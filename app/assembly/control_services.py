@@ -116,7 +116,7 @@ class ControlServices:
         takeover = Takeover(
             streams=streams, fleet=fleet, gateways=gateways, balancer=balancer, bus=bus, keeper=keeper
         )
-        recovery = Recovery(streams=streams, takeover=takeover, bus=bus, keeper=keeper)
+        recovery = Recovery(streams=streams, gateways=gateways, takeover=takeover, bus=bus, keeper=keeper)
         ending = Ending(streams=streams, fleet=fleet, gateways=gateways, balancer=balancer, bus=bus, keeper=keeper)
         watch = StreamWatch(
             streams=streams, fleet=fleet, gateways=gateways, recovery=recovery, ending=ending, bus=bus
@@ -168,7 +168,7 @@ class ControlServices:
         adoption.promises_of_the_store()
         journal = Journal(store=store)
         bus.listen(journal.hear)
-        for loop in (streams.save_behind, watch.run, journal.run):
+        for loop in (streams.save_behind, watch.run, watch.age, journal.run):
             keeper.start(run_again(loop, pause_s=LOOP_PAUSE_S, on_crash=_task_failed), name=loop.__qualname__)
         # Last: no peer may speak before the streams are known.
         link.listen(Switchboard(streams=streams, fleet=fleet, adoption=adoption, recovery=recovery, bus=bus))

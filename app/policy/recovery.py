@@ -71,7 +71,7 @@ class BackupFailed:
 
 @dataclass(frozen=True, slots=True)
 class FleetGrew:
-    """An encoder or the stream's gateway came, or room was given back."""
+    """An encoder or the stream's gateway came."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from app.domain.errors import Conflict, ManagerError
 from app.domain.fleet import Role
 from app.domain.ids import EncoderId, WorkerId
 from app.domain.link import GatewayHello, NodeHello, RunningChannel
+from app.domain.stream import WorkerGrant
 from app.runtime.clock import monotonic
 from app.runtime.tasks import TaskGroupKeeper
 from app.services.fleet import Fleet
@@ -122,10 +123,9 @@ class Adoption:
             active, standby = stream.active, stream.standby
             if active is not None and active.encoder_id == encoder_id:
                 wanted.add(active.worker_id)
-                if active.worker_id not in running and not stream.lock.locked():
-                    self._recovery.active_lost(
-                        stream, active.generation, f"{encoder_id} came back without the worker"
-                    )
+                if active.worker_id not in running:
+                    work = self._miss(stream, active, monotonic())
+                    self._keeper.start(work, name=f"miss {active.worker_id}")
             if standby is not None and standby.encoder_id == encoder_id:
                 wanted.add(standby.worker_id)
                 self._keeper.start(self._reserve_again(stream), name=f"reserve {stream.id}")
@@ -133,6 +133,13 @@ class Adoption:
             if worker.worker_id not in wanted:
                 self._keeper.start(self._stop(encoder_id, worker.worker_id), name=f"stop {worker.worker_id}")
         self._recovery.fleet_grew()
+
+    async def _miss(self, stream: LiveStream, active: WorkerGrant, came_at: float) -> None:
+        """The node does not run the worker. Whoever holds the stream's lock may start it there right now."""
+        async with stream.lock:
+            if stream.active == active and stream.moved_at < came_at:
+                cause = f"{active.encoder_id} came back without the worker"
+                self._recovery.active_lost(stream, active.generation, cause)
 
     async def _reserve_again(self, stream: LiveStream) -> None:
         """A node keeps reservations in memory only, and control the token of one."""

@@ -43,7 +43,8 @@ class Changing:
         self._recovery = recovery
 
     async def change(self, stream: LiveStream, change: StreamChange) -> ChangeOutcome:
-        """Raises InvalidRequest, Conflict for a picture that nobody encodes, NoCapacity, Unavailable."""
+        """Raises InvalidRequest, Unavailable, what the gateway or the encoder answered, or Conflict: the stream has
+        ended, nobody encodes it now, or its encoder has no room for the new picture."""
         async with stream.lock:
             if stream.ended:
                 raise Conflict("the stream has ended")
@@ -61,18 +62,20 @@ class Changing:
         await self._gateways.apply(stream.record)
 
     async def _swap(self, stream: LiveStream, wanted: StreamRecord) -> None:
-        """The new picture needs room first; then a new generation takes over, on the same encoder where it can.
+        """The new picture needs room first; then a new generation takes over on the same encoder.
 
-        When no encoder has room for it, the old picture goes on.
+        When that has no room for it, the old picture goes on.
         """
         before, active = stream.record, stream.active
         if active is None:
             raise Conflict("no encoder works for this stream now", hint="Try again when it is live.")
         stream.record = wanted
-        if self._balancer.is_fit(active.encoder_id, stream.id, stream.need):
+        faults = self._balancer.faults(active.encoder_id, stream.id, stream.need)
+        if faults:
             stream.record = before
             raise Conflict(
-                "its encoder has no room for the new picture", hint="Ask for less, or open a new stream with it."
+                f"its encoder cannot take the new picture now: {'; '.join(faults)}",
+                hint="Ask for less, or open a new stream with it.",
             )
         try:
             generation = await self._takeover.move(stream, "picture changed", onto=active.encoder_id)
@@ -117,8 +120,9 @@ def _scaled(record: StreamRecord, change: StreamChange) -> tuple[Rendition, ...]
     renditions = record.ladder.renditions
     if change.bitrate_bps is None or not renditions or (change.width, change.height, change.fps) != (None,) * 3:
         return None
-    factor = change.bitrate_bps / renditions[0].video_bps
-    return tuple(replace(r, video_bps=max(MIN_RENDITION_BPS, int(r.video_bps * factor))) for r in renditions)
+    wanted, top = change.bitrate_bps, renditions[0].video_bps
+    # In whole numbers: the highest one is to get exactly what was asked for.
+    return tuple(replace(r, video_bps=max(MIN_RENDITION_BPS, r.video_bps * wanted // top)) for r in renditions)
 
 
 def _kept(old: tuple[Destination, ...], urls: tuple[str, ...]) -> tuple[Destination, ...]:

@@ -63,6 +63,7 @@ class Fleet:
         self._members: dict[EncoderId, Member] = {}
         self._by_node: dict[NodeId, EncoderId] = {}
         self._wishes: dict[EncoderId, OperatorWish] = {}
+        self._came: list[EncoderId] = []
 
     async def load(self) -> None:
         self._wishes = await self._store.wishes()
@@ -103,9 +104,11 @@ class Fleet:
         )
         if known is not None:
             member.told, member.conduct = known.told, known.conduct
+            # Another node of it may still be connected: what it loses is not this one's link.
+            self._by_node.pop(known.info.node_id, None)
         self._members[info.encoder_id] = member
         self._by_node[info.node_id] = info.encoder_id
-        self.tell_changes(now)
+        self._tell_changes(now)
 
     def heard(self, encoder_id: EncoderId, reading: EncoderReading) -> None:
         member = self._members.get(encoder_id)
@@ -120,7 +123,7 @@ class Fleet:
         if member is not None:
             member.link_up = False
             member.standing = None
-            self.tell_changes(monotonic())
+            self._tell_changes(monotonic())
 
     def failed(self, encoder_id: EncoderId, stream_id: StreamId) -> None:
         """A worker was lost there: it counts against the encoder for a while."""
@@ -135,11 +138,22 @@ class Fleet:
         self._wishes[encoder_id] = wish
         member.wish = wish
         member.standing = None
-        self.tell_changes(monotonic())
+        self._tell_changes(monotonic())
 
     def tell_changes(self, now: float) -> tuple[EncoderId, ...]:
-        """Tell every encoder whose state is another one than last told; the ones that take streams again."""
-        came: list[EncoderId] = []
+        """Tell every encoder whose state is another one than last told; the ones that take streams again since the
+        last call."""
+        self._tell_changes(now)
+        came, self._came = tuple(self._came), []
+        return came
+
+    def excuse(self, paused_s: float) -> None:
+        """Control itself stood still for so long and heard nobody: that silence is not the encoders'."""
+        for member in self._members.values():
+            member.last_heard += paused_s
+            member.standing = None
+
+    def _tell_changes(self, now: float) -> None:
         for member in self._members.values():
             presence = self.presence(member, now)
             if presence.state is member.told:
@@ -152,14 +166,14 @@ class Fleet:
             log.info("encoder state", encoder_id=encoder_id, state=presence.state.value, reason=presence.reason)
             self._bus.tell(EncoderChanged(encoder_id, presence.state, utc_now(), presence.reason))
             if presence.state is EncoderState.ONLINE:
-                came.append(encoder_id)
-        return tuple(came)
+                self._came.append(encoder_id)
 
     def forget_the_gone(self, now: float) -> None:
         for encoder_id, member in tuple(self._members.items()):
             if now - member.last_heard > FORGET_S and self._ledger.totals(encoder_id)[1] == 0:
                 del self._members[encoder_id]
-                self._by_node.pop(member.info.node_id, None)
+                if self._by_node.get(member.info.node_id) == encoder_id:
+                    del self._by_node[member.info.node_id]
 
     # --- what is asked
 

@@ -10,6 +10,7 @@ from app.domain.ids import GatewayId, StreamId
 from app.domain.link import CloseChannel, GatewayHello, OpenChannel
 from app.domain.session import Playback, StreamRecord
 from app.ports.link import Downlink
+from app.runtime.clock import monotonic
 from app.services.live_streams import LiveStreams
 
 RTMP_PORT: Final = 1935
@@ -24,12 +25,18 @@ class Gateways:
         self._downlink = downlink
         self._streams = streams
         self._hellos: dict[GatewayId, GatewayHello] = {}
+        self._arrived: dict[GatewayId, float] = {}
 
     def arrived(self, hello: GatewayHello) -> None:
         self._hellos[hello.gateway_id] = hello
+        self._arrived[hello.gateway_id] = monotonic()
 
     def is_connected(self, gateway_id: GatewayId) -> bool:
         return self._downlink.is_connected(gateway_id)
+
+    def stayed_since(self, gateway_id: GatewayId, at: float) -> bool:
+        """Whether its link has not ended since then, in monotonic seconds."""
+        return self.is_connected(gateway_id) and self._arrived.get(gateway_id, at) < at
 
     def connected(self) -> tuple[GatewayHello, ...]:
         return tuple(hello for hello in self._hellos.values() if self.is_connected(hello.gateway_id))

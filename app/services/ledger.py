@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from app.domain.fleet import Role
@@ -14,16 +15,19 @@ class Ledger:
     def __init__(self) -> None:
         self._promises: dict[tuple[StreamId, Role], tuple[EncoderId, float]] = {}
         self._totals: dict[EncoderId, tuple[float, int]] = {}
+        self._counts: Counter[tuple[EncoderId, Role]] = Counter()
 
     def promise(self, encoder_id: EncoderId, stream_id: StreamId, role: Role, pixels_per_s: float) -> None:
         """Replaces the promise of this stream and role, wherever it was."""
         self.release(stream_id, role)
         self._promises[stream_id, role] = (encoder_id, pixels_per_s)
+        self._counts[encoder_id, role] += 1
         self._add(encoder_id, pixels_per_s, 1)
 
     def release(self, stream_id: StreamId, role: Role) -> None:
         promise = self._promises.pop((stream_id, role), None)
         if promise is not None:
+            self._counts[promise[0], role] -= 1
             self._add(promise[0], -promise[1], -1)
 
     def release_all(self, stream_id: StreamId) -> None:
@@ -40,7 +44,7 @@ class Ledger:
         return sum(mine), len(mine)
 
     def count(self, encoder_id: EncoderId, role: Role) -> int:
-        return sum(1 for (_, r), (e, _) in self._promises.items() if r is role and e == encoder_id)
+        return self._counts[encoder_id, role]
 
     def __iter__(self) -> Iterator[tuple[EncoderId, StreamId, Role, float]]:
         for (stream_id, role), (encoder_id, pixels_per_s) in self._promises.items():
@@ -51,5 +55,7 @@ class Ledger:
         if count + streams == 0:
             # Exactly nothing again: sums of floats would leave a crumb.
             self._totals.pop(encoder_id, None)
+            for role in Role:
+                self._counts.pop((encoder_id, role), None)
         else:
             self._totals[encoder_id] = (pixels + pixels_per_s, count + streams)

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
-from app.domain.encoder import EncoderInfo
+from app.domain.encoder import EncoderInfo, EncoderState
 from app.domain.errors import NoCapacity
 from app.domain.fleet import BalancerView, PlacementDecision, Role
 from app.domain.ids import EncoderId, StreamId
@@ -108,13 +108,18 @@ class LoadBalancer:
         else:
             self._ledger.release(stream_id, role)
 
-    def is_fit(self, encoder_id: EncoderId, stream_id: StreamId, need: Need) -> tuple[str, ...]:
-        """Why the encoder should not take the stream now; empty: it may. What the stream holds there is free."""
-        standings = tuple(s for s in self._without(stream_id) if s.info.encoder_id == encoder_id)
-        if not standings:
+    def faults(self, encoder_id: EncoderId, stream_id: StreamId, need: Need) -> tuple[str, ...]:
+        """Why an encoder that holds a place for the stream should not work for it now; empty: it may.
+
+        Its place is free for it, and one that is draining keeps what it has.
+        """
+        standing = next((s for s in self._without(stream_id) if s.info.encoder_id == encoder_id), None)
+        if standing is None:
             return ("not connected",)
-        resting = standings[0].ejected
-        return rank(standings, need).judged[0].vetoes + (() if resting is None else (resting,))
+        if standing.state is EncoderState.DRAINING:
+            standing = dataclasses.replace(standing, state=EncoderState.ONLINE)
+        resting = () if standing.ejected is None else (standing.ejected,)
+        return rank((standing,), need).judged[0].vetoes + resting
 
     def view(self) -> BalancerView:
         return BalancerView(

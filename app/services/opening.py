@@ -27,7 +27,7 @@ from app.domain.stream import (
     WorkerGrant,
     WorkerOrder,
 )
-from app.policy.recovery import RecoveryMachine
+from app.policy.recovery import Cover, RecoveryMachine
 from app.ports.store import Note
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
@@ -141,6 +141,8 @@ class Opening:
             await self._ask_others(stream, primary_id, started)
         elif isinstance(started, BaseException):
             raise started
+        else:
+            stream.moved_at = monotonic()
         if stream.standby is None:
             self._recovery.seek_backup(stream)
 
@@ -151,7 +153,7 @@ class Opening:
 
     async def _ask_others(self, stream: LiveStream, refused_by: EncoderId, error: ManagerError) -> None:
         """Raises the last refusal."""
-        stream.failed_on[refused_by] = monotonic()
+        self._takeover.avoid(stream, refused_by)
         for attempt in range(1, PLACES_TRIED):
             log.warning("encoder refused", stream_id=stream.id, attempt=attempt, reason=error.detail)
             try:
@@ -174,7 +176,8 @@ class Opening:
     ) -> OpenedStream:
         record = stream.record
         reasons = () if decision is None else decision.reasons
-        if record.mode is StreamMode.TRANSCODE and record.backup_id is None:
+        backup_id = record.backup_id if stream.machine.cover is Cover.PROTECTED else None
+        if record.mode is StreamMode.TRANSCODE and backup_id is None:
             advice = replace(
                 advice, warnings=(*advice.warnings, "no backup stands ready: the stream is unprotected")
             )
@@ -184,7 +187,7 @@ class Opening:
             rtmp_url=rtmp_url(gateway),
             rtmps_url=rtmps_url(gateway),
             primary=self._choice(record.primary_id, reasons[:1]),
-            backup=self._choice(record.backup_id, reasons[1:]),
+            backup=self._choice(backup_id, reasons[1:]),
             playback=playback(gateway, record),
             advice=advice,
         )

@@ -6,7 +6,10 @@ how is the takeover's business.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
@@ -17,20 +20,43 @@ from app.policy import recovery as machine
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
 from app.runtime.tasks import TaskGroupKeeper
+from app.services.gateways import Gateways
 from app.services.live_streams import LiveStream, LiveStreams
 from app.services.takeover import Takeover
+
+BLAME_AFTER_S: Final = 5.0
+"""A loss counts against its encoder only when the stream's gateway outlives it by so much.
+
+A gateway that ends takes every worker of its streams with it, and may tell so before it goes.
+"""
+MAX_ACCUSED: Final = 4_096
 
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class _Accused:
+    at: float
+    stream: LiveStream
+    encoder_id: EncoderId
+
+
 class Recovery:
     def __init__(
-        self, *, streams: LiveStreams, takeover: Takeover, bus: Bus[Event], keeper: TaskGroupKeeper
+        self,
+        *,
+        streams: LiveStreams,
+        gateways: Gateways,
+        takeover: Takeover,
+        bus: Bus[Event],
+        keeper: TaskGroupKeeper,
     ) -> None:
         self._streams = streams
+        self._gateways = gateways
         self._takeover = takeover
         self._bus = bus
         self._keeper = keeper
+        self._accused: deque[_Accused] = deque(maxlen=MAX_ACCUSED)
 
     # --- evidence
 
@@ -45,7 +71,8 @@ class Recovery:
                 "worker lost", stream_id=stream.id, encoder_id=encoder_id, generation=generation, cause=cause
             )
             if blame:
-                self._takeover.blame(stream, encoder_id)
+                self._takeover.avoid(stream, encoder_id)
+                self._accused.append(_Accused(monotonic(), stream, encoder_id))
         self._feed(stream, machine.ActiveLost(generation, cause))
 
     def backup_lost(self, stream: LiveStream, cause: str) -> None:
@@ -74,6 +101,10 @@ class Recovery:
                 self.active_lost(stream, active.generation, "restarted by an operator", blame=False)
 
     def tick(self, now: float) -> None:
+        while self._accused and now - self._accused[0].at >= BLAME_AFTER_S:
+            accused = self._accused.popleft()
+            if self._gateways.stayed_since(accused.stream.record.gateway_id, accused.at):
+                self._takeover.blame(accused.stream, accused.encoder_id)
         for stream in self._streams:
             due = stream.machine.due
             if due is not None and now >= due:

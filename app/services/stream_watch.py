@@ -31,6 +31,8 @@ HEALTH_EVERY_S: Final = 1.0
 LIFE_EVERY_S: Final = 5.0
 RETURN_S: Final = 10.0
 """After control's start: time for encoders to dial in before they count as gone."""
+PAUSE_S: Final = 1.0
+"""A beat that is later than this tells of a process that stood still, such as a suspended machine."""
 
 log = structlog.get_logger()
 
@@ -52,23 +54,32 @@ class StreamWatch:
         self._recovery = recovery
         self._ending = ending
         self._bus = bus
+        self._looked: float | None = None
 
     async def run(self) -> None:
-        """Runs until cancelled."""
-        next_health = next_life = monotonic()
+        """Runs until cancelled. Nothing here waits for the store: a lost encoder must be seen without it."""
+        next_health = monotonic()
         while True:
             now = monotonic()
             self.look(now)
             if now >= next_health:
                 next_health = now + HEALTH_EVERY_S
                 self.tell_health()
-            if now >= next_life:
-                next_life = now + LIFE_EVERY_S
-                self._fleet.forget_the_gone(now)
-                await self.end_the_expired()
             await asyncio.sleep(BEAT_S)
 
+    async def age(self) -> None:
+        """Runs until cancelled: ends what nobody needs any more."""
+        while True:
+            self._fleet.forget_the_gone(monotonic())
+            await self.end_the_expired()
+            await asyncio.sleep(LIFE_EVERY_S)
+
     def look(self, now: float) -> None:
+        late_s = 0.0 if self._looked is None else now - self._looked - BEAT_S
+        self._looked = now
+        if late_s > PAUSE_S:
+            log.warning("control stood still", paused_s=round(late_s, 1))
+            self._fleet.excuse(late_s)
         if self._fleet.tell_changes(now):
             self._recovery.fleet_grew()
         for stream in self._streams:
@@ -178,6 +189,7 @@ class StreamWatch:
                 await self._ending.end(stream, reason)
             except Unavailable as error:
                 log.warning("stream could not be ended", stream_id=stream.id, reason=error.detail)
+                return  # the store is away: the others would only wait for it too
 
     def _in_sight(self, stream: LiveStream) -> bool:
         """Whether control would know of a publisher: its gateway is here and has had time to speak."""

@@ -11,7 +11,6 @@ from typing import Final
 
 import structlog
 
-from app.domain.encoder import EncoderState
 from app.domain.errors import ManagerError, Unavailable
 from app.domain.events import Event, Severity, StreamErrorSeen, WorkerReplaced
 from app.domain.fleet import Role
@@ -80,15 +79,20 @@ class Takeover:
         self._moved(stream, old, encoder_id, order.generation, cause)
         return order.generation
 
-    def blame(self, stream: LiveStream, encoder_id: EncoderId) -> None:
-        """The encoder lost or refused the stream's worker."""
+    @staticmethod
+    def avoid(stream: LiveStream, encoder_id: EncoderId) -> None:
+        """The encoder lost or refused what this stream needs: others come first for a while."""
         stream.failed_on[encoder_id] = monotonic()
+
+    def blame(self, stream: LiveStream, encoder_id: EncoderId) -> None:
+        """It was the encoder's fault: it counts against it with every stream."""
         self._fleet.failed(encoder_id, stream.id)
 
     async def _start(self, stream: LiveStream, encoder_id: EncoderId, order: WorkerOrder) -> None:
         try:
             await self._fleet.driver(encoder_id).start(order)
         except ManagerError:
+            self.avoid(stream, encoder_id)
             self.blame(stream, encoder_id)
             raise
 
@@ -99,10 +103,8 @@ class Takeover:
             return onto, None
         standby, order = stream.standby, stream.backup_order
         if standby is not None and order is not None:
-            faults = self._balancer.is_fit(standby.encoder_id, stream.id, stream.need)
-            presence = self._fleet.state(standby.encoder_id, monotonic())
-            draining = presence is not None and presence.state is EncoderState.DRAINING
-            if not faults or draining:
+            faults = self._balancer.faults(standby.encoder_id, stream.id, stream.need)
+            if not faults:
                 self._balancer.promote_backup(stream.id, standby.encoder_id, stream.need)
                 return standby.encoder_id, order
             reason = "; ".join(faults)
@@ -155,7 +157,7 @@ class Takeover:
         try:
             await self._fleet.driver(backup).reserve(stream.id, order)
         except ManagerError:
-            stream.failed_on[backup] = monotonic()
+            self.avoid(stream, backup)
             raise
         stream.record = with_grants(stream.record, active, grant_for(order, backup))
         stream.backup_order = order

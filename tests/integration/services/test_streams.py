@@ -15,13 +15,14 @@ from app.adapters.link import uplink
 from app.adapters.store.sql_store import SqlStore
 from app.domain.encoder import EncoderState
 from app.domain.errors import Conflict, InvalidRequest, NoCapacity, NotFound, Unavailable
-from app.domain.events import StreamChanged, StreamErrorSeen, StreamHealthRead, WorkerReplaced
+from app.domain.events import EncoderChanged, StreamChanged, StreamErrorSeen, StreamHealthRead, WorkerReplaced
 from app.domain.fleet import EncoderAction
-from app.domain.ids import HostId
+from app.domain.ids import EncoderId, HostId
 from app.domain.link import (
     ChannelReading,
     OpenChannel,
     Order,
+    ReserveStream,
     SourceDown,
     SourceUp,
     StartWorker,
@@ -32,7 +33,7 @@ from app.domain.link import (
 from app.domain.secret import Secret
 from app.domain.session import OpenedStream, StreamChange
 from app.domain.stream import StreamMode, StreamState
-from app.services import stream_watch
+from app.services import recovery, stream_watch
 
 from .conftest import House
 from .peers import ADMIN, OTHER, OWNER, REQUEST, FakeNode, at, encoder, until
@@ -104,6 +105,34 @@ async def test_no_worker_is_started_before_the_gateway_knows_it(house: House) ->
     house.gateway.tell(WorkerDown(stream.record.stream_id, active.worker_id, active.generation, at(), "reset"))
     await until(lambda: bool(house.control.told(WorkerReplaced)))
     assert unknown == []
+
+
+async def test_an_encoder_is_blamed_for_a_lost_worker_unless_the_gateway_went_too(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery, "BLAME_AFTER_S", 0.0)
+    first, second = await opened(house), await opened(house)
+    fleet = house.control.services.fleet
+    await house.gateway.go()
+    await until(lambda: house.control.services.gateways.connected() == ())
+    lose_by_exit(house, first)
+    await until(lambda: any(getattr(e, "cause", "") == "no encoder" for e in house.control.told(StreamErrorSeen)))
+    await house.gateway.come(house.control.port)
+    await until(lambda: protected(house, first))
+    blamed = lose_by_exit(house, second)
+    await until(lambda: bool(fleet.member(blamed).conduct.losses))
+    losers = {stream_id for member in fleet for stream_id, _ in member.conduct.losses}
+    assert losers == {second.record.stream_id}
+
+
+def lose_by_exit(house: House, stream: OpenedStream) -> EncoderId:
+    """The node tells that the stream's worker ended; the encoder that lost it."""
+    active = house.gateway.plans[stream.record.stream_id].active
+    assert active is not None
+    house.node(active.encoder_id).tell(
+        WorkerExited(active.worker_id, stream.record.stream_id, active.generation, at(), 0, "the feed ended")
+    )
+    return active.encoder_id
 
 
 async def test_the_same_loss_told_twice_is_acted_on_once(house: House) -> None:
@@ -306,6 +335,45 @@ async def test_a_draining_backup_keeps_its_place_until_another_picture_needs_ano
     assert services.encoders.status(backup_id).state is EncoderState.ONLINE
 
 
+async def test_a_draining_backup_that_is_hot_is_passed_over_like_any_hot_one(house: House) -> None:
+    stream = await opened(house)
+    stream_id, backup_id = stream.record.stream_id, stream.record.backup_id
+    active = house.gateway.plans[stream_id].active
+    assert active is not None
+    assert backup_id is not None
+    encoders = house.control.services.encoders
+    await encoders.control(backup_id, EncoderAction.DRAIN, ADMIN)
+    house.node(backup_id).temperature_c = 85.0
+    await until(lambda: (r := encoders.status(backup_id).reading) is not None and r.temperature_c == 85.0)
+    house.gateway.tell(WorkerDown(stream_id, active.worker_id, active.generation, at(), "reset"))
+    await until(lambda: bool(house.control.told(WorkerReplaced)))
+    record = await house.control.services.streams.get(stream_id, OWNER)
+    assert record.primary_id not in (stream.record.primary_id, backup_id)
+
+
+async def test_a_node_that_came_back_empty_is_noticed_though_its_stream_is_busy(house: House) -> None:
+    stream = await opened(house)
+    live = house.control.services.live.find(stream.record.stream_id)
+    primary = house.node(stream.record.primary_id)
+    assert live is not None
+    async with live.lock:
+        await primary.go()
+        primary.workers.clear()
+        hellos = len(house.control.told(EncoderChanged))
+        await primary.come(house.control.port)
+        await until(lambda: len(house.control.told(EncoderChanged)) >= hellos + 1)
+    await until(lambda: bool(house.control.told(WorkerReplaced)))
+
+
+async def test_a_backup_that_refuses_is_not_told_to_the_caller_as_one(house: House) -> None:
+    for node in house.nodes:
+        node.refuse = lambda order: NoCapacity("full") if isinstance(order, ReserveStream) else None
+    stream = await opened(house)
+    assert stream.primary is not None
+    assert stream.backup is None
+    assert any("unprotected" in warning for warning in stream.advice.warnings)
+
+
 async def test_an_operators_stop_that_nobody_can_relieve_leaves_the_worker_at_work(house: House) -> None:
     stream = await opened(house)
     primary = house.node(stream.record.primary_id)
@@ -403,10 +471,10 @@ async def test_new_destinations_change_the_plan_in_place_and_a_new_picture_swaps
     assert [d.url.reveal() for d in plan.outputs.destinations] == ["rtmp://push.example/live/key"]
     assert plan.active == before.active
     assert (await streams.change(stream_id, StreamChange(), OWNER)).change_class == "none"
-    outcome = await streams.change(stream_id, StreamChange(bitrate_bps=2_000_000), OWNER)
+    outcome = await streams.change(stream_id, StreamChange(bitrate_bps=3_300_000), OWNER)
     plan = house.gateway.plans[stream_id]
     assert outcome.change_class == "swap"
-    assert plan.ladder.renditions[0].video_bps == 2_000_000
+    assert plan.ladder.renditions[0].video_bps == 3_300_000
     assert plan.active is not None
     assert before.active is not None
     assert plan.active.generation > before.active.generation
