@@ -16,6 +16,9 @@ READY_WITHIN_S: Final = 60.0
 """The first start on a slow machine probes encoders and makes the database; later ones take about 3 s."""
 _POLL_S: Final = 0.1
 _ANSWER_WITHIN_S: Final = 5.0
+_KEY_REFUSED: Final = (401, 403, 429)
+"""Somebody revoked the first key, as one should: encoders are then not counted, for control says itself that one is
+there. Asking again would count as guessing."""
 
 
 async def wait_until_ready(settings: Settings, *, encoders: int) -> None:
@@ -45,6 +48,8 @@ async def _missing(session: aiohttp.ClientSession, settings: Settings, encoders:
             return f"{part} says {status}: {text[:200]}" if status else f"{part} does not answer ({text})"
     headers = {"Authorization": f"Bearer {settings.bootstrap_api_key.reveal()}"}
     status, text = await _get(session, f"{control}/api/encoders", headers)
+    if status in _KEY_REFUSED:
+        return None
     if status != 200:
         return f"control says {status} when asked for its encoders"
     there = [entry for entry in json.loads(text)["encoders"] if entry["state"] not in ("suspect", "offline")]
