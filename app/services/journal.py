@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from app.domain.errors import Unavailable
+from app.domain.errors import ManagerError
 from app.domain.events import EncoderChanged, Event, StreamErrorSeen, WorkerReplaced
 from app.ports.store import Note, Store
 
@@ -38,7 +38,7 @@ class Journal:
             note = await self._waiting.get()
             try:
                 await self._store.add_note(note)
-            except Unavailable as error:
+            except ManagerError as error:
                 self.lost += 1
                 log.warning(
                     "log line lost", subject=note.subject, kind=note.kind, lost=self.lost, reason=error.detail

@@ -164,13 +164,14 @@ class LiveStreams:
         )
         well = True
         for stream, result in zip(waiting.values(), results, strict=True):
-            if isinstance(result, Conflict):
-                log.error("the store holds a newer revision", stream_id=stream.id)
-            elif isinstance(result, Unavailable):
+            if isinstance(result, Unavailable):
                 self._unsaved.setdefault(stream.id, stream)
                 well = False
+            elif isinstance(result, Conflict):
+                log.error("the store holds a newer revision", stream_id=stream.id)
             elif result is not None:
-                raise result
+                # Trying again would fail again; the streams that wait with it must not be lost with it.
+                log.error("stream cannot be saved", stream_id=stream.id, exc_info=result)
         return well
 
     # --- state

@@ -116,6 +116,25 @@ async def test_many_writers_at_once_lose_nothing_and_a_refused_one_takes_no_othe
     assert len(await store.running_streams()) == 100
 
 
+@pytest.mark.parametrize(
+    ("revision", "text"), [(1 << 80, "opened"), (2, "a text with \0 in it")], ids=["number", "text"]
+)
+async def test_what_no_database_takes_is_refused_and_takes_no_other_write_with_it(
+    store: SqlStore, revision: int, text: str
+) -> None:
+    async def write(number: int) -> None:
+        await store.put_stream(record(f"str_{number}", revision=1 if number else revision), note(number))
+
+    def note(number: int) -> Note:
+        return Note(AT, f"str_{number}", "stream opened", "opened" if number else text)
+
+    results = await asyncio.gather(*(write(number) for number in range(20)), return_exceptions=True)
+    assert results[1:] == [None] * 19
+    await store.put_stream(record("str_after"))
+    kept = {found.stream_id for found in await store.running_streams()}
+    assert kept >= {f"str_{number}" for number in range(1, 20)} | {"str_after"}
+
+
 async def test_a_key_is_found_by_its_digest_only(store: SqlStore) -> None:
     await store.add_key(KEY)
     assert await store.key_by_digest("d" * 64) == KEY

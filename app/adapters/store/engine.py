@@ -10,11 +10,11 @@ from typing import Any, Final, TextIO
 
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from app.domain.errors import InvalidSettings, Unavailable
+from app.domain.errors import InvalidRequest, InvalidSettings, Unavailable
 
 BUSY_TIMEOUT_MS: Final = 2_000
 """Only a backup or an operator's shell competes for the file; whoever waits is told soon."""
@@ -43,7 +43,7 @@ def open_engine(database_url: str) -> AsyncEngine:
     if backend == "sqlite":
         if not url.database or url.database == ":memory:":
             raise InvalidSettings("database_url: SQLite needs a file")
-        engine = create_async_engine(url, pool_timeout=POOL_WAIT_S)
+        engine = create_async_engine(url, pool_timeout=POOL_WAIT_S, hide_parameters=True)
         event.listen(engine.sync_engine, "connect", _tune_sqlite)
         return engine
     return create_async_engine(
@@ -52,6 +52,7 @@ def open_engine(database_url: str) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=POOL_WAIT_S,
         pool_pre_ping=True,
+        hide_parameters=True,
         connect_args={"timeout": CONNECT_S, "command_timeout": STATEMENT_S},
     )
 
@@ -93,10 +94,21 @@ def own_file(engine: AsyncEngine) -> TextIO | None:
 
 @contextmanager
 def our_errors() -> Iterator[None]:
-    """Foreign errors become Unavailable, with the cause kept; values never enter the text."""
+    """Foreign errors become Unavailable, or InvalidRequest for a value that no database takes, with the cause kept.
+
+    Values never enter the text.
+    """
     try:
         yield
     except DBAPIError as error:
+        if _is_about_a_value(error):
+            raise InvalidRequest(f"the database refuses a value: {type(error.orig).__name__}") from error
         raise Unavailable(f"the database: {type(error.orig).__name__}", retry_after_s=2.0) from error
     except (PoolTimeout, SQLAlchemyError, OSError, TimeoutError) as error:
         raise Unavailable(f"the database: {type(error).__name__}", retry_after_s=2.0) from error
+
+
+def _is_about_a_value(error: DBAPIError) -> bool:
+    """asyncpg's errors keep SQL's codes: class 22 is about data, 23 about constraints (PostgreSQL, appendix A)."""
+    code: str | None = getattr(error.orig, "sqlstate", None)
+    return isinstance(error, DataError | IntegrityError) or (code or "")[:2] in ("22", "23")

@@ -1,8 +1,8 @@
 """All writes of the store, one after the other on one connection, committed in groups.
 
 Under load several callers share one commit, so one sync to disk; alone, a write pays for itself only.
-A write that is refused takes no other one with it: its group is run again one by one. A database that is away fails
-the whole group at once, so nobody waits for several time-outs.
+A write that is refused or crashes takes no other one with it: its group is run again one by one. A database that is
+away fails the whole group at once, so nobody waits for several time-outs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.adapters.store.engine import our_errors
-from app.domain.errors import ManagerError, Unavailable
+from app.domain.errors import Unavailable
 
 MAX_WAITING: Final = 2_048
 MAX_GROUP: Final = 64
@@ -36,7 +36,7 @@ class GroupWriter:
         self._task = asyncio.create_task(self._run(), name="store-writer")
 
     async def write(self, work: Work) -> Any:
-        """`work`'s result, once it is committed. Raises Unavailable, or the ManagerError `work` raised."""
+        """`work`'s result, once it is committed. Raises Unavailable, or what `work` raised."""
         if self._task.done():
             raise Unavailable("the store is closed")
         job = _Job(work, asyncio.get_running_loop().create_future())
@@ -73,7 +73,7 @@ class GroupWriter:
             with our_errors():
                 async with self._engine.begin() as connection:
                     results = [await job.work(connection) for job in group]
-        except ManagerError as error:
+        except Exception as error:  # supervises foreign work: one bad write must not end all later ones
             if len(group) > 1 and not isinstance(error, Unavailable):
                 return False
             for job in group:

@@ -79,6 +79,23 @@ async def test_at_the_end_what_waits_is_written(store: AwayAtFirst) -> None:
     assert await store.stream(stream.id) == stream.record
 
 
+async def test_a_stream_that_can_never_be_saved_holds_up_no_other(
+    store: AwayAtFirst, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_streams, "SAVE_RETRY_S", 0.0)
+    streams, good = room(store), live_stream(record())
+    streams.save_later(live_stream(record("str_bad", revision=1 << 80)))
+    streams.save_later(good)
+    store.away = 2
+    behind = asyncio.create_task(streams.save_behind())
+    async with asyncio.timeout(10):
+        while await store.stream(good.id) is None:  # noqa: ASYNC110 - the store owes nobody an event
+            await asyncio.sleep(0)
+    assert not behind.done()
+    behind.cancel()
+    await asyncio.gather(behind, return_exceptions=True)
+
+
 async def test_a_save_that_must_hold_changes_nothing_when_it_fails(store: AwayAtFirst) -> None:
     streams, stream = room(store), live_stream(record())
     store.away = 1
