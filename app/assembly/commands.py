@@ -72,10 +72,8 @@ def env() -> None:
 def secrets(context: typer.Context, data: Data = None) -> None:
     """Make the secrets this installation lacks, in DATA/secrets.env. Those that are there stay."""
     from app.assembly.process import settings_or_exit
-    from app.assembly.secrets_file import ensure_secrets
 
-    settings = settings_or_exit(None, _placed(context, data))
-    made = ensure_secrets(settings.data_dir, set_elsewhere(settings))
+    made = _ensured(settings_or_exit(None, _placed(context, data)))
     typer.echo(f"made: {', '.join(made)}" if made else "nothing was missing")
 
 
@@ -85,10 +83,16 @@ def _placed(context: typer.Context, data: Path | None = None) -> dict[str, objec
     return {} if place is None else {"data_dir": str(place)}
 
 
-def set_elsewhere(settings: Settings) -> frozenset[str]:
+def _ensured(settings: Settings) -> tuple[str, ...]:
+    """The names of the secrets that were missing and have been made."""
+    from app.assembly.secrets_file import ensure_secrets
     from app.assembly.settings import SECRET_NAMES
 
-    return frozenset(name for name in SECRET_NAMES if getattr(settings, name))
+    set_elsewhere = frozenset(name for name in SECRET_NAMES if getattr(settings, name))
+    try:
+        return ensure_secrets(settings.data_dir, set_elsewhere)
+    except OSError as error:
+        raise typer.BadParameter(f"{settings.data_dir}: {error.strerror}", param_hint="--data") from None
 
 
 def up(
@@ -107,7 +111,6 @@ def up(
     from app.assembly.addresses import is_wildcard, reachable
     from app.assembly.logs import configure_logs
     from app.assembly.process import settings_or_exit
-    from app.assembly.secrets_file import ensure_secrets
     from app.assembly.settings import Role
 
     options = {
@@ -118,11 +121,7 @@ def up(
         "http_port": http_port,
     }
     given = _placed(context, data) | {name: value for name, value in options.items() if value is not None}
-    unsecured = settings_or_exit(None, given)
-    try:
-        ensure_secrets(unsecured.data_dir, set_elsewhere(unsecured))
-    except OSError as error:
-        raise typer.BadParameter(f"{unsecured.data_dir}: {error.strerror}", param_hint="--data") from None
+    _ensured(settings_or_exit(None, given))
     settings = reachable(settings_or_exit(Role.CONTROL, given))
     configure_logs(level=settings.log_level, fmt=settings.log_format)
     raise typer.Exit(_supervise(settings, encoders=encoders, as_json=as_json))

@@ -20,7 +20,7 @@ from app.assembly.children import Child, ChildPlan
 from app.assembly.ports_check import Door, free_doors
 from app.assembly.readiness import wait_until_ready
 from app.assembly.settings import PREFIX, Settings, dialled
-from app.domain.errors import Conflict
+from app.domain.errors import Conflict, InvalidSettings
 
 log = structlog.get_logger("supervisor")
 
@@ -108,8 +108,16 @@ class Supervisor:
 
 @contextlib.contextmanager
 def one_at_a_time(data_dir: Path) -> Iterator[None]:
-    """Holds the data directory for this process. Raises Conflict when another `up` holds it."""
-    descriptor = os.open(data_dir / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    """Holds the data directory for this process.
+
+    Raises Conflict when another `up` holds it, InvalidSettings when it cannot be written.
+    """
+    try:
+        descriptor = os.open(data_dir / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise InvalidSettings(
+            f"{data_dir} cannot be written: {error.strerror}", hint="choose another --data"
+        ) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

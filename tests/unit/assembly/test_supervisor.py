@@ -12,7 +12,7 @@ from app.assembly.settings import Settings
 from app.assembly.sources import load_settings
 from app.assembly.supervisor import found_by_commands, one_at_a_time, plans, settle_ports
 from app.assembly.welcome import facts, rtmp_url, welcome
-from app.domain.errors import Conflict
+from app.domain.errors import Conflict, InvalidSettings
 
 SECRETS = {"link_token": "hunter2-a", "key_pepper": "hunter2-b", "seal_key": "hunter2-c"}
 
@@ -57,6 +57,12 @@ def test_two_cannot_hold_one_data_directory(tmp_path: Path) -> None:
         raise AssertionError("both hold it")
     with one_at_a_time(tmp_path):
         pass
+
+
+def test_a_data_directory_that_cannot_be_locked_is_told_in_words(tmp_path: Path) -> None:
+    (tmp_path / "up.lock").mkdir()
+    with pytest.raises(InvalidSettings, match="cannot be written"), one_at_a_time(tmp_path):
+        raise AssertionError("it is held")
 
 
 def test_commands_find_control_while_it_runs_and_not_afterwards(tmp_path: Path) -> None:
