@@ -1,4 +1,4 @@
-"""Logs of every process: one line for each fact, pretty or JSON, with secrets taken out last of all.
+"""Logs of every process: a line for each fact, pretty or JSON, with secrets and control characters taken out last.
 
 Parts take a logger from `structlog.get_logger()` and name the fact first, its subjects as keywords:
 `log.info("worker replaced", stream_id=..., encoder_id=..., generation=..., cause=...)`.
@@ -28,6 +28,9 @@ _PATTERNS: Final = (
     (re.compile(r"(?i)([?&](?:key|token|password|secret)=)[^&\s\"']+"), rf"\1{STARS}"),
     (re.compile(r"(://[^/\s:@]*:)[^/\s@]+@"), rf"\1{STARS}@"),
 )
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROLS_BUT_LINES: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_MANY_LINES: Final = frozenset(("exception", "stack"))
 _MAX_DEPTH: Final = 6
 
 
@@ -74,10 +77,15 @@ def configure_logs(*, level: str, fmt: str, stream: TextIO | None = None) -> Non
 
 
 def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Processor: stars for whatever is or looks like a secret. Nothing may come after it but rendering."""
+    """Processor: stars for whatever is or looks like a secret, escapes for what could begin a line or steer a
+    terminal. Nothing may come after it but rendering."""
+    told: dict[str, Any] = {}
     for name, value in event.items():
-        event[name] = _redacted(value, secret=bool(_SECRET_NAMES.search(name)), depth=0)
-    return event
+        if name in _MANY_LINES and isinstance(value, str):
+            told[name] = _CONTROLS_BUT_LINES.sub(_escaped, redact_text(value))
+        else:
+            told[_visible(name)] = _redacted(value, secret=bool(_SECRET_NAMES.search(name)), depth=0)
+    return told
 
 
 def redact_text(text: str) -> str:
@@ -87,13 +95,21 @@ def redact_text(text: str) -> str:
     return text
 
 
+def _visible(text: str) -> str:
+    return _CONTROLS.sub(_escaped, text)
+
+
+def _escaped(control: re.Match[str]) -> str:
+    return control[0].encode("unicode_escape").decode()
+
+
 def _redacted(value: object, *, secret: bool, depth: int) -> object:
     if value is None or isinstance(value, bool | int | float):
         return value
     if secret or isinstance(value, Secret):
         return STARS
     if isinstance(value, str):
-        return redact_text(value)
+        return _visible(redact_text(value))
     if depth >= _MAX_DEPTH:
         return "..."
     if isinstance(value, Mapping):
@@ -103,4 +119,4 @@ def _redacted(value: object, *, secret: bool, depth: int) -> object:
         }
     if isinstance(value, list | tuple | set | frozenset):
         return [_redacted(item, secret=False, depth=depth + 1) for item in value]
-    return redact_text(str(value))
+    return _visible(redact_text(str(value)))

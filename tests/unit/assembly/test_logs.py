@@ -97,14 +97,38 @@ def test_a_stream_key_in_an_address_is_found_in_any_text(key: str, around: str, 
     assert f"/live/{key}" not in text
 
 
-def test_the_pretty_form_is_redacted_as_well() -> None:
+@pytest.fixture
+def pretty() -> Iterator[io.StringIO]:
     out = io.StringIO()
     root = logging.getLogger()
     before = root.handlers, root.level
     configure_logs(level="warning", fmt="pretty", stream=out)
+    yield out
+    root.handlers, root.level = before[0], before[1]
+
+
+def test_the_pretty_form_is_redacted_as_well(pretty: io.StringIO) -> None:
     structlog.get_logger("x").warning("fact", token=KEY)
     structlog.get_logger("x").info("too quiet")
-    root.handlers, root.level = before[0], before[1]
-    assert "fact" in out.getvalue()
-    assert KEY not in out.getvalue()
-    assert "too quiet" not in out.getvalue()
+    assert "fact" in pretty.getvalue()
+    assert KEY not in pretty.getvalue()
+    assert "too quiet" not in pretty.getvalue()
+
+
+EVIL = "x\n2026-01-01 [info] all is well\x1b[2J\x9b\u2028"
+
+
+def test_what_peers_say_can_neither_begin_a_line_nor_steer_a_terminal(pretty: io.StringIO) -> None:
+    logging.getLogger("foreign").warning("invalid session %s", EVIL)
+    structlog.get_logger("x").warning("fact", software=EVIL, seen=[EVIL], **{"na\nme": 1})
+    assert len(pretty.getvalue().splitlines()) == 2
+    assert not {"\x1b", "\x9b"} & set(pretty.getvalue())
+
+
+def test_a_traceback_has_lines_and_still_steers_no_terminal(pretty: io.StringIO) -> None:
+    try:
+        raise ValueError(EVIL)
+    except ValueError:
+        structlog.get_logger("x").exception("failed")
+    assert len(pretty.getvalue().splitlines()) > 3
+    assert not {"\x1b", "\x9b"} & set(pretty.getvalue())
