@@ -7,7 +7,8 @@ what is done when nobody can take the stream, is others' business.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Final
 
 from app.domain.encoder import CodecProbe, EncoderInfo, EncoderReading, EncoderState
@@ -79,6 +80,8 @@ class _Judged:
     """Of the parts of the cost."""
     cost: float
     standing: Standing
+    order: tuple[bool, float, str]
+    """The unfit last, then the cheapest first; equals by id."""
 
 
 def ladder_cost(ladder: Ladder) -> float:
@@ -101,8 +104,8 @@ class Ranking:
                 return
             yield judged.standing.info, judged.cost
 
-    def candidates(self, limit: int | None = None) -> tuple[Candidate, ...]:
-        """For people: the first ones with every part of their cost, or what speaks against them."""
+    def candidates(self) -> tuple[Candidate, ...]:
+        """For people: every part of the costs, or what speaks against an encoder."""
         return tuple(
             Candidate(
                 encoder_id=judged.standing.info.encoder_id,
@@ -111,8 +114,11 @@ class Ranking:
                 parts=_parts(judged.standing, self.need, judged.points),
                 vetoes=judged.vetoes,
             )
-            for judged in self.judged[:limit]
+            for judged in self.judged
         )
+
+    def first(self, limit: int) -> Ranking:
+        return replace(self, judged=self.judged[:limit])
 
     def refusals(self) -> tuple[str, ...]:
         """Why nobody can take it, one line for each encoder."""
@@ -125,17 +131,15 @@ def rank(standings: tuple[Standing, ...], need: Need, *, last: Ranking | None = 
     """`last`: an earlier ranking for the same need; who stands there as the same object is not judged again."""
     known = {} if last is None or last.need != need else {id(j.standing): j for j in last.judged}
     judged = [known.get(id(standing)) or _judge(standing, need) for standing in standings]
-    judged.sort(key=_order)
+    judged.sort(key=attrgetter("order"))
     return Ranking(tuple(judged), need)
 
 
 def _judge(standing: Standing, need: Need) -> _Judged:
     vetoes, points = _vetoes(standing, need), _points(standing, need)
-    return _Judged(vetoes, points, sum(points), standing)
-
-
-def _order(judged: _Judged) -> tuple[bool, float, str]:
-    return bool(judged.vetoes), 0.0 if judged.vetoes else judged.cost, judged.standing.info.encoder_id
+    cost = sum(points)
+    order = (bool(vetoes), 0.0 if vetoes else cost, standing.info.encoder_id)
+    return _Judged(vetoes, points, cost, standing, order)
 
 
 def choose(ranking: Ranking) -> Choice:
@@ -153,6 +157,8 @@ def choose_backup(
     """Another host before another node of one host, then the lower cost; never the primary's node."""
     best: tuple[tuple[bool, float], EncoderInfo] | None = None
     for info, cost in ranking.fit():
+        if best is not None and best[0] <= (False, cost):
+            break  # whoever follows costs more, and can be on no better host
         if info.node_id == primary.node_id or info.encoder_id in avoid:
             continue
         other_build = info.capabilities.build != primary.capabilities.build

@@ -15,12 +15,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import Enum
 from functools import lru_cache
-from typing import Any, TypeVar, Union, cast, get_args, get_origin
+from typing import Any, Final, TypeVar, Union, cast, get_args, get_origin
 
 Plain = Any
 """dict[str, Plain] | list[Plain] | str | int | float | bool | None"""
 
 R = TypeVar("R")
+_PLAIN: Final = (str, int, float, bool, types.NoneType)
 
 
 class RecordError(ValueError):
@@ -42,29 +43,47 @@ TIMES: Leaves = {datetime: Leaf(datetime.isoformat, datetime.fromisoformat)}
 
 def to_plain(value: object, leaves: Leaves = TIMES) -> Plain:
     """`value` as plain data; each dataclass becomes a dict with a `type` entry."""
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, str):
-        return value
-    if dataclasses.is_dataclass(value):
-        plain: dict[str, Plain] = {"type": type(value).__name__}
-        kind: type = type(value)
-        for name in _names(kind):
-            plain[name] = to_plain(getattr(value, name), leaves)
-        return plain
-    if isinstance(value, tuple | list):
-        return [to_plain(item, leaves) for item in value]
-    leaf = leaves.get(type(value))
-    if leaf is None:
-        raise RecordError(f"{type(value).__name__} has no plain form")
-    return leaf.to_text(value)
+    kind: Any = type(value)
+    write = _writer(kind)
+    return value if write is None else write(value, leaves)
 
 
 @lru_cache(maxsize=512)
-def _names(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(kind))
+def _writer(kind: Any) -> Callable[[Any, Leaves], Plain] | None:
+    """How a value of `kind` becomes plain data, worked out once; None: it is plain already."""
+    if issubclass(kind, Enum):
+        return lambda value, leaves: value.value
+    if issubclass(kind, _PLAIN):
+        return None
+    if dataclasses.is_dataclass(kind):
+        return _record_writer(kind)
+    if issubclass(kind, tuple | list):
+        return lambda value, leaves: [to_plain(item, leaves) for item in value]
+    return _leaf_writer(kind)
+
+
+def _record_writer(kind: Any) -> Callable[[Any, Leaves], Plain]:
+    names = tuple(field.name for field in dataclasses.fields(kind))
+
+    def write(value: Any, leaves: Leaves) -> Plain:
+        plain: dict[str, Plain] = {"type": kind.__name__}
+        for name in names:
+            entry = getattr(value, name)
+            # Most entries are plain already: they cost no call.
+            plain[name] = entry if type(entry) in _PLAIN else to_plain(entry, leaves)
+        return plain
+
+    return write
+
+
+def _leaf_writer(kind: type) -> Callable[[Any, Leaves], Plain]:
+    def write(value: Any, leaves: Leaves) -> Plain:
+        leaf = leaves.get(kind)
+        if leaf is None:
+            raise RecordError(f"{kind.__name__} has no plain form")
+        return leaf.to_text(value)
+
+    return write
 
 
 def from_plain(kind: type[R], plain: Plain, leaves: Leaves = TIMES) -> R:

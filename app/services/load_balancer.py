@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections import deque
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 
 from app.domain.encoder import EncoderInfo, EncoderState
@@ -38,10 +39,13 @@ class LoadBalancer:
         self._fleet = fleet
         self._ledger = ledger
         self._last: Ranking | None = None
-        self._decisions: deque[PlacementDecision] = deque(maxlen=DECISIONS_KEPT)
+        self._decisions: deque[tuple[PlacementDecision, Ranking | None]] = deque(maxlen=DECISIONS_KEPT)
 
     def place(self, stream_id: StreamId, need: Need) -> PlacementDecision:
-        """Reserve a primary and, where one is left, a backup. Raises NoCapacity with the reasons."""
+        """Reserve a primary and, where one is left, a backup. Raises NoCapacity with the reasons.
+
+        The result tells no candidates: they are made for those who ask for `decisions`.
+        """
         ranking = self._last = rank(self._fleet.standings(monotonic()), need, last=self._last)
         choice = choose(ranking)
         primary = None if choice.primary is None else choice.primary.encoder_id
@@ -126,12 +130,12 @@ class LoadBalancer:
             at=utc_now(),
             candidates=rank(self._fleet.standings(monotonic()), _REFERENCE).candidates(),
             reserved=tuple(self._ledger),
-            decisions=tuple(reversed(self._decisions))[:DECISIONS_SHOWN],
+            decisions=tuple(_told(*kept) for kept in islice(reversed(self._decisions), DECISIONS_SHOWN)),
         )
 
     def decisions(self, stream_id: StreamId) -> tuple[PlacementDecision, ...]:
         """Newest first; old ones are forgotten."""
-        return tuple(d for d in reversed(self._decisions) if d.stream_id == stream_id)
+        return tuple(_told(*kept) for kept in reversed(self._decisions) if kept[0].stream_id == stream_id)
 
     def _without(self, stream_id: StreamId) -> tuple[Standing, ...]:
         """The picture as if this stream held nothing."""
@@ -163,10 +167,15 @@ class LoadBalancer:
             primary_id=primary,
             backup_id=backup,
             reasons=reasons[:REASONS_SHOWN],
-            candidates=() if ranking is None else ranking.candidates(CANDIDATES_KEPT),
+            candidates=(),
         )
-        self._decisions.append(decision)
+        self._decisions.append((decision, None if ranking is None else ranking.first(CANDIDATES_KEPT)))
         return decision
+
+
+def _told(decision: PlacementDecision, ranking: Ranking | None) -> PlacementDecision:
+    """The kept decision with its candidates, which nobody asks for at most decisions."""
+    return decision if ranking is None else dataclasses.replace(decision, candidates=ranking.candidates())
 
 
 def _no_capacity(reasons: tuple[str, ...]) -> NoCapacity:
