@@ -203,9 +203,11 @@ class Decoder:
     def _amf3(self) -> Value:
         from aiortmp import amf3  # amf3 needs this module's value types
 
-        inner = amf3.Decoder(self._data, self._limits, position=self.position)
+        inner = amf3.Decoder(
+            self._data, self._limits, position=self.position, depth=self._depth, elements=self._elements
+        )
         value = inner.value()
-        self.position = inner.position
+        self.position, self._elements = inner.position, inner.elements
         return value
 
     def _text(self, length: int) -> str:

@@ -100,14 +100,23 @@ class _Traits:
 class Decoder:
     """Reads values from one body within the AMF bounds of ``limits``."""
 
-    def __init__(self, data: bytes, limits: Limits = _DEFAULT_LIMITS, *, position: int = 0) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        limits: Limits = _DEFAULT_LIMITS,
+        *,
+        position: int = 0,
+        depth: int = 0,
+        elements: int = 0,
+    ) -> None:
+        """``depth`` and ``elements``: what an AMF0 body around it has used of its bounds so far."""
         self._data = data
         self._limits = limits
-        self._depth = 0
-        self._elements = 0
+        self._depth = depth
         self._strings: list[str] = []
-        self._objects: list[Value] = []
+        self._objects: list[tuple[Value, int]] = []  # each with the number of values inside it
         self._traits: list[_Traits] = []
+        self.elements = elements
         self.position = position
 
     def value(self) -> Value:
@@ -153,7 +162,8 @@ class Decoder:
         # The slot is taken before the content is read, as references count that way; it stays
         # empty until then, so that a reference to what encloses it is refused.
         slot = len(self._objects)
-        self._objects.append(_UNFINISHED)
+        self._objects.append((_UNFINISHED, 0))
+        before = self.elements
         value: Value
         if marker == 0x09:
             value = self._array(head)
@@ -165,7 +175,7 @@ class Decoder:
             value = self._dictionary(head)
         else:
             raise ProtocolError(f"AMF3 marker {marker:#04x} is unknown")
-        self._objects[slot] = value
+        self._objects[slot] = (value, self.elements - before)
         return value
 
     def _array(self, count: int) -> Value:
@@ -216,7 +226,13 @@ class Decoder:
     def _dictionary(self, count: int) -> Value:
         self._take(1)  # whether its keys are weak
         self._check_room(count)
-        return {str(self.value()): self.value() for _ in range(count)}
+        return {self._key(): self.value() for _ in range(count)}
+
+    def _key(self) -> str:
+        key = self.value()
+        if not isinstance(key, str | float | bool):
+            raise ProtocolError("AMF3 dictionary has a key that is no string or number")
+        return str(key)
 
     def _numbers(self, form: struct.Struct, count: int) -> Value:
         self._take(1)  # whether its length is fixed
@@ -243,18 +259,20 @@ class Decoder:
     def _known(self, index: int) -> Value:
         if index >= len(self._objects):
             raise ProtocolError("AMF3 reference points at no object")
-        value = self._objects[index]
+        value, inside = self._objects[index]
         if value is _UNFINISHED:
             raise ProtocolError("AMF3 value contains itself")
+        # References to references grow without end for whoever walks the tree: each costs what it shows.
+        self._count(inside)
         return value
 
     def _keep(self, value: Value) -> Value:
-        self._objects.append(value)
+        self._objects.append((value, 0))
         return value
 
-    def _count(self) -> None:
-        self._elements += 1
-        if self._elements > self._limits.max_amf_elements:
+    def _count(self, values: int = 1) -> None:
+        self.elements += values
+        if self.elements > self._limits.max_amf_elements:
             raise LimitExceeded("max_amf_elements", "AMF3 body has too many values")
 
     def _check_room(self, count: int) -> None:

@@ -14,6 +14,8 @@ from aiortmp.flv.kinds import Multitrack
 _MOD_EX_NANOSECONDS: Final = 0
 _MAX_MOD_EX: Final = 8
 _MAX_NANOSECONDS: Final = 999_999
+_MAX_TRACKS: Final = 256
+"""A track id is one byte. Empty tracks without end would cost far more than the bytes that name them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,8 @@ def read_tracks(payload: bytes, head: Enhanced) -> list[Track]:
         at += 3
         if at + size > len(payload):
             raise ProtocolError("multitrack payload ends in the middle of a track")
+        if len(tracks) >= _MAX_TRACKS:
+            raise ProtocolError("multitrack payload has more tracks than there are ids")
         tracks.append(Track(packet_type, fourcc, track_id, at, at + size))
         at += size
     return tracks

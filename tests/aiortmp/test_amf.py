@@ -178,6 +178,39 @@ def test_in_18_hostile_bodies_are_protocol_errors(name: str) -> None:
         amf.decode(body)
 
 
+def expanding(width: int, levels: int) -> bytes:
+    """An AMF3 array whose members each hold ``width`` references to the one before."""
+    members = [bytes((9, width << 1 | 1, 1)) + b"\x01" * width]
+    members += [bytes((9, width << 1 | 1, 1)) + bytes((9, level << 1)) * width for level in range(1, levels)]
+    return bytes((9, levels << 1 | 1, 1)) + b"".join(members)
+
+
+@pytest.mark.parametrize(("amf", "prefix"), [(amf3, b""), (amf0, b"\x11")])
+def test_in_18_references_count_for_what_they_show(amf: object, prefix: bytes) -> None:
+    decode = amf.decode  # type: ignore[attr-defined]  # either module
+    assert decode(prefix + expanding(4, 2)) == [[[None] * 4, [[None] * 4] * 4]]
+    with pytest.raises(LimitExceeded) as caught:
+        decode(prefix + expanding(4, 10))
+    assert caught.value.limit == "max_amf_elements"
+
+
+def test_in_18_a_dictionary_key_is_not_a_tree() -> None:
+    with pytest.raises(ProtocolError, match="key"):
+        amf3.decode(b"\x11\x03\x00\x09\x01\x01\x01")
+
+
+def test_in_18_amf3_inside_amf0_has_no_bounds_of_its_own() -> None:
+    inside = b"\x11" + bytes((9, 50 << 1 | 1, 1)) + b"\x01" * 50
+    amf0.decode(inside * 4)
+    with pytest.raises(LimitExceeded) as caught:
+        amf0.decode(inside * 6)
+    assert caught.value.limit == "max_amf_elements"
+    deep = b"\x0a\x00\x00\x00\x01" * 5 + b"\x11" + b"\x09\x03\x01" * 5 + b"\x01"
+    with pytest.raises(LimitExceeded) as caught:
+        amf0.decode(deep)
+    assert caught.value.limit == "max_amf_depth"
+
+
 def test_the_values_of_a_body_are_counted_at_all_levels_together() -> None:
     limits = Limits(max_amf_elements=10)
     amf0.decode(amf0.encode([[1.0] * 4, [1.0] * 4]), limits)

@@ -304,3 +304,13 @@ def test_tags_of_unknown_type_are_stepped_over() -> None:
 def test_a_tag_longer_than_the_limit_is_refused_before_it_is_kept() -> None:
     with pytest.raises(LimitExceeded):
         FlvReader(Limits(max_media_bytes=100)).feed(flv.file_header() + bytes((9, 0, 0, 200)) + bytes(7))
+
+
+@pytest.mark.parametrize("start", ["95 11 4f707573", "95 21", "96 11 61763031"])
+def test_more_tracks_than_there_are_ids_are_refused(start: str) -> None:
+    head = bytes.fromhex(start)
+    track = (b"Opus" if head[1] == 0x21 else b"") + bytes(4)
+    parse = flv.parse_video if head[0] == 0x96 else flv.parse_audio
+    assert len(parse(head + track * 256).others) == 255
+    with pytest.raises(ProtocolError, match="more tracks"):
+        parse(head + track * 257)
