@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 
 import aiohttp
@@ -39,6 +40,9 @@ PING_S: Final = 5.0
 DIAL_S: Final = 5.0
 MAX_ORDERS_WAITING: Final = 512
 
+_REFUSED_AT_THE_DOOR: Final = (
+    "the link token is not control's; set ENCMAN_LINK_TOKEN to the same value on every machine"
+)
 _ENDS: Final = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED)
 
 log = structlog.get_logger()
@@ -92,6 +96,10 @@ class WebSocketUplink:
             try:
                 reason, refused = await self._one_link(session, hello)
                 failures = failures + 1 if refused else 0
+            except aiohttp.WSServerHandshakeError as error:
+                refused = error.status == HTTPStatus.UNAUTHORIZED
+                reason = _REFUSED_AT_THE_DOOR if refused else f"{type(error).__name__}: {error}"
+                failures += 1
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 reason = f"{type(error).__name__}: {error}"
                 failures += 1

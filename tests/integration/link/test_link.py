@@ -262,9 +262,12 @@ async def test_a_peer_without_the_token_never_says_hello(
     control: Control, running: list[asyncio.Task[None]]
 ) -> None:
     stranger, ours = control.uplink(Secret("wrong")), control.uplink()
-    running.append(asyncio.create_task(stranger.run(lambda: HELLO, _refuse_all)))
-    running.append(asyncio.create_task(ours.run(lambda: HELLO, _refuse_all)))
-    await until(lambda: ours.connected)
+    with capture_logs() as logs:
+        running.append(asyncio.create_task(stranger.run(lambda: HELLO, _refuse_all)))
+        running.append(asyncio.create_task(ours.run(lambda: HELLO, _refuse_all)))
+        await until(lambda: ours.connected)
+        await until(lambda: any(line["event"] == "control refuses this peer" for line in logs))
+    assert ["ENCMAN_LINK_TOKEN" in line["reason"] for line in logs if line["log_level"] == "error"] == [True]
     assert not stranger.connected
     assert control.heard.log == ["hello"]
 
