@@ -17,7 +17,7 @@ import structlog
 from app.assembly.logs import configure_logs
 from app.assembly.settings import Role, Settings
 from app.assembly.sources import load_settings
-from app.domain.errors import InvalidSettings
+from app.domain.errors import InvalidSettings, ManagerError
 
 EXIT_FAILED: Final = 1
 EXIT_SETTINGS: Final = 78
@@ -55,6 +55,10 @@ def run_process(role: Role, work: Callable[[Settings], Awaitable[None]], setting
     except InvalidSettings as error:
         log.error("settings are not usable", detail=error.detail, hint=error.hint)
         return EXIT_SETTINGS
+    except (ManagerError, OSError) as error:
+        log.error("process failed", detail=str(error), hint=getattr(error, "hint", None))
+        log.debug("it came from here", exc_info=True)
+        return EXIT_FAILED
     except Exception:
         log.exception("process failed")
         return EXIT_FAILED

@@ -15,7 +15,7 @@ FRAME = """
 import asyncio, os, signal, sys
 from app.assembly.process import run_process
 from app.assembly.settings import Role, Settings
-from app.domain.errors import InvalidSettings
+from app.domain.errors import InvalidSettings, Unavailable
 
 async def work(settings):
 {body}
@@ -47,6 +47,15 @@ def test_the_exit_code_tells_how_it_ended(body: str, code: int, says: str) -> No
     assert result.returncode == code, result.stderr
     assert says in result.stderr
     assert "abcdefghijklmnop" not in result.stderr
+
+
+@pytest.mark.parametrize("error", ["Unavailable('port 1935 is in use')", "OSError(98, 'port 1935 is in use')"])
+def test_what_the_machine_refuses_is_told_in_one_line(error: str) -> None:
+    result = run(f"raise {error}")
+    assert result.returncode == 1
+    assert "port 1935 is in use" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 WAITS_TO_BE_TOLD = """
