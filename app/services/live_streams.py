@@ -136,7 +136,9 @@ class LiveStreams:
             async with asyncio.timeout(STORE_WAIT_S):
                 await self._store.put_stream(record)
         except (Unavailable, TimeoutError) as error:
-            log.warning("stream saved later", stream_id=stream.id, reason=str(error))
+            log.warning(
+                "stream saved later", stream_id=stream.id, reason=str(error) or "the store did not answer in time"
+            )
             self.save_later(stream)
 
     def save_later(self, stream: LiveStream) -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.adapters.store.sql_store import SqlStore
 from app.domain.access import Principal, Scope
@@ -70,6 +71,15 @@ async def test_a_save_that_failed_is_tried_again_until_it_is_durable(
     await asyncio.gather(behind, return_exceptions=True)
     assert kept.generation == 7
     assert store.away == 0
+
+
+async def test_a_store_that_is_too_slow_is_named_as_the_reason(
+    store: AwayAtFirst, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_streams, "STORE_WAIT_S", 0.0)
+    with capture_logs() as logs:
+        await room(store).save_or_later(live_stream(record()), record())
+    assert [line["reason"] for line in logs] == ["the store did not answer in time"]
 
 
 async def test_at_the_end_what_waits_is_written(store: AwayAtFirst) -> None:
