@@ -35,7 +35,7 @@ class VideoDecoder:
     """
 
     def __init__(self, config: VideoConfig, *, threads: int = 1, max_pixels: int = MAX_PIXELS) -> None:
-        self._config = config
+        self.config = config
         self._threads = threads
         self._max_pixels = max_pixels
         self._context = self._open(reorders=False)
@@ -43,12 +43,12 @@ class VideoDecoder:
         self.broken = 0
 
     def _open(self, *, reorders: bool) -> VideoCodecContext:
-        name = _VIDEO_DECODERS.get(self._config.codec)
+        name = _VIDEO_DECODERS.get(self.config.codec)
         if name is None:
-            raise InvalidRequest(f"no decoder for video codec {self._config.codec}")
+            raise InvalidRequest(f"no decoder for video codec {self.config.codec}")
         context = av.CodecContext.create(name, "r")
         assert isinstance(context, VideoCodecContext)
-        context.extradata = self._config.extradata or None
+        context.extradata = self.config.extradata or None
         context.thread_type = ThreadType.SLICE
         context.thread_count = self._threads
         options = {"max_pixels": str(self._max_pixels)}
@@ -59,7 +59,7 @@ class VideoDecoder:
             # B-frames; strict takes the level's bound. Not for other streams: there it would only cost latency.
             options["strict"] = "strict"
         context.options = options
-        _open(context, self._config.codec)
+        _open(context, self.config.codec)
         return context
 
     @property

@@ -188,6 +188,8 @@ class Pipeline:
                 self._drain_decoder()
 
     def _configure_picture(self, config: VideoConfig) -> None:
+        if self._decoder is not None and self._decoder.config == config:
+            return  # said again, perhaps between two pictures that need each other
         self._drain_decoder()
         if not self._rungs:
             return

@@ -35,6 +35,7 @@ class Sound:
         self._last_ms = start_after_ms
         self._recoder: _Recoder | None = None
         self._passing = False
+        self._config: AudioConfig | None = None
         self.broken = 0
 
     def take(self, item: AudioConfig | AudioPacket) -> list[ProgrammeItem]:
@@ -50,6 +51,9 @@ class Sound:
         return self._onward(drained)
 
     def _configure(self, config: AudioConfig) -> list[ProgrammeItem]:
+        if config == self._config:
+            return []  # said again: what runs goes on
+        self._config = config
         out: list[ProgrammeItem] = self.drain()
         self._passing = config.codec == "aac" and self._plan.mode is AudioMode.AUTO
         if self._passing:

@@ -12,7 +12,7 @@ from app.domain.errors import InvalidRequest
 from app.domain.ladder import AUDIO_TRACK, FrameRate, Rendition
 from app.domain.stream import EncodeSettings
 from app.media.encoding.grid import FrameGate, Verdict
-from app.media.encoding.packets import AudioConfig, AudioPacket, VideoConfig, VideoEnd, VideoPacket
+from app.media.encoding.packets import AudioConfig, AudioPacket, SourceItem, VideoConfig, VideoEnd, VideoPacket
 from app.media.encoding.pipeline import Pipeline
 from tests.unit.media.encoding.clips import (
     BIG,
@@ -275,3 +275,17 @@ def test_a_thread_that_hangs_is_not_waited_for_without_end() -> None:
     assert pipeline.outbox.is_over
     go_on.set()
     pipeline.join()
+
+
+@pytest.mark.parametrize("audio", ["aac", "libmp3lame"])
+def test_headers_that_are_said_again_change_nothing(audio: str) -> None:
+    items = clip(small(b_frames=2, audio=audio))
+    headers = [item for item in items if isinstance(item, VideoConfig | AudioConfig)]
+    again: list[SourceItem] = []
+    for place, item in enumerate(items):
+        again += [*headers, item] if place > len(headers) and place % 7 == 0 else [item]
+    programme, plain = run(again), run(items)
+    assert programme.numbers("big") == list(range(90))
+    assert programme.times("big") == plain.times("big")
+    assert programme.times(AUDIO_TRACK) == plain.times(AUDIO_TRACK)
+    assert len(programme.audio) == len(plain.audio)
