@@ -40,10 +40,10 @@ from app.assembly.settings import Settings
 from app.domain.encoder import Capabilities, CodecProbe, EncoderInfo, EncoderKind
 from app.domain.ids import EncoderId, GatewayId, HostId, NodeId, StreamId
 from app.domain.link import GatewayHello, Order
+from app.domain.note import Note
 from app.domain.secret import Secret
 from app.domain.session import StreamRecord
 from app.policy.rates import Rate
-from app.ports.store import Note
 from app.runtime.clock import utc_now
 
 TOKEN, KEY = Secret("benchmark-link-token"), Secret("emk_live_benchmark-key-of-this-run-0001")

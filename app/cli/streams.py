@@ -42,6 +42,16 @@ def health(context: typer.Context, stream: StreamArgument, as_json: Json = False
 
 
 @app.command()
+def events(context: typer.Context, stream: StreamArgument, as_json: Json = False) -> None:
+    """What happened to a stream, newest first."""
+    answer = call(context.obj, "GET", f"/api/streams/{quoted(stream)}/events")
+    if as_json:
+        show_json(answer)
+    else:
+        show_table(answer["events"], ("at", "kind", "text"), empty="nothing was written down about it")
+
+
+@app.command()
 def init(
     context: typer.Context,
     resolution: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the highest rendition.")] = "1280x720",

@@ -5,24 +5,14 @@ Media never waits for the store, and no call of it is on the road of a packet.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from app.domain.access import ApiKey
 from app.domain.fleet import OperatorWish
 from app.domain.ids import EncoderId, KeyId, StreamId
+from app.domain.note import Note
 from app.domain.session import StreamRecord
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """One line of the log. `subject` is the id of a stream, encoder or key."""
-
-    at: datetime
-    subject: str
-    kind: str
-    text: str
 
 
 class Store(Protocol):

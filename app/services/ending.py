@@ -13,10 +13,10 @@ import structlog
 
 from app.domain.errors import ManagerError, Unavailable
 from app.domain.events import Event, StreamChanged
+from app.domain.note import Note
 from app.domain.session import StreamRecord
 from app.domain.stream import StreamState
 from app.policy.recovery import Ended
-from app.ports.store import Note
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
 from app.runtime.tasks import TaskGroupKeeper

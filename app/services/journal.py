@@ -9,7 +9,8 @@ import structlog
 
 from app.domain.errors import ManagerError
 from app.domain.events import EncoderChanged, Event, StreamErrorSeen, WorkerReplaced
-from app.ports.store import Note, Store
+from app.domain.note import Note
+from app.ports.store import Store
 
 MAX_WAITING: Final = 1_000
 

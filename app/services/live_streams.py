@@ -17,11 +17,12 @@ from app.domain.access import Principal, Scope
 from app.domain.errors import Conflict, NotFound, Unavailable
 from app.domain.events import Event, StreamChanged
 from app.domain.ids import EncoderId, GatewayId, StreamId
+from app.domain.note import Note
 from app.domain.session import StreamRecord
 from app.domain.stream import StreamMode, StreamState, WorkerGrant, WorkerOrder
 from app.policy.placement import Need, ladder_cost
 from app.policy.recovery import RecoveryMachine
-from app.ports.store import Note, Store
+from app.ports.store import Store
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
 from app.services.observation import Observation

@@ -16,6 +16,7 @@ from app.domain.fleet import PlacementDecision
 from app.domain.ids import DestinationId, EncoderId, PlaybackId, StreamId
 from app.domain.ladder import Ladder
 from app.domain.link import GatewayHello
+from app.domain.note import Note
 from app.domain.secret import Secret
 from app.domain.session import Advice, EncoderChoice, OpenedStream, StreamRecord, StreamRequest
 from app.domain.stream import (
@@ -28,7 +29,6 @@ from app.domain.stream import (
     WorkerOrder,
 )
 from app.policy.recovery import Cover, RecoveryMachine
-from app.ports.store import Note
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
 from app.services.ending import Ending

@@ -9,6 +9,7 @@ from app.domain.access import Principal, Scope
 from app.domain.errors import NotFound
 from app.domain.fleet import PlacementDecision
 from app.domain.ids import StreamId
+from app.domain.note import Note
 from app.domain.session import (
     ChangeOutcome,
     OpenedStream,
@@ -30,6 +31,8 @@ from app.services.stream_watch import StreamWatch
 
 ENDED_LISTED: Final = 20
 """Each is read and opened anew; who looks at lists often looks for what runs."""
+
+EVENTS_LISTED: Final = 200
 
 
 class StreamService:
@@ -97,6 +100,11 @@ class StreamService:
             await self.get(stream_id, who)
             return
         await self._ending.end(self._streams.owned(stream_id, who), reason)
+
+    async def events(self, stream_id: StreamId, who: Principal) -> tuple[Note, ...]:
+        """What happened to it, newest first; of an ended one too, while the store keeps it."""
+        await self.get(stream_id, who)
+        return await self._store.notes(stream_id, limit=EVENTS_LISTED)
 
     def placement(self, stream_id: StreamId, who: Principal) -> tuple[PlacementDecision, ...]:
         """Why these encoders, newest decision first."""

@@ -14,6 +14,7 @@ from app.domain.errors import Conflict, InvalidSettings
 from app.domain.fleet import OperatorWish
 from app.domain.ids import DestinationId, EncoderId, GatewayId, KeyId, PlaybackId, StreamId, WorkerId
 from app.domain.ladder import FrameRate, Ladder, Rendition
+from app.domain.note import Note
 from app.domain.secret import Secret
 from app.domain.session import StreamRecord
 from app.domain.stream import (
@@ -26,7 +27,6 @@ from app.domain.stream import (
     Timing,
     WorkerGrant,
 )
-from app.ports.store import Note
 
 AT = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 PUSH = "rtmp://push.example/live/CANARY-of-somebody"

@@ -11,9 +11,9 @@ from app.adapters.store.seal import Sealer
 from app.adapters.store.tables import from_us, to_us
 from app.domain.access import ApiKey, Scope
 from app.domain.ids import KeyId
+from app.domain.note import Note
 from app.domain.secret import Secret
 from app.domain.session import StreamRecord
-from app.ports.store import Note
 from app.runtime.records import TIMES, from_plain, to_plain
 
 

@@ -21,9 +21,9 @@ from app.domain.access import ApiKey
 from app.domain.errors import Conflict
 from app.domain.fleet import OperatorWish
 from app.domain.ids import EncoderId, KeyId, StreamId
+from app.domain.note import Note
 from app.domain.secret import Secret
 from app.domain.session import StreamRecord
-from app.ports.store import Note
 
 MAX_NOTES: Final = 20_000
 MAX_ENDED_STREAMS: Final = 20_000

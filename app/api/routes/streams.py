@@ -10,6 +10,8 @@ from app.api.schemas.streams import (
     ConfigBody,
     InitBody,
     OpenedAnswer,
+    StreamEvent,
+    StreamEvents,
     StreamList,
     StreamView,
 )
@@ -110,6 +112,17 @@ class StreamRoutes:
                 errors=(NotFound, Conflict, Unavailable),
             ),
             Endpoint(
+                name="list_stream_events",
+                method="GET",
+                path="/streams/{stream_id}/events",
+                handler=self.events,
+                summary="What happened to one stream: opened, taken over, errors, ended",
+                scope=Scope.READ,
+                tag=TAG,
+                answer=StreamEvents,
+                errors=(NotFound, Unavailable),
+            ),
+            Endpoint(
                 name="explain_placement",
                 method="GET",
                 path="/streams/{stream_id}/placement",
@@ -141,6 +154,10 @@ class StreamRoutes:
 
     async def end(self, call: Call[NoBody]) -> None:
         await self._streams.end(_id(call), call.who)
+
+    async def events(self, call: Call[NoBody]) -> StreamEvents:
+        notes = await self._streams.events(_id(call), call.who)
+        return StreamEvents(events=[StreamEvent(at=note.at, kind=note.kind, text=note.text) for note in notes])
 
     async def placement(self, call: Call[NoBody]) -> PlacementAnswer:
         decisions = self._streams.placement(_id(call), call.who)

@@ -274,6 +274,16 @@ class StreamList(Answer):
     streams: list[StreamView]
 
 
+class StreamEvent(Answer):
+    at: datetime
+    kind: str
+    text: str
+
+
+class StreamEvents(Answer):
+    events: list[StreamEvent] = Field(description="newest first; older ones are forgotten")
+
+
 class ChangedAnswer(Answer):
     change: str = Field(description="none, in_place (nothing restarted) or swap (a new worker takes over)")
     stream: StreamView

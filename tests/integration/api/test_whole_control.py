@@ -35,6 +35,7 @@ async def test_init_over_http_reaches_gateway_and_encoders_and_the_key_only_the_
         f"/api/streams/{stream_id}",
         f"/api/streams/{stream_id}/health",
         f"/api/streams/{stream_id}/placement",
+        f"/api/streams/{stream_id}/events",
         "/api/streams",
         "/api/monitoring/load-balancer",
         "/api/monitoring/streams/health",

@@ -335,6 +335,22 @@ async def test_a_draining_backup_keeps_its_place_until_another_picture_needs_ano
     assert services.encoders.status(backup_id).state is EncoderState.ONLINE
 
 
+async def test_what_happened_to_a_stream_is_told_to_its_owner_even_after_its_end(house: House) -> None:
+    stream = await opened(house)
+    stream_id, streams = stream.record.stream_id, house.control.services.streams
+    active = house.gateway.plans[stream_id].active
+    assert active is not None
+    house.gateway.tell(WorkerDown(stream_id, active.worker_id, active.generation, at(), "connection reset"))
+    await until(lambda: bool(house.control.told(WorkerReplaced)))
+    await streams.end(stream_id, OWNER, "the show is over")
+    told = [(note.kind, note.text) for note in reversed(await streams.events(stream_id, OWNER))]
+    assert told[0] == ("stream opened", "")
+    assert ("stream ended", "the show is over") in told
+    assert any(kind == "worker replaced" and "connection reset" in text for kind, text in told)
+    with pytest.raises(NotFound):
+        await streams.events(stream_id, OTHER)
+
+
 async def test_a_draining_backup_that_is_hot_is_passed_over_like_any_hot_one(house: House) -> None:
     stream = await opened(house)
     stream_id, backup_id = stream.record.stream_id, stream.record.backup_id

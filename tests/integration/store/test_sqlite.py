@@ -26,7 +26,7 @@ import asyncio, sys
 from datetime import UTC, datetime
 from app.adapters.store.sql_store import SqlStore
 from app.domain.secret import Secret
-from app.ports.store import Note
+from app.domain.note import Note
 
 async def main():
     store = await SqlStore.open(sys.argv[1], seal_key=Secret("seal-key-of-these-tests"))

@@ -42,6 +42,7 @@ from app.domain.ids import (
     WorkerId,
 )
 from app.domain.ladder import FrameRate, Ladder, Rendition
+from app.domain.note import Note
 from app.domain.secret import Secret
 from app.domain.session import (
     Advice,
@@ -160,6 +161,10 @@ class Streams(StreamService):
     async def end(self, stream_id: StreamId, who: Principal, reason: str = "ended by request") -> None:
         self._own(stream_id, who)
         del self.records[stream_id]
+
+    async def events(self, stream_id: StreamId, who: Principal) -> tuple[Note, ...]:
+        record = self._own(stream_id, who)
+        return (Note(record.created_at, stream_id, "stream opened", ""),)
 
     def placement(self, stream_id: StreamId, who: Principal) -> tuple[PlacementDecision, ...]:
         self._own(stream_id, who)

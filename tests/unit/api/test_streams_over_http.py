@@ -22,7 +22,7 @@ async def test_init_answers_what_a_publisher_needs_and_shows_the_key_once(house:
     assert opened["ffmpeg"].endswith(f"'rtmp://127.0.0.1:1935/live/{opened['stream_key']}'")
     assert opened["primary_encoder"]["encoder_id"] == "enc_a"
     assert opened["warnings"] == ["no backup stands ready"]
-    for path in ("", "/health", "/placement"):
+    for path in ("", "/health", "/placement", "/events"):
         async with http.get(
             f"{house.base}/api/v1/streams/{opened['stream_id']}{path}", headers=house.auth("read")
         ) as response:

@@ -18,9 +18,9 @@ from app.domain.events import EncoderChanged, Event, StreamHealthRead
 from app.domain.fleet import OperatorWish
 from app.domain.ids import EncoderId, HostId, NodeId, StreamId
 from app.domain.link import SourceUp
+from app.domain.note import Note
 from app.domain.secret import Secret
 from app.domain.session import StreamRecord
-from app.ports.store import Note
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
 from app.runtime.tasks import TaskGroupKeeper

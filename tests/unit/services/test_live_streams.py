@@ -15,10 +15,10 @@ from app.domain.access import Principal, Scope
 from app.domain.errors import NotFound, Unavailable
 from app.domain.events import Event, StreamChanged
 from app.domain.ids import KeyId, StreamId
+from app.domain.note import Note
 from app.domain.secret import Secret
 from app.domain.session import StreamRecord
 from app.domain.stream import StreamState
-from app.ports.store import Note
 from app.runtime.bus import Bus
 from app.services import live_streams
 from app.services.live_streams import LiveStreams, live_stream
