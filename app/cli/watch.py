@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
-from app.cli.client import call
+from app.cli.client import EXIT_UNAVAILABLE, call
 from app.cli.output import Json, cell
 from app.cli.streams import StreamArgument, quoted
 
+MISSED_AT_MOST: Final = 30
+"""Readings in a row that control may owe once it has given one."""
 FIELDS = (
     *("state", "score", "primary_encoder_id", "generation"),
     *("bitrate", "dropped_frames", "cpu_usage", "protected"),
@@ -26,12 +28,21 @@ def watch(
 ) -> None:
     """Follow one stream: a line for each reading, until it ends or Ctrl-C."""
     shown = 0
+    missed = 0
     while True:
-        health = call(context.obj, "GET", f"/api/streams/{quoted(stream)}/health")
-        typer.echo(_line(health, as_json=as_json))
-        shown += 1
-        if health.get("state") == "ended" or shown == count:
-            return
+        try:
+            health = call(context.obj, "GET", f"/api/streams/{quoted(stream)}/health")
+        except typer.Exit as refused:
+            # Streams outlive a restart of control, and so does looking at one.
+            missed += 1
+            if not shown or refused.exit_code != EXIT_UNAVAILABLE or missed > MISSED_AT_MOST:
+                raise
+        else:
+            missed = 0
+            typer.echo(_line(health, as_json=as_json))
+            shown += 1
+            if health.get("state") == "ended" or shown == count:
+                return
         try:
             time.sleep(interval)
         except KeyboardInterrupt:

@@ -168,6 +168,27 @@ def test_watching_ends_with_the_stream(control: type[Control]) -> None:
     assert "bitrate=-" in result.stdout
 
 
+def test_watching_outlives_a_restart_of_control(control: type[Control], monkeypatch: pytest.MonkeyPatch) -> None:
+    place = "GET /api/streams/str_1/health"
+    answers = [
+        (200, {"state": "live", "at": "2026-01-01T10:11:12Z"}),
+        (503, {"detail": "starting"}),
+        (200, {"state": "ended", "at": "2026-01-01T10:11:14Z"}),
+    ]
+    control.answers[place] = answers.pop(0)
+    monkeypatch.setattr("app.cli.watch.time.sleep", lambda _: control.answers.update({place: answers.pop(0)}))
+    result = run("watch", "str_1")
+    assert result.exit_code == 0
+    assert [line[:8] for line in result.stdout.splitlines()] == ["10:11:12", "10:11:14"]
+    assert "starting" in result.stderr
+
+
+def test_watching_what_was_never_reached_ends_at_once(control: type[Control]) -> None:
+    control.answers["GET /api/streams/str_1/health"] = 503, {"detail": "starting"}
+    assert run("watch", "str_1").exit_code == 69
+    assert len(control.seen) == 1
+
+
 def test_an_unreachable_control_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENCMAN_API_KEY", "k")
     result = run("--url", f"http://127.0.0.1:{free_port()}", "streams", "list")
