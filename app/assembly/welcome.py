@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from pathlib import Path
 
 from app.assembly.addresses import page_url
 from app.assembly.settings import Settings, in_url
@@ -37,7 +38,9 @@ def welcome(settings: Settings, *, encoders: int, command: str) -> str:
     url = page_url(settings)
     key = settings.bootstrap_api_key.reveal()
     secrets = settings.data_dir / SECRETS_FILE
-    if settings.data_dir != Settings.model_fields["data_dir"].default:
+    if Path(command).is_absolute():  # such a line looks as if it worked in any directory
+        command = f"{command} --data {shlex.quote(str(settings.data_dir.absolute()))}"
+    elif settings.data_dir != Settings.model_fields["data_dir"].default:
         command = f"{command} --data {shlex.quote(str(settings.data_dir))}"
     return f"""
 Encoder Manager {__version__} is ready: control, gateway, {encoders} encoders.

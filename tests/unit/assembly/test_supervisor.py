@@ -87,6 +87,14 @@ def test_the_welcome_names_a_data_directory_that_commands_would_not_find() -> No
     assert "--data '/srv/my data' publish" in welcome(some(data_dir="/srv/my data"), encoders=1, command="em")
 
 
+def test_a_line_of_the_welcome_that_looks_as_if_it_worked_anywhere_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = welcome(some(), encoders=1, command="/opt/em/bin/encoder-manager")
+    assert f"/opt/em/bin/encoder-manager --data {tmp_path / 'data'} publish testcard" in text
+
+
 def test_the_usual_rtmp_port_is_left_out_of_the_address() -> None:
     assert rtmp_url(some()) == "rtmp://127.0.0.1/live"
 
