@@ -163,12 +163,16 @@ async def run(settings: Settings) -> None:
     uplink = WebSocketUplink(control_url=settings.control_url, token=settings.link_token)
     gateway = RunningGateway(settings, uplink)
     await gateway.start()
-    # What exists now stays for the life of the process, and packets make no cycles: look for some rarely.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    collect_rarely()
     await stop.wait()
     log.info("gateway drains")
     await gateway.stop()
+
+
+def collect_rarely() -> None:
+    """For a process that is a gateway: what exists now stays for its life, and packets make no cycles."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def _tls_context(settings: Settings) -> ssl.SSLContext | None:

@@ -89,6 +89,8 @@ def _second_look(nature: int, block: bytes, start: int, end: int) -> int:
 
 def arrive(batch: MediaBatch, place: Place) -> Arrival:
     """Look through `batch` and place it. Audio and video key frames are told apart: sound has none."""
+    if len(batch.rows) == 1 and (single := _arrive_alone(batch, place)) is not None:
+        return single
     stamps: list[tuple[int, int]] = []
     headers: list[int] = []
     others: list[int] = []
@@ -130,6 +132,25 @@ def arrive(batch: MediaBatch, place: Place) -> Arrival:
     if not _keeps(batch, positions, {*headers, *others}):
         batch = _retimed(batch, positions)
     return Arrival(batch, positions, headers, others, key, video, audio, size)
+
+
+def _arrive_alone(batch: MediaBatch, place: Place) -> Arrival | None:
+    """A read that brought a single frame, which at live pace is nearly every one; None: look closer."""
+    kind, stamp, block, start, end, _, _ = batch.rows[0]
+    if start == end or (kind != VIDEO and kind != AUDIO):
+        return None
+    is_video = kind == VIDEO
+    nature = _VIDEO[block[start]] if is_video else _AUDIO[block[start]]
+    if nature >= _BY_SECOND:
+        nature = _second_look(nature, block, start, end)
+    if nature > _KEY:
+        return None
+    placed = place(((kind, stamp),))
+    if placed[0] & MASK != stamp:
+        batch = _retimed(batch, placed)
+    if is_video:
+        return Arrival(batch, placed, (), (), 0 if nature == _KEY else None, 1, 0, end - start)
+    return Arrival(batch, placed, (), (), None, 0, 1, end - start)
 
 
 def _spread(placed: list[int], count: int, apart: set[int]) -> list[int]:

@@ -131,7 +131,8 @@ class Channel:
             for index in arrival.headers:
                 self.headers.learn(arrival.batch[index])
         if self._passthrough:
-            self._show(self.programme.push_source, arrival, now_s)
+            self._shown(arrival, now_s)
+            self.programme.push_source(arrival)
         else:
             self.ring.put(arrival, has_video=self.headers.has_video)
             self.worker.push_source(arrival, self._source_now(now_s))
@@ -206,7 +207,7 @@ class Channel:
         if timeline.zero_wall_ms is None:
             self._wall_ms = round(self._utc_now().timestamp() * 1000)
         placed = timeline.place(stamps, now_s=self._now_s, wall_ms=self._wall_ms)
-        if placed and (self.programme.packager is None or self.programme.packager.ended):
+        if placed and not self.programme.begun:
             assert timeline.zero_wall_ms is not None, "the first frame sets it"
             self.programme.begin(timeline.zero_wall_ms)
         return placed
@@ -215,19 +216,21 @@ class Channel:
         return SourceNow(now_s, self.source.newest_video_ms, self.source.newest_audio_ms)
 
     def _on_frames(self, track: str, arrival: Arrival) -> None:
-        self._show(lambda passed: self.programme.push_track(track, passed), arrival, self._monotonic())
+        self._shown(arrival, self._monotonic())
+        self.programme.push_track(track, arrival)
         returned = self.switch.returned_ms(self.source.newest_video_ms, self.source.newest_audio_ms)
         if returned is not None:
             self.ring.release(returned)
 
-    def _show(self, push: Callable[[Arrival], None], arrival: Arrival, now_s: float) -> None:
-        if arrival.frames:
-            if self._programme_generation != self.switch.generation:
-                self._programme_generation = self.switch.generation
-                stall_ms = None if self._programme_s is None else (now_s - self._programme_s) * 1000
-                self._tell(ProgrammeUp(self.plan.stream_id, self.switch.generation, self._utc_now(), stall_ms))
-            self._programme_s = now_s
-        push(arrival)
+    def _shown(self, arrival: Arrival, now_s: float) -> None:
+        """Note that frames go out; tell it when they are the first of a generation."""
+        if not arrival.video_frames and not arrival.audio_frames:
+            return
+        if self._programme_generation != self.switch.generation:
+            self._programme_generation = self.switch.generation
+            stall_ms = None if self._programme_s is None else (now_s - self._programme_s) * 1000
+            self._tell(ProgrammeUp(self.plan.stream_id, self.switch.generation, self._utc_now(), stall_ms))
+        self._programme_s = now_s
 
     def _announce(self) -> None:
         source = self.source

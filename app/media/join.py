@@ -70,13 +70,12 @@ class JoinCache:
             self.clear()
             self._has_key = True
             self._add(arrival.positions[arrival.key], tail(arrival, arrival.key), arrival.size_bytes)
-        elif not has_video:
-            if arrival.audio_frames:
-                self._add(arrival.positions[0], arrival.batch, arrival.size_bytes)
-                while len(self._batches) > 1 and arrival.positions[-1] - self._batches[0][0] > AUDIO_ONLY_MS:
-                    self._size_bytes -= self._batches.popleft()[2]
         elif self._has_key:
             self._add(arrival.positions[0], arrival.batch, arrival.size_bytes)
+        elif not has_video and arrival.audio_frames:
+            self._add(arrival.positions[0], arrival.batch, arrival.size_bytes)
+            while len(self._batches) > 1 and arrival.positions[-1] - self._batches[0][0] > AUDIO_ONLY_MS:
+                self._size_bytes -= self._batches.popleft()[2]
 
     def _add(self, position_ms: int, batch: MediaBatch, size_bytes: int) -> None:
         self._batches.append((position_ms, batch, size_bytes))

@@ -47,6 +47,8 @@ class Programme:
         self._interleavers: dict[str, Interleaver] = {}
         self._headers: dict[str, Headers] = {}
         self.packager: Packager | None = None
+        self.begun = False
+        """Whether what is shown now belongs to a programme that has begun and not ended."""
         self._tap: Tap | None = None
         self.apply(plan)
 
@@ -70,6 +72,8 @@ class Programme:
         self._interleavers = {name: self._interleavers.get(name) or Interleaver() for name in merged}
         if not plan.outputs.hls:
             self.packager = None
+        elif self.packager is None:
+            self.begun = False
 
     def set_tap(self, tap: Tap | None) -> None:
         """`tap` hears the highest muxed stream, headers known so far first."""
@@ -87,6 +91,7 @@ class Programme:
 
     def begin(self, zero_wall_ms: int) -> None:
         """The timeline exists: package from here on, in a new playlist when the old one has ended."""
+        self.begun = True
         if self._plan.outputs.hls and (self.packager is None or self.packager.ended):
             self.packager = Packager(
                 segment_ms=self._plan.timing.segment_ms,
@@ -135,6 +140,7 @@ class Programme:
 
     def end(self) -> None:
         """The programme is over."""
+        self.begun = False
         self.pause()
         if self.packager is not None:
             self.packager.end()
@@ -192,9 +198,9 @@ class Programme:
             self._tap(arrival)
 
     def _count_source(self, arrival: Arrival) -> None:
-        picture, sound = self.meters[SOURCE_RENDITION], self.meters[AUDIO_TRACK]
         if arrival.video_frames:
-            picture.count(arrival, arrival.video_frames)
-            sound.count_frames(arrival, arrival.audio_frames)
+            self.meters[SOURCE_RENDITION].count(arrival, arrival.video_frames)
+            if arrival.audio_frames:
+                self.meters[AUDIO_TRACK].count_frames(arrival, arrival.audio_frames)
         else:
-            sound.count(arrival, arrival.audio_frames)
+            self.meters[AUDIO_TRACK].count(arrival, arrival.audio_frames)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-
-def monotonic() -> float:
-    """Seconds from an arbitrary start; never steps. For every duration, deadline and lease."""
-    return time.monotonic()
+monotonic = time.monotonic
+"""Seconds from an arbitrary start; never steps. For every duration, deadline and lease."""
 
 
 def utc_now() -> datetime:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from app.assembly.gateway import RunningGateway
+from app.assembly.gateway import RunningGateway, collect_rarely
 from app.assembly.process import new_loop
 from app.assembly.settings import Settings
 from app.domain.ids import PlaybackId, StreamId
@@ -57,6 +57,7 @@ async def main(port: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(data_dir=Path(folder), rtmp_port=port, http_port=0, link_token=Secret("benchmark"))
         await RunningGateway(settings, NoControl()).start()
+        collect_rarely()
         await asyncio.Event().wait()
 
 
