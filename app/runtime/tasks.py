@@ -37,10 +37,11 @@ class TaskGroupKeeper:
             self._on_crash(task.get_name(), error)
 
     async def close(self) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # A task that ends may start another one on its way out.
+        while tasks := list(self._tasks):
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def run_again(make: Callable[[], Coroutine[Any, Any, None]], *, pause_s: float, on_crash: OnCrash) -> None:

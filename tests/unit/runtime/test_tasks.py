@@ -42,6 +42,22 @@ async def test_close_cancels_all_waits_for_them_and_reports_nothing() -> None:
     assert crashes == []
 
 
+async def test_close_also_ends_what_a_task_starts_on_its_way_out() -> None:
+    keeper = TaskGroupKeeper(lambda name, error: None)
+    last_words: list[asyncio.Task[None]] = []
+
+    async def talkative() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            last_words.append(keeper.start(asyncio.sleep(3600), name="last words"))
+
+    keeper.start(talkative(), name="talkative")
+    await asyncio.sleep(0)
+    await keeper.close()
+    assert [task.cancelled() for task in last_words] == [True]
+
+
 async def test_closing_with_nothing_to_close_is_fine() -> None:
     await TaskGroupKeeper(lambda name, error: None).close()
 
