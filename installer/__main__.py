@@ -65,8 +65,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--config", type=_called_from, default=ROOT / "installer-config.yml", help="answers")
     parser.add_argument("--uninstall", action="store_true", help="remove the virtual environment")
     parser.add_argument("--purge", action="store_true", help="with --uninstall: data and .env too")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.purge and not options.uninstall:
+        parser.error("--purge goes with --uninstall")
+    return options
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    try:
+        raise SystemExit(main())
+    except KeyboardInterrupt:
+        print("\nstopped; run it again to go on", file=sys.stderr)
+        raise SystemExit(130) from None

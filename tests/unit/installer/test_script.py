@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,30 @@ def test_answers_are_looked_for_where_the_command_was_given(tmp_path: Path) -> N
     command = [str(SCRIPT), "--dry-run", "--config", "answers.yml"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert f"would read {tmp_path}/answers.yml" in result.stdout
+
+
+def test_purging_without_uninstalling_is_refused_instead_of_installing() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "installer", "--purge"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 2
+    assert "--uninstall" in result.stderr
+
+
+def test_ctrl_c_ends_it_in_words() -> None:
+    interrupted = """
+import runpy, sys
+from installer.environment import Environment
+
+def stop(self):
+    raise KeyboardInterrupt
+
+Environment.missing = stop
+sys.argv = ["installer", "--dry-run"]
+runpy.run_module("installer", run_name="__main__")
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", interrupted], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 130
+    assert result.stderr.strip() == "stopped; run it again to go on"
