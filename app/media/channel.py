@@ -73,8 +73,6 @@ class Channel:
         self._wall_ms = 0
         self._now_s = 0.0
         self.ended = False
-        self.on_end: list[Callable[[str], None]] = []
-        """Viewers' connections, to be told when the stream is over."""
 
     # --- plan ------------------------------------------------------------------------------------------
 
@@ -105,7 +103,9 @@ class Channel:
         self.timeline.begin()
         if self._pause_at_s is not None:
             self._pause_at_s = None
-            self.programme.pause()
+            if self._passthrough:
+                # Encoded frames join those before: the last of them may still be at the worker.
+                self.programme.pause()
 
     def leave(self, publisher: Publisher, reason: str) -> None:
         """The publisher's connection is over. The channel stays for its return."""
@@ -173,8 +173,7 @@ class Channel:
         self.worker.remove(reason)
         self.programme.end()
         self.ring.clear()
-        for tell in tuple(self.on_end):
-            tell(reason)
+        self.programme.dismiss(reason)
 
     def reading(self, destinations: Sequence[DestinationReading], recording_bytes: int | None) -> ChannelReading:
         """The state of the last interval; rates are measured from call to call."""

@@ -86,6 +86,8 @@ class FanOut:
         self._cache = JoinCache()
         self._readers: list[Reader] = []
         self.lost = 0
+        self.on_end: list[Callable[[str], None]] = []
+        """Readers' connections, to be told when nothing will come any more."""
 
     @property
     def readers(self) -> int:
@@ -120,6 +122,11 @@ class FanOut:
         headers = self.headers
         for reader in self._readers:
             reader.offer(arrival, headers)
+
+    def end(self, reason: str) -> None:
+        """Nothing will come any more: let the readers go."""
+        for tell in tuple(self.on_end):
+            tell(reason)
 
     def pause(self) -> None:
         """The publisher is gone: newcomers wait for the next key frame instead of seeing an old one."""

@@ -54,7 +54,7 @@ class Programme:
 
     def apply(self, plan: ChannelPlan) -> None:
         """Switch outputs and tracks on and off as `plan` says."""
-        self._plan = plan
+        top_before, self._plan = self.top, plan
         tracks = track_names(plan)
         self.meters = {name: self.meters.get(name) or TrackMeter() for name in tracks}
         self._headers = {name: known for name, known in self._headers.items() if name in tracks}
@@ -62,7 +62,7 @@ class Programme:
             self.packager.retrack([name for name in tracks if name != AUDIO_TRACK])
         wanted = self._wanted()
         for name in [name for name in self.muxes if name not in wanted]:
-            del self.muxes[name]
+            self.muxes.pop(name).end("this rendition is no longer made")
         for name in wanted - set(self.muxes):
             self.muxes[name] = mux = FanOut()
             for track in (AUDIO_TRACK, name):
@@ -74,6 +74,8 @@ class Programme:
             self.packager = None
         elif self.packager is None:
             self.begun = False
+        if self._tap is not None and self.top != top_before and (known := self._known(self.top)) is not None:
+            self._tap(known)
 
     def set_tap(self, tap: Tap | None) -> None:
         """`tap` hears the highest muxed stream, headers known so far first."""
@@ -144,6 +146,11 @@ class Programme:
         self.pause()
         if self.packager is not None:
             self.packager.end()
+
+    def dismiss(self, reason: str) -> None:
+        """The stream is over: let every viewer and destination go."""
+        for mux in self.muxes.values():
+            mux.end(reason)
 
     def readings(self, now_s: float) -> tuple[TrackReading, ...]:
         for meter in self.meters.values():

@@ -22,7 +22,7 @@ from app.media.switch import OutputSwitch
 from app.media.timeline import Timeline
 
 FEED_MAX_BYTES = 48 * 1024 * 1024
-"""A worker with this much unread source behind it will not catch up."""
+"""A worker with this much unread source behind it, its replay not counted, will not catch up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ class WorkerSeat:
         self._on_frames = on_frames
         self._on_down = on_down
         self._outlet: Outlet | None = None
+        self._unread_max_bytes = FEED_MAX_BYTES
         self._progress: dict[str, WorkerProgress] = {}
         self.link: WorkerLink | None = None
 
@@ -78,6 +79,7 @@ class WorkerSeat:
             outlet.send(MediaBatch.of(messages))
         for batch in replay:
             outlet.send(batch)
+        self._unread_max_bytes = FEED_MAX_BYTES + sum([batch.size_bytes for batch in replay])
         return True
 
     def push_source(self, arrival: Arrival, now: SourceNow) -> None:
@@ -85,7 +87,7 @@ class WorkerSeat:
         outlet = self._outlet
         if outlet is None:
             return
-        if outlet.buffered_bytes > FEED_MAX_BYTES:
+        if outlet.buffered_bytes > self._unread_max_bytes:
             self.remove("the worker does not read its feed")
             return
         outlet.send(arrival.batch)
@@ -111,9 +113,9 @@ class WorkerSeat:
         self._on_frames(track, passed)
 
     def check(self, now_s: float) -> None:
-        """Let a worker go that stands still on any track it owes."""
+        """Let a worker go that stands still on any track it owes; one that the plan dropped it does not owe."""
         for track, progress in self._progress.items():
-            silence_s = progress.stalled(now_s)
+            silence_s = progress.stalled(now_s) if self._switch.knows(track) else None
             if silence_s is not None:
                 self.remove(f"no programme frame on {track} for {silence_s:.1f} s while the source flows")
                 return

@@ -86,7 +86,7 @@ class HttpDoor:
         mux = channel.programme.muxes.get(rendition)
         if mux is None:
             return _answer(404, "no such stream")
-        return await serve_flv(request, channel, mux, shared=self._flv_bytes, headers={**_CORS, **_FRESH})
+        return await serve_flv(request, mux, shared=self._flv_bytes, headers={**_CORS, **_FRESH})
 
 
 def _track_file(packager: Packager, track: str, name: str) -> web.Response:

@@ -11,7 +11,6 @@ from aiohttp import web
 
 from aiortmp import MediaBatch
 from aiortmp.flv import file_header, tags
-from app.media.channel import Channel
 from app.media.fanout import FanOut
 
 _TAGS_KEPT: Final = 4
@@ -73,7 +72,6 @@ class FlvOutlet:
 
 async def serve_flv(
     request: web.BaseRequest,
-    channel: Channel,
     mux: FanOut,
     *,
     shared: FlvBytes,
@@ -88,7 +86,7 @@ async def serve_flv(
     transport = request.transport
     outlet = FlvOutlet(transport if isinstance(transport, asyncio.WriteTransport) else None, shared)
     _, leave = mux.join(outlet)
-    channel.on_end.append(end := lambda _: outlet.finish())
+    mux.on_end.append(end := lambda _: outlet.finish())
     begun = False
     try:
         while (data := await outlet.next()) is not None:
@@ -102,6 +100,6 @@ async def serve_flv(
         pass  # the viewer left: how most responses end
     finally:
         leave()
-        if end in channel.on_end:
-            channel.on_end.remove(end)
+        if end in mux.on_end:
+            mux.on_end.remove(end)
     return response

@@ -128,12 +128,12 @@ class DoorHandler:
         except ConnectionLost:
             return
         _, leave = mux.join(play)
-        channel.on_end.append(end := lambda reason: play.finish(description=reason))
+        mux.on_end.append(end := lambda reason: play.finish(description=reason))
 
         def over(_: str) -> None:
             leave()
-            if end in channel.on_end:
-                channel.on_end.remove(end)
+            if end in mux.on_end:
+                mux.on_end.remove(end)
 
         play.on_end = over
 
