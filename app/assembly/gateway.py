@@ -18,7 +18,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from aiortmp import aio
+from aiortmp import Limits, aio
 from app.adapters.link.uplink import WebSocketUplink
 from app.assembly.settings import Settings, in_url
 from app.domain.errors import InvalidSettings
@@ -47,6 +47,8 @@ log = structlog.get_logger()
 WRITERS: Final = 2
 """Threads that write recordings: one slow disk must not stop the other's."""
 CLOSING_S: Final = 5.0
+LIMITS: Final = Limits(max_send_buffer_bytes=256 * 1024 * 1024)
+"""A new worker's replay is sent in one go. What waits for viewers is bounded by the fan-out."""
 """`up` kills after twice that: what is left must have time to be cancelled."""
 
 
@@ -87,9 +89,10 @@ class RunningGateway:
         settings = self._settings
         tls = _tls_context(settings)
         door = RtmpDoor(self.gateway)
-        self._rtmp.append(await aio.serve(door.factory, settings.rtmp_host, settings.rtmp_port))
+        self._rtmp.append(await aio.serve(door.factory, settings.rtmp_host, settings.rtmp_port, limits=LIMITS))
         if settings.rtmps_port is not None and tls is not None:
-            secure = await aio.serve(door.factory, settings.rtmp_host, settings.rtmps_port, ssl=tls)
+            host, port = settings.rtmp_host, settings.rtmps_port
+            secure = await aio.serve(door.factory, host, port, ssl=tls, limits=LIMITS)
             self._rtmp.append(secure)
             self.rtmps_port = secure.port
         http = HttpDoor(self.gateway, is_ready=lambda: self._uplink.connected, metrics=self._metrics)

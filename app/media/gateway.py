@@ -105,10 +105,10 @@ class Gateway:
             return
         self._forget_names(room)
         room.channel.end(reason)
-        await room.outputs.close()
         if len(self._ended) >= _MAX_ENDED:
             self._ended.pop(next(iter(self._ended)))
         self._ended[room.channel.plan.playback_id] = (self._monotonic() + ENDED_KEPT_S, room)
+        await room.outputs.close()
 
     def _build(self, plan: ChannelPlan) -> Room:
         channel = Channel(plan, tell=self._tell, monotonic=self._monotonic, utc_now=self._utc_now)
@@ -188,8 +188,7 @@ class Gateway:
 
     async def drain(self, reason: str) -> None:
         """Let everybody go; the streams themselves are not over."""
-        for stream_id in list(self._rooms):
-            await self.close(stream_id, reason)
+        await asyncio.gather(*[self.close(stream_id, reason) for stream_id in self._rooms])
 
     def _refuse(self, stream_id: StreamId | None, peer: tuple[str, int], reason: str) -> str:
         self.refused += 1

@@ -22,6 +22,8 @@ from app.media.timeline import AUDIO, VIDEO
 FRAGMENT_MS: Final = 1_000
 PROBE_MS: Final = 2_500
 """Sound without a picture for this long is a recording of sound alone."""
+LEAD_MS: Final = 10_000
+"""Sound this far ahead of a picture that stands still is written without it."""
 OPEN_MAX_BYTES: Final = 32 * 1024 * 1024
 GAP_MS: Final = 1_000
 """A pause between two fragments that is told in the index."""
@@ -46,6 +48,7 @@ class RecordingMuxer:
         self._audio: AudioFormat | None = None
         self._size: tuple[int, int] | None = None
         self._pictures = VideoLane()
+        self._picture_ms: int | None = None
         self._sound: AudioLane | None = None
         self._part_open = False
         self._origin_ms = 0
@@ -116,6 +119,7 @@ class RecordingMuxer:
         elif not tag.is_keyframe and start is None:
             self.skipped += 1
             return []
+        self._picture_ms = position_ms
         body = memoryview(payload)[tag.body_start : tag.body_end]
         self._pictures.add(position_ms, tag.composition_time_ms, body, sync=tag.is_keyframe)
         if self._pictures.size_bytes > OPEN_MAX_BYTES:
@@ -132,7 +136,11 @@ class RecordingMuxer:
         length_ms = FRAGMENT_MS if self._part_open else PROBE_MS
         if self._video is None and start is not None and position_ms - start >= length_ms:
             pieces = self._cut(position_ms)
+        elif start is not None and position_ms - max(start, self._picture_ms or 0) >= LEAD_MS:
+            pieces = self._cut(position_ms)
         self._sound.add(position_ms, memoryview(payload)[tag.body_start : tag.body_end])
+        if self._sound.size_bytes > OPEN_MAX_BYTES:
+            self.skipped += self._sound.drop_before(position_ms + 1)
         return pieces
 
     def _cut(self, next_ms: int | None) -> list[Piece]:

@@ -26,6 +26,8 @@ QUEUE_MAX_BYTES: Final = 64 * 1024 * 1024
 
 RETRY_S: Final = 60.0
 """A disk that was full is tried again after this long, with a new part."""
+CLOSE_S: Final = 5.0
+"""Who closes a recording waits this long for the disk: other streams' orders come behind."""
 
 
 class Recorder:
@@ -41,10 +43,12 @@ class Recorder:
         executor: Executor,
         files: Callable[[Path], RecordingFiles] = RecordingFiles,
         retry_s: float = RETRY_S,
+        close_s: float = CLOSE_S,
     ) -> None:
         self._files = files(directory)
         self._executor = executor
         self._retry_s = retry_s
+        self._close_s = close_s
         self._muxer = RecordingMuxer()
         self._queue: asyncio.Queue[Piece] = asyncio.Queue()
         self._queued_bytes = 0
@@ -78,12 +82,14 @@ class Recorder:
         await self._finish()
 
     async def close(self) -> None:
-        """Write what is held and finish the file."""
+        """Write what is held and finish the file. A disk slower than `close_s` goes on by itself."""
         for piece in self._muxer.flush():
             self._enqueue(piece)
         self._closing.set()
         if self._task is not None:
-            await self._task
+            done, _ = await asyncio.wait({self._task}, timeout=self._close_s)
+            if not done:
+                log.warning("recording is still being written", directory=self._files.name)
 
     async def _next(self) -> Piece | None:
         """The next piece; None when there is none and none will come."""
@@ -128,6 +134,9 @@ class Recorder:
     def _enqueue(self, piece: Piece) -> None:
         if self.failed is not None or self._queued_bytes > QUEUE_MAX_BYTES:
             self.lost_pieces += 1
+            if piece.new_part:
+                # What follows would be appended to a part of other formats.
+                self._muxer.begin_part()
             return
         self._queued_bytes += len(piece.data)
         self._queue.put_nowait(piece)

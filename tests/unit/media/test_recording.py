@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
+from app.media.record import recorder as recorder_module
 from app.media.record.files import RecordingFiles
-from app.media.record.fragments import FRAGMENT_MS, Piece, RecordingMuxer
+from app.media.record.fragments import FRAGMENT_MS, OPEN_MAX_BYTES, Piece, RecordingMuxer
+from app.media.record.recorder import Recorder
 from tests.unit.media.stream_parts import at_stamps, audio, audio_header, video, video_header
 
 OTHER_ASC = bytes.fromhex("1190")
@@ -94,3 +101,69 @@ def test_files_of_an_earlier_process_are_kept_and_listed(tmp_path: Path) -> None
     ]
     assert parts[2]["gaps"] == [{"at_ms": 1_000, "length_ms": 4_000}]
     assert (tmp_path / "part-0001.mp4").read_bytes() == b"first"
+
+
+def test_sound_is_written_while_the_picture_stands_still() -> None:
+    muxer = RecordingMuxer()
+    muxer.push(at_stamps(video_header(), audio_header()))
+    recorded(muxer, 0, 2_100)
+    pieces = [piece for stamp in range(2_100, 62_100, 20) for piece in muxer.push(at_stamps(audio(stamp)))]
+    assert pieces[-1].end_ms > 50_000
+    assert not any(piece.new_part for piece in pieces)
+    assert len(recorded(muxer, 64_000, 66_100)) == 2
+
+
+def test_sound_of_absurd_size_is_not_held_for_ever() -> None:
+    muxer = RecordingMuxer()
+    muxer.push(at_stamps(video_header(), audio_header()))
+    body = bytes(OPEN_MAX_BYTES // 8)
+    for stamp in range(20):
+        muxer.push(at_stamps(audio(stamp, body)))
+    assert muxer.skipped > 0
+    assert sum(len(piece.data) for piece in muxer.flush()) <= OPEN_MAX_BYTES + len(body)
+
+
+class HeldDisk(RecordingFiles):
+    """Writes nothing before the test says so."""
+
+    go = threading.Event()
+
+    def write(self, piece: Piece) -> None:
+        self.go.wait(30)
+        super().write(piece)
+
+
+async def test_a_part_whose_beginning_was_lost_is_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "QUEUE_MAX_BYTES", 0)
+    with ThreadPoolExecutor(1) as executor:
+        recorder = Recorder(tmp_path / "r", executor=executor)
+        recorder.take(at_stamps(video_header(), audio_header()))
+        for stamp in range(0, 2_040, 40):
+            recorder.take(at_stamps(video(stamp, key=stamp % 1_000 == 0)))
+        assert recorder.lost_pieces == 1
+        recorder.take(at_stamps(audio_header(OTHER_ASC)))
+        for stamp in range(3_000, 6_040, 40):
+            if stamp == 5_000:
+                monkeypatch.setattr(recorder_module, "QUEUE_MAX_BYTES", 1 << 20)
+            recorder.take(at_stamps(video(stamp, key=stamp % 1_000 == 0)))
+        recorder.start(asyncio.ensure_future(recorder.run()))
+        await recorder.close()
+    parts = json.loads((tmp_path / "r" / "index.json").read_text())["parts"]
+    assert all((tmp_path / "r" / part["file"]).read_bytes()[4:8] == b"ftyp" for part in parts)
+    assert len(parts) == 2
+
+
+async def test_closing_does_not_wait_for_a_disk_that_hangs(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as executor:
+        recorder = Recorder(tmp_path / "r", executor=executor, files=HeldDisk, close_s=0.01)
+        task = asyncio.ensure_future(recorder.run())
+        recorder.start(task)
+        recorder.take(at_stamps(video_header(), video(0, key=True)))
+        async with asyncio.timeout(10):
+            await recorder.close()
+        assert not task.done()
+        HeldDisk.go.set()
+        await task
+    assert (tmp_path / "r" / "part-0001.mp4").stat().st_size > 0
