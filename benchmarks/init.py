@@ -154,7 +154,7 @@ async def end_all(http: aiohttp.ClientSession, base: str, opened: list[str]) -> 
     """Ends what was opened, so that every round begins with the same fleet. Not measured."""
     while opened:
         async with http.delete(f"{base}/api/streams/{opened.pop()}") as response:
-            assert response.status == 204
+            assert response.ok, await response.text()
 
 
 async def steadily(
