@@ -59,6 +59,6 @@ def revoke(
     """End a key at once."""
     answer = call(context.obj, "DELETE", f"/api/keys/{quoted(key_id)}")
     if as_json:
-        show_json(answer or {"key_id": key_id, "revoked": True})
+        show_json(answer)
     else:
         typer.echo(f"{key_id} revoked")

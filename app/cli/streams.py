@@ -87,7 +87,7 @@ def end(context: typer.Context, stream: StreamArgument, as_json: Json = False) -
     """End a stream; its key is worth nothing afterwards."""
     answer = call(context.obj, "DELETE", f"/api/streams/{quoted(stream)}")
     if as_json:
-        show_json(answer or {"stream_id": stream, "state": "ended"})
+        show_json(answer)
     else:
         typer.echo(f"{stream} ended")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.api.registry import Call, Endpoint, NoBody, RateKind
-from app.api.schemas.keys import CreatedKey, KeyBody, KeyList, KeyView, WhoAmI
+from app.api.schemas.keys import CreatedKey, KeyBody, KeyList, KeyView, RevokedKey, WhoAmI
 from app.api.services import DoorServices
 from app.domain.access import Scope
 from app.domain.errors import Conflict, NotFound, Unavailable
@@ -61,7 +61,7 @@ class KeyRoutes:
                 summary="Revoke an API key; open connections end within 5 seconds",
                 scope=Scope.ADMIN,
                 tag=TAG,
-                status=204,
+                answer=RevokedKey,
                 rate=RateKind.WRITE,
                 errors=(NotFound, Conflict, Unavailable),
             ),
@@ -82,5 +82,7 @@ class KeyRoutes:
         )
         return CreatedKey.of(key, secret)
 
-    async def revoke(self, call: Call[NoBody]) -> None:
-        await self._keys.revoke(KeyId(call.params["key_id"]))
+    async def revoke(self, call: Call[NoBody]) -> RevokedKey:
+        key_id = KeyId(call.params["key_id"])
+        await self._keys.revoke(key_id)
+        return RevokedKey(key_id=key_id)

@@ -107,7 +107,7 @@ class StreamRoutes:
                 summary="End a stream: publisher, workers and viewers are let go",
                 scope=Scope.STREAMS,
                 tag=TAG,
-                status=204,
+                answer=StreamView,
                 rate=RateKind.WRITE,
                 errors=(NotFound, Conflict, Unavailable),
             ),
@@ -152,8 +152,9 @@ class StreamRoutes:
         outcome = await self._streams.change(_id(call), call.body.change(), call.who)
         return ChangedAnswer.of(outcome, self._view(outcome.record))
 
-    async def end(self, call: Call[NoBody]) -> None:
+    async def end(self, call: Call[NoBody]) -> StreamView:
         await self._streams.end(_id(call), call.who)
+        return await self.get(call)
 
     async def events(self, call: Call[NoBody]) -> StreamEvents:
         notes = await self._streams.events(_id(call), call.who)

@@ -62,3 +62,8 @@ class CreatedKey(Answer):
     @classmethod
     def of(cls, key: ApiKey, secret: Secret) -> CreatedKey:
         return cls(api_key=secret.reveal(), key=KeyView.of(key))
+
+
+class RevokedKey(Answer):
+    key_id: str
+    revoked: bool = True

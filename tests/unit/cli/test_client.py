@@ -142,8 +142,8 @@ def test_an_answer_of_something_else_is_no_crash(control: type[Control], answer:
     assert "502" in result.stderr
 
 
-def test_ending_a_stream_is_confirmed_although_the_answer_is_empty(control: type[Control]) -> None:
-    control.answers["DELETE /api/streams/str_1"] = 204, None
+def test_ending_a_stream_is_confirmed(control: type[Control]) -> None:
+    control.answers["DELETE /api/streams/str_1"] = 200, {"stream_id": "str_1", "state": "ended"}
     assert "ended" in run("streams", "end", "str_1").stdout
 
 
