@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ssl as ssl_module
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import Protocol
 
 from aiortmp.aio.sending import MediaSender
@@ -216,10 +217,13 @@ class ServerConnection(Connection):
         except BaseException:
             self.abort("no handler could be made")
             raise
+        if self._reason is not None:
+            # The factory has turned it away, when there was nobody to tell yet.
+            self._handler.on_closed(self._reason)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
         self._server.connections.discard(self)
+        super().connection_lost(exc)
 
     def _handle(self, event: Event) -> None:
         assert self._handler is not None, "nothing is received before the handler is made"
@@ -233,10 +237,12 @@ class ServerConnection(Connection):
             self.drop_stream(event.stream_id, event.reason)
 
     def _ended(self, reason: RtmpError) -> None:
-        for stream_id in [*self._publications, *self._plays]:
-            self.drop_stream(stream_id, str(reason))
-        if self._handler is not None:
-            self._handler.on_closed(reason)
+        # Each owner is told, whatever another's callback does; the handler last.
+        with ExitStack() as told:
+            if self._handler is not None:
+                told.callback(self._handler.on_closed, reason)
+            for stream_id in [*self._publications, *self._plays]:
+                told.callback(self.drop_stream, stream_id, str(reason))
 
     def _writable(self) -> None:
         for play in list(self._plays.values()):

@@ -49,6 +49,8 @@ class Connection(asyncio.Protocol):
         self._reason: RtmpError | None = None
         self._cut: asyncio.TimerHandle | None = None
         self._congested = False
+        self._paused = False
+        self._fault: RtmpError | None = None
         self._over: asyncio.Future[RtmpError | None] = loop.create_future()
 
     # the owner's side
@@ -81,14 +83,15 @@ class Connection(asyncio.Protocol):
     def start_closing(self, reason: str) -> None:
         """Send what is buffered, then close."""
         self.flush()
-        self._end(ConnectionLost(reason))
+        # The transport first, here and below: an owner's callback that raises must not keep it open.
         self._close_transport()
+        self._end(ConnectionLost(reason))
 
     def abort(self, reason: str = "aborted by this side") -> None:
         """Close at once; what is buffered is lost."""
-        self._end(ConnectionLost(reason))
         if self._transport is not None:
             self._transport.abort()
+        self._end(ConnectionLost(reason))
 
     async def wait_closed(self) -> RtmpError | None:
         """Until the connection is over; why it is."""
@@ -97,11 +100,14 @@ class Connection(asyncio.Protocol):
     def pause_reading(self) -> None:
         """Take no more from the peer until `resume_reading`: the kernel's window slows it down."""
         if self._transport is not None and not self.is_closed:
+            self._paused = True
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Take from the peer again."""
         if self._transport is not None and not self.is_closed:
+            self._paused = False
+            self._session.excuse_silence(self._loop.time())
             self._transport.resume_reading()
 
     # for senders and roles
@@ -128,6 +134,7 @@ class Connection(asyncio.Protocol):
 
     def change_chunk_size(self, size_bytes: int) -> None:
         """Announce another size for our chunks, which holds from here on."""
+        self.flush()  # what waits was written in chunks of the old size
         self.write(self._session.change_chunk_size(size_bytes))
 
     def flush(self) -> None:
@@ -138,15 +145,13 @@ class Connection(asyncio.Protocol):
     def linger_and_close(self, reason: str) -> None:
         """Give the peer time to read a refusal, hear nothing more from it, then close."""
         self.flush()
-        self._end(ConnectionLost(reason))
         transport = self._transport
-        if transport is None or transport.is_closing():
-            return
-        if transport.can_write_eof():
+        if transport is not None and self._cut is None and transport.can_write_eof() and not transport.is_closing():
             transport.write_eof()
             self._cut = self._loop.call_later(self._limits.linger_s, transport.abort)
         else:
             self._close_transport()
+        self._end(ConnectionLost(reason))
 
     # asyncio's side
 
@@ -172,7 +177,7 @@ class Connection(asyncio.Protocol):
                     sink = self.sinks.get(event.stream_id)
                     if sink is not None:
                         sink.on_media(event)
-                else:
+                elif self._reason is None:  # a callback may have closed the connection meanwhile
                     self._handle(event)
         except ProtocolError as error:
             self._fail(error)
@@ -184,9 +189,12 @@ class Connection(asyncio.Protocol):
         for timer in (self._timer, self._cut):
             if timer is not None:
                 timer.cancel()
-        self._end(ConnectionLost(f"transport failed: {exc}" if exc else "closed by the peer"))
-        if not self._over.done():
-            self._over.set_result(self._reason)
+        lost = ConnectionLost(f"transport failed: {exc}" if exc else "closed by the peer")
+        try:
+            self._end(self._fault or lost)
+        finally:
+            if not self._over.done():
+                self._over.set_result(self._reason)
 
     def pause_writing(self) -> None:
         self._congested = True
@@ -212,17 +220,21 @@ class Connection(asyncio.Protocol):
     # inside
 
     def _check_backlog(self, transport: asyncio.Transport) -> None:
-        if transport.get_write_buffer_size() > self._limits.max_send_buffer_bytes:
-            self._fail(LimitExceeded("max_send_buffer_bytes", "peer does not read what it asked for"))
+        # A peer that has been let do nothing yet has no use for more than a few answers.
+        most = self._limits.max_send_buffer_bytes if self._session.is_set_up else _HIGH_WATER_BYTES
+        if transport.get_write_buffer_size() > most:
+            # Told by connection_lost and not from here: who sends to many must not see one leave meanwhile.
+            self._fault = LimitExceeded("max_send_buffer_bytes", "peer does not read what it asked for")
+            transport.abort()
 
     def _fail(self, error: RtmpError) -> None:
         self.flush()
-        self._end(error)
         if self._transport is not None:
             if self._congested:
                 self._transport.abort()
             else:
                 self._close_transport()
+        self._end(error)
 
     def _end(self, reason: RtmpError) -> None:
         if self._reason is None:
@@ -240,8 +252,10 @@ class Connection(asyncio.Protocol):
             self._timer = self._loop.call_at(self._session.due, self._on_timer)
 
     def _on_timer(self) -> None:
-        if self._reason is not None or self.is_closed:
+        if self.is_closed:
             return
+        if self._paused:
+            self._session.excuse_silence(self._loop.time())
         try:
             self._session.tick(self._loop.time())
         except ProtocolError as error:

@@ -67,7 +67,9 @@ class Session:
     @property
     def due(self) -> float:
         """When `tick` has something to do at the latest."""
-        idle = self._last_heard + self.limits.idle_s * (1.0 if self._is_pinged() else 0.5)
+        # Nothing is pinged before the handshake is done.
+        until_next = 1.0 if self._handshake is not None or self._is_pinged() else 0.5
+        idle = self._last_heard + self.limits.idle_s * until_next
         return idle if self._setup_deadline is None else min(idle, self._setup_deadline)
 
     def tick(self, now: float) -> None:
@@ -85,6 +87,15 @@ class Session:
         if self._handshake is None and not self._is_pinged() and silent_s >= self.limits.idle_s / 2:
             self._pinged_at = now
             self._outgoing.append(user_control(UserControl.PING_REQUEST, int(now * 1000)))
+
+    @property
+    def is_set_up(self) -> bool:
+        """Whether something has been published or played."""
+        return self._setup_deadline is None
+
+    def excuse_silence(self, now: float) -> None:
+        """Nothing was taken from the peer until now: its silence counts from here."""
+        self._last_heard = max(self._last_heard, now)
 
     def _is_pinged(self) -> bool:
         return self._pinged_at is not None and self._pinged_at > self._last_heard

@@ -342,6 +342,24 @@ def test_in_15_a_handshake_that_does_not_finish_is_given_up() -> None:
     assert caught.value.limit == "handshake_s"
 
 
+def test_a_long_time_for_the_handshake_asks_for_no_tick_that_does_nothing() -> None:
+    pair = Pair(limits=Limits(handshake_s=60.0, idle_s=30.0))
+    assert pair.server.due == 30.0
+    with pytest.raises(LimitExceeded) as caught:
+        pair.server.tick(30.0)
+    assert caught.value.limit == "idle_s"
+
+
+def test_silence_that_is_excused_does_not_count() -> None:
+    pair = Pair(limits=Limits(idle_s=30.0))
+    pair.connect()
+    pair.publish()
+    pair.server.excuse_silence(29.0)
+    pair.server.tick(30.0)
+    assert pair.server.due == 44.0
+    assert not pair.server.has_data
+
+
 def test_a_client_that_wants_nothing_is_given_up() -> None:
     pair = Pair()
     pair.connect()
