@@ -133,9 +133,7 @@ def _params(request: web.Request) -> dict[str, str]:
     return dict(request.match_info)
 
 
-def respond(endpoint: Endpoint, result: Answer | Raw | WithStatus | None) -> web.Response:
-    if result is None:
-        return web.Response(status=204)
+def respond(endpoint: Endpoint, result: Answer | Raw | WithStatus) -> web.Response:
     if isinstance(result, Raw):
         return web.Response(body=result.content, headers={"Content-Type": result.content_type})
     if isinstance(result, WithStatus):

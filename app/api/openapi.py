@@ -151,8 +151,6 @@ def _success(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.answer is not None:
         schema = {"$ref": _REF.format(model=endpoint.answer.__name__)}
         return {"description": endpoint.summary, "content": {"application/json": {"schema": schema}}}
-    if endpoint.status == 204:
-        return {"description": "Done"}
     return {"description": endpoint.summary, "content": {endpoint.content_type: {"schema": {"type": "string"}}}}
 
 

@@ -80,12 +80,12 @@ class WithStatus:
     body: Answer
 
 
-Handler = Callable[[Call[Any]], Awaitable[Answer | Raw | WithStatus | None]]
+Handler = Callable[[Call[Any]], Awaitable[Answer | Raw | WithStatus]]
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """`scope` None: no key is needed. `answer` None: 204, or `content_type` says what comes instead of JSON."""
+    """`scope` None: no key is needed. `answer` None: `content_type` says what comes instead of JSON."""
 
     name: str
     method: str

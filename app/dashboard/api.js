@@ -41,7 +41,6 @@ export async function call(method, path, { body, headers = {} } = {}) {
   }).catch(() => {
     throw new Problem(0, { detail: "The server cannot be reached.", code: "unreachable" });
   });
-  if (response.status === 204) return null;
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw new Problem(response.status, answer);
   return answer;
