@@ -133,27 +133,31 @@ class RecordingMuxer:
             return []
         pieces: list[Piece] = []
         start = self._sound.start_ms
-        length_ms = FRAGMENT_MS if self._part_open else PROBE_MS
-        if self._video is None and start is not None and position_ms - start >= length_ms:
-            pieces = self._cut(position_ms)
-        elif start is not None and position_ms - max(start, self._picture_ms or 0) >= LEAD_MS:
-            pieces = self._cut(position_ms)
+        if start is not None and self._is_alone(start, position_ms):
+            # Pictures that are held stay: others may still refer to them.
+            pieces = self._cut(position_ms, pictures=not self._part_open)
         self._sound.add(position_ms, memoryview(payload)[tag.body_start : tag.body_end])
         if self._sound.size_bytes > OPEN_MAX_BYTES:
             self.skipped += self._sound.drop_before(position_ms + 1)
         return pieces
 
-    def _cut(self, next_ms: int | None) -> list[Piece]:
-        pictures = self._pictures.take(next_ms, track=1)
+    def _is_alone(self, start_ms: int, position_ms: int) -> bool:
+        """Whether sound from `start_ms` to `position_ms` waits for no picture."""
+        if self._video is not None:
+            return position_ms - max(start_ms, self._picture_ms or 0) >= LEAD_MS
+        return position_ms - start_ms >= (FRAGMENT_MS if self._part_open else PROBE_MS)
+
+    def _cut(self, next_ms: int | None, *, pictures: bool = True) -> list[Piece]:
+        picture = self._pictures.take(next_ms, track=1) if pictures else None
         number = 2 if self._video is not None else 1
         sound = self._sound.take(next_ms, track=number) if self._sound is not None else None
-        cuts = [cut for cut in (pictures, sound) if cut is not None]
+        cuts = [cut for cut in (picture, sound) if cut is not None]
         if not cuts:
             return []
         start_ms = min(cut.start_ms for cut in cuts)
         end_ms = max(cut.end_ms for cut in cuts)
         gap_ms = 0.0 if self._last_end_ms is None else start_ms - self._last_end_ms
-        self._last_end_ms = end_ms
+        self._last_end_ms = max(end_ms, self._last_end_ms or 0.0)
         data = b""
         opened = not self._part_open
         if opened:

@@ -110,7 +110,10 @@ def test_sound_is_written_while_the_picture_stands_still() -> None:
     pieces = [piece for stamp in range(2_100, 62_100, 20) for piece in muxer.push(at_stamps(audio(stamp)))]
     assert pieces[-1].end_ms > 50_000
     assert not any(piece.new_part for piece in pieces)
-    assert len(recorded(muxer, 64_000, 66_100)) == 2
+    pieces = [piece for stamp in (62_120, 62_160) for piece in muxer.push(at_stamps(video(stamp)))]
+    pieces += recorded(muxer, 64_000, 66_100)
+    assert muxer.skipped == 0
+    assert len(pieces) == 3
 
 
 def test_sound_of_absurd_size_is_not_held_for_ever() -> None:
