@@ -31,7 +31,7 @@ class StreamChanged:
 
 @dataclass(frozen=True, slots=True)
 class StreamHealthRead:
-    """Once a second for each stream that has a publisher or a programme."""
+    """Each second for a stream with a publisher, else each few seconds and when it changes."""
 
     tenant: str
     health: StreamHealth

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, TypeAlias
 
 import structlog
 
@@ -21,7 +21,7 @@ from app.domain.note import Note
 from app.domain.session import StreamRecord
 from app.domain.stream import StreamMode, StreamState, WorkerGrant, WorkerOrder
 from app.policy.placement import Need, ladder_cost
-from app.policy.recovery import RecoveryMachine
+from app.policy.recovery import Cover, RecoveryMachine
 from app.ports.store import Store
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
@@ -30,6 +30,9 @@ from app.services.observation import Observation
 STORE_WAIT_S: Final = 0.5
 """How long a failover waits for the store before it goes on without it."""
 SAVE_RETRY_S: Final = 1.0
+
+Standing: TypeAlias = "tuple[StreamState, str | None, Cover, WorkerGrant | None, WorkerGrant | None]"
+"""State, why there is no encoder, whether a backup stands ready, active and standby."""
 
 log = structlog.get_logger()
 
@@ -50,6 +53,8 @@ class LiveStream:
     moved_at: float = field(default_factory=monotonic)
     """When the present worker was started."""
     failed_on: dict[EncoderId, float] = field(default_factory=dict)
+    health_told: tuple[float | None, Standing | None] = (None, None)
+    """When health was told last, and of which standing."""
 
     @property
     def id(self) -> StreamId:

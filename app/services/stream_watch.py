@@ -23,11 +23,13 @@ from app.runtime.clock import monotonic, utc_now
 from app.services.ending import Ending
 from app.services.fleet import Fleet
 from app.services.gateways import Gateways
-from app.services.live_streams import LiveStream, LiveStreams
+from app.services.live_streams import LiveStream, LiveStreams, Standing
 from app.services.recovery import Recovery
 
 BEAT_S: Final = 0.25
 HEALTH_EVERY_S: Final = 1.0
+WAITING_HEALTH_EVERY_S: Final = 5.0
+"""While nobody publishes there is little news: what changes is told with the next beat of health."""
 LIFE_EVERY_S: Final = 5.0
 RETURN_S: Final = 10.0
 """After control's start: time for encoders to dial in before they count as gone."""
@@ -64,7 +66,7 @@ class StreamWatch:
             self.look(now)
             if now >= next_health:
                 next_health = now + HEALTH_EVERY_S
-                self.tell_health()
+                self.tell_health(now)
             await asyncio.sleep(BEAT_S)
 
     async def age(self) -> None:
@@ -128,10 +130,16 @@ class StreamWatch:
 
     # --- health
 
-    def tell_health(self) -> None:
+    def tell_health(self, now: float) -> None:
+        """Of every stream with a publisher; of the others when it changed or is older than WAITING_HEALTH_EVERY_S."""
         for stream in self._streams:
-            if stream.seen.source_since is not None:
-                self._bus.tell(StreamHealthRead(stream.record.tenant, self.health(stream)))
+            standing = _standing(stream)
+            at, told = stream.health_told
+            quiet = stream.seen.source_since is None and standing == told
+            if quiet and at is not None and now - at < WAITING_HEALTH_EVERY_S:
+                continue
+            stream.health_told = (now, standing)
+            self._bus.tell(StreamHealthRead(stream.record.tenant, self.health(stream)))
 
     def health(self, stream: LiveStream) -> StreamHealth:
         record, active, standby = stream.record, stream.active, stream.standby
@@ -195,6 +203,11 @@ class StreamWatch:
         """Whether control would know of a publisher: its gateway is here and has had time to speak."""
         settled = monotonic() - stream.since >= RETURN_S
         return settled and self._gateways.is_connected(stream.record.gateway_id)
+
+
+def _standing(stream: LiveStream) -> Standing:
+    """What of a stream's health is news at once; the rest moves with every reading."""
+    return stream.record.state, stream.without_encoder, stream.machine.cover, stream.active, stream.standby
 
 
 def _encoder_of(grant: WorkerGrant | None) -> EncoderId | None:

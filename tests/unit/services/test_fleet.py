@@ -21,6 +21,7 @@ from app.domain.link import SourceUp
 from app.domain.note import Note
 from app.domain.secret import Secret
 from app.domain.session import StreamRecord
+from app.domain.stream import StreamState
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
 from app.runtime.tasks import TaskGroupKeeper
@@ -116,6 +117,27 @@ async def test_after_control_stood_still_nobody_counts_as_silent_until_he_had_ti
     for beat in range(1, 20):
         parts.watch.look(now + 20.0 + beat * stream_watch.BEAT_S)
     assert parts.states()[-1] is EncoderState.OFFLINE
+
+
+async def test_health_of_a_stream_that_nobody_publishes_is_told_at_a_slow_pace_and_when_it_changes(
+    parts: Parts,
+) -> None:
+    stream = live_stream(replace(record(), state=StreamState.WAITING))
+    parts.streams.add(stream)
+
+    def told(now: float) -> list[StreamState]:
+        parts.told.clear()
+        parts.watch.tell_health(now)
+        return [event.health.state for event in parts.told if isinstance(event, StreamHealthRead)]
+
+    assert told(100.0) == [StreamState.WAITING]
+    assert told(101.0) == []
+    stream.record = replace(stream.record, state=StreamState.DEGRADED)
+    assert told(102.0) == [StreamState.DEGRADED]
+    assert told(106.0) == []
+    assert told(107.0) == [StreamState.DEGRADED]
+    stream.seen.source_up(SourceUp(stream.id, utc_now(), "1.2.3.4:5", None, None, None), 107.0)
+    assert told(107.5) == told(108.0) == [StreamState.DEGRADED]
 
 
 async def test_a_store_that_hangs_while_a_stream_is_ended_does_not_blind_the_watch(
