@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl as ssl_module
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any, TypeVar
 
 from aiortmp.aio.sending import MediaSender
@@ -97,9 +98,15 @@ class ClientConnection(Connection):
         """Publish under this name. Raises Rejected or ConnectionLost."""
         self._session.release(name)
         stream_id = await self._create_stream()
-        self._session.publish(stream_id, name, kind)
-        await self._status(stream_id)
         publish = self._publishes[stream_id] = Publish(self, stream_id, name)
+        self._session.publish(stream_id, name, kind)
+        try:
+            await self._status(stream_id)
+        except BaseException:
+            await publish.close()
+            raise
+        if not publish.is_open:
+            raise ConnectionLost("the stream ended as soon as it had begun")
         return publish
 
     async def play(self, name: str, sink: MediaSink) -> ClientPlay:
@@ -109,8 +116,10 @@ class ClientConnection(Connection):
         self._session.play(stream_id, name)
         try:
             await self._status(stream_id)
-        except RtmpError:
-            self.sinks.pop(stream_id, None)
+        except BaseException:
+            if self.sinks.pop(stream_id, None) is not None:
+                self._session.delete_stream(stream_id)
+                self.flush()
             raise
         return ClientPlay(self, stream_id, name)
 
@@ -119,7 +128,11 @@ class ClientConnection(Connection):
         if self._congested and not self.is_closed:
             waiter: asyncio.Future[None] = self._loop.create_future()
             self._drained.append(waiter)
-            await waiter
+            try:
+                await waiter
+            finally:
+                if waiter in self._drained:
+                    self._drained.remove(waiter)
         if self.is_closed:
             raise self._lost()
 
@@ -140,7 +153,8 @@ class ClientConnection(Connection):
 
     def _handle(self, event: Event) -> None:
         if isinstance(event, HandshakeDone):
-            self._ready.set_result(None)
+            if not self._ready.done():  # given up a moment ago
+                self._ready.set_result(None)
         elif isinstance(event, CommandAnswered):
             answer = self._answers.pop(event.transaction, None)
             if answer is not None and not answer.done():
@@ -173,8 +187,10 @@ class ClientConnection(Connection):
                 waiter.set_exception(reason)
                 waiter.exception()  # taken here too, in case nobody waits any more
         self._drained.clear()
-        for stream_id in [*self._publishes, *self.sinks]:
-            self.drop_stream(stream_id, str(reason))
+        # Each owner is told, whatever another's callback does.
+        with ExitStack() as told:
+            for stream_id in [*self._publishes, *self.sinks]:
+                told.callback(self.drop_stream, stream_id, str(reason))
 
     def _writable(self) -> None:
         for waiter in self._drained:

@@ -71,7 +71,7 @@ class _StreamRequest:
         """The name as sent, with its query."""
 
     def _reject(self, code: str, description: str) -> None:
-        if not self.connection.is_closed:
+        if self.connection.take_request(self):
             self.connection.session.reject(self.stream_id, code, description)
             self.connection.after_refusal(f"refused: {code}")
 
@@ -89,7 +89,7 @@ class PublishRequest(_StreamRequest):
     def accept(self, sink: MediaSink) -> Publication:
         """Let it publish into ``sink``. Raises ConnectionLost when it has gone meanwhile."""
         connection = self.connection
-        if connection.is_closed or not connection.session.accept_publish(self.stream_id):
+        if not connection.take_request(self) or not connection.session.accept_publish(self.stream_id):
             raise self._gone()
         publication = Publication(connection, self.stream_id, self.name)
         connection.add_publication(publication, sink)
@@ -110,7 +110,7 @@ class PlayRequest(_StreamRequest):
     def accept(self) -> Play:
         """Let it play; send media to what this returns. Raises ConnectionLost when it has gone."""
         connection = self.connection
-        if connection.is_closed or not connection.session.accept_play(self.stream_id):
+        if not connection.take_request(self) or not connection.session.accept_play(self.stream_id):
             raise self._gone()
         # The answer contains a data message, on a chunk stream that raw media may be using.
         connection.media_owner = None
@@ -133,10 +133,11 @@ class Publication:
         self.name = name
 
     def finish(self, code: str = "NetStream.Unpublish.Success", description: str = "") -> None:
-        """Take no more; the connection stays."""
-        self.connection.drop_stream(self.stream_id, description or code)
-        self.connection.session.end_stream(self.stream_id, code, description)
-        self.connection.flush()
+        """Take no more; the connection stays. Without effect when it has ended."""
+        if self.connection.is_running(self):
+            self.connection.drop_stream(self.stream_id, description or code)
+            self.connection.session.end_stream(self.stream_id, code, description)
+            self.connection.flush()
 
 
 class Play(MediaSender):
@@ -169,6 +170,7 @@ class ServerConnection(Connection):
         session = ServerSession(limits=limits, now=loop.time(), chunk_size=chunk_size)
         super().__init__(session, limits=limits, loop=loop)
         self._server = server
+        self._requests: dict[int, _StreamRequest] = {}
         self._publications: dict[int, Publication] = {}
         self._plays: dict[int, Play] = {}
         self._factory = factory
@@ -182,6 +184,20 @@ class ServerConnection(Connection):
     def close(self, reason: str = "closed by this side") -> None:
         """Send what is buffered, then close."""
         self.start_closing(reason)
+
+    def take_request(self, request: _StreamRequest) -> bool:
+        """For requests: whether this one still waits for its answer, which it gets now.
+
+        A client may take a request back and use the stream for another, while the owner is deciding.
+        """
+        if self.is_closed or self._requests.get(request.stream_id) is not request:
+            return False
+        del self._requests[request.stream_id]
+        return True
+
+    def is_running(self, publication: Publication) -> bool:
+        """For publications: whether this one has not ended."""
+        return self._publications.get(publication.stream_id) is publication
 
     def add_publication(self, publication: Publication, sink: MediaSink) -> None:
         """For requests: media of this stream goes to its sink from now on."""
@@ -201,6 +217,7 @@ class ServerConnection(Connection):
 
     def drop_stream(self, stream_id: int, reason: str) -> None:
         """For requests: this stream has ended, whichever way it ran."""
+        self._requests.pop(stream_id, None)
         self._publications.pop(stream_id, None)
         sink = self.sinks.pop(stream_id, None)
         if sink is not None:
@@ -230,13 +247,16 @@ class ServerConnection(Connection):
         if isinstance(event, ConnectRequested):
             self._handler.on_connect(ConnectRequest(self, event))
         elif isinstance(event, PublishRequested):
-            self._handler.on_publish(PublishRequest(self, event))
+            publish = self._requests[event.stream_id] = PublishRequest(self, event)
+            self._handler.on_publish(publish)
         elif isinstance(event, PlayRequested):
-            self._handler.on_play(PlayRequest(self, event))
+            play = self._requests[event.stream_id] = PlayRequest(self, event)
+            self._handler.on_play(play)
         elif isinstance(event, StreamEnded):
             self.drop_stream(event.stream_id, event.reason)
 
     def _ended(self, reason: RtmpError) -> None:
+        self._requests.clear()
         # Each owner is told, whatever another's callback does; the handler last.
         with ExitStack() as told:
             if self._handler is not None:
