@@ -78,7 +78,7 @@ class LinkServer:
             log.warning("link refused", reason=str(error) or "no hello in time", peer_address=request.remote)
             await socket.close(code=REFUSED, message=b"no hello")
             return socket
-        await self._serve(_Peer(_peer_id(hello), socket, request.transport), hello, events)
+        await self._serve(_Peer(hello, socket, request.transport), hello, events)
         return socket
 
     async def close(self) -> None:
@@ -93,10 +93,10 @@ class LinkServer:
         reason = "control is stopping"
         try:
             async with self._entering:
-                refusal = events.refusal(hello)
+                refusal = self._namesake(peer) or events.refusal(hello)
                 if refusal is None:
                     await self._replace(peer, events)
-                    log.info("peer up", peer=peer.id, kind=type(hello).__name__, version=hello.version)
+                    log.info("peer up", peer=peer.id, kind=peer.kind.__name__, version=hello.version)
                     await events.on_hello(hello)
             if refusal is None:
                 reason = await peer.read(events)
@@ -110,6 +110,13 @@ class LinkServer:
                 del self._peers[peer.id]
                 log.info("peer lost", peer=peer.id, reason=reason)
                 await events.on_lost(peer.id, reason)
+
+    def _namesake(self, peer: _Peer) -> str | None:
+        """Gateways and nodes are called by their ids alike: one of each under one id would drive each other out."""
+        there = self._peers.get(peer.id)
+        if there is None or there.kind is peer.kind:
+            return None
+        return f"the id {peer.id} is in use by a peer of another kind; gateway_id and encoder_id must differ"
 
     async def _replace(self, peer: _Peer, events: LinkEvents) -> None:
         """The last one to come is the one that lives: the older connection may be half dead for minutes.
@@ -128,8 +135,9 @@ class LinkServer:
 class _Peer:
     """One connection: its socket and the orders that wait for their answer."""
 
-    def __init__(self, peer_id: PeerId, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
-        self.id = peer_id
+    def __init__(self, hello: Hello, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
+        self.id = _peer_id(hello)
+        self.kind = type(hello)
         self._socket = socket
         self._transport = transport
         # One at a time: aiohttp lets all who wait for a full buffer share a future, which one's time-out cancels.

@@ -14,9 +14,9 @@ from structlog.testing import capture_logs
 from app.adapters.link.frames import FactFrame, HelloFrame, write
 from app.adapters.link.server import LinkServer
 from app.adapters.link.uplink import WebSocketUplink
-from app.domain.encoder import EncoderReading
+from app.domain.encoder import Capabilities, EncoderInfo, EncoderKind, EncoderReading
 from app.domain.errors import Conflict, ManagerError, Unavailable
-from app.domain.ids import GatewayId, StreamId, WorkerId
+from app.domain.ids import EncoderId, GatewayId, HostId, NodeId, StreamId, WorkerId
 from app.domain.ladder import Ladder
 from app.domain.link import (
     CloseChannel,
@@ -24,6 +24,7 @@ from app.domain.link import (
     GatewayHello,
     Heartbeat,
     Hello,
+    NodeHello,
     Order,
     SourceDown,
     StartWorker,
@@ -256,6 +257,21 @@ async def test_a_refused_peer_hears_why_and_the_one_that_is_there_stays(
     assert control.heard.log == ["hello"]
     await control.link.order(PEER, CloseChannel(StreamId("str_1"), "test"))
     assert len(orders) == 1
+
+
+async def test_a_node_under_a_gateways_id_is_refused_and_the_gateway_stays(
+    control: Control, running: list[asyncio.Task[None]]
+) -> None:
+    running.append(asyncio.create_task(control.uplink().run(lambda: HELLO, _refuse_all)))
+    await until(lambda: control.link.is_connected(PEER))
+    able = Capabilities(None, 1, 1 << 30, (), (), 1, 1e9, "1")
+    node = EncoderInfo(EncoderId(PEER), NodeId(PEER), HostId("h"), EncoderKind.SOFTWARE, "n", able)
+    with capture_logs() as logs:
+        running.append(asyncio.create_task(control.uplink().run(lambda: NodeHello("1", node), _refuse_all)))
+        await until(lambda: any(line["event"] == "control refuses this peer" for line in logs))
+    assert control.heard.log == ["hello"]
+    with pytest.raises(Conflict):
+        await control.link.order(PEER, CloseChannel(StreamId("str_1"), "test"))
 
 
 async def test_a_peer_without_the_token_never_says_hello(
