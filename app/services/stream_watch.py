@@ -131,7 +131,7 @@ class StreamWatch:
     # --- health
 
     def tell_health(self, now: float) -> None:
-        """Of every stream with a publisher; of the others when it changed or is older than WAITING_HEALTH_EVERY_S."""
+        """Of every stream with a publisher; of the others when it changed or each WAITING_HEALTH_EVERY_S."""
         for stream in self._streams:
             standing = _standing(stream)
             at, told = stream.health_told
