@@ -83,7 +83,8 @@ class KeyService:
         """Raises NotFound. In force at once here, within seconds at other controls of the same store."""
         if not await self._store.revoke_key(key_id, utc_now()):
             raise NotFound(f"no key {key_id}")
-        self._cache.clear()
+        # What is being read right now may be from before: it goes into the old cache, which nobody asks again.
+        self._cache = OrderedDict()
 
     async def list(self) -> tuple[ApiKey, ...]:
         return await self._store.keys()
@@ -112,15 +113,15 @@ class KeyService:
 
     async def _find(self, digest: str) -> ApiKey | None:
         """Looks up by the digest, so no comparison with a stored key's text takes place at all."""
-        now = monotonic()
-        cached = self._cache.get(digest)
+        now, cache = monotonic(), self._cache
+        cached = cache.get(digest)
         if cached is not None and now < cached.until:
             return cached.key
         key = await self._store.key_by_digest(digest)
-        self._cache[digest] = _Cached(key, now + CACHE_S)
-        self._cache.move_to_end(digest)
-        while len(self._cache) > CACHE_KEYS:
-            self._cache.popitem(last=False)
+        cache[digest] = _Cached(key, now + CACHE_S)
+        cache.move_to_end(digest)
+        while len(cache) > CACHE_KEYS:
+            cache.popitem(last=False)
         return key
 
     def _digest(self, text: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from app.adapters.store.sql_store import SqlStore
-from app.domain.access import Scope
+from app.domain.access import ApiKey, Scope
 from app.domain.errors import InvalidRequest, InvalidSettings, NotAuthenticated, NotFound
 from app.domain.ids import KeyId
 from app.domain.secret import Secret
@@ -81,6 +82,28 @@ async def test_a_revoked_key_is_refused_at_once_here(keys: KeyService) -> None:
         await keys.authenticate(text)
     with pytest.raises(NotFound):
         await keys.revoke(KeyId("key_unknown"))
+
+
+async def test_a_key_that_was_being_read_while_it_was_revoked_is_not_remembered(
+    keys: KeyService, store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key_id, text = await make(keys, Scope.READ)
+    found, go_on, read = asyncio.Event(), asyncio.Event(), store.key_by_digest
+
+    async def slow(digest: str) -> ApiKey | None:
+        key = await read(digest)
+        found.set()
+        await go_on.wait()
+        return key
+
+    monkeypatch.setattr(store, "key_by_digest", slow)
+    reading = asyncio.create_task(keys.authenticate(text))
+    await found.wait()
+    await keys.revoke(key_id)
+    go_on.set()
+    await reading
+    with pytest.raises(NotAuthenticated):
+        await keys.authenticate(text)
 
 
 async def test_a_revocation_elsewhere_is_seen_when_the_short_memory_ends(
