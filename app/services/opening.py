@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -10,7 +11,7 @@ from typing import Final
 import structlog
 
 from app.domain.access import Principal
-from app.domain.errors import ManagerError
+from app.domain.errors import ManagerError, NoCapacity
 from app.domain.events import Event, StreamChanged
 from app.domain.fleet import PlacementDecision
 from app.domain.ids import DestinationId, EncoderId, PlaybackId, StreamId
@@ -77,11 +78,8 @@ class Opening:
         ladder, advice = self._validator.demand(request)
         gateway = self._gateways.pick()
         key = new_secret()
-        record = _record(request, owner, ladder, gateway, key)
-        stream = live_stream(record)
-        decision: PlacementDecision | None = None
-        if request.mode is StreamMode.TRANSCODE:
-            decision = self._balancer.place(stream.id, stream.need)
+        stream, decision = self._placed(request, _record(request, owner, ladder, gateway, key))
+        advice = _with_left_out(advice, ladder, stream.record.ladder)
         try:
             async with stream.lock:
                 await self._bring_up(stream, decision, gateway)
@@ -91,6 +89,21 @@ class Opening:
                 self._balancer.release(stream.id)
         self._bus.tell(StreamChanged(stream.id, owner.tenant, StreamState.WAITING, utc_now(), "opened"))
         return self._opened(stream, key, gateway, advice, decision)
+
+    def _placed(self, request: StreamRequest, record: StreamRecord) -> tuple[LiveStream, PlacementDecision | None]:
+        """The stream with its places. Of a ladder that nobody asked for, the lowest rungs are left out before
+        the stream is refused: a good picture for some beats none for all. Raises NoCapacity."""
+        stream = live_stream(record)
+        if request.mode is not StreamMode.TRANSCODE:
+            return stream, None
+        try:
+            return stream, self._balancer.place(stream.id, stream.need)
+        except NoCapacity:
+            if request.renditions is not None or len(record.ladder.renditions) < 2:
+                raise
+            with contextlib.suppress(NoCapacity):
+                return self._placed(request, _without_lowest(record))
+            raise
 
     async def _bring_up(
         self, stream: LiveStream, decision: PlacementDecision | None, gateway: GatewayHello
@@ -230,6 +243,19 @@ def _record(
         revision=0,
         created_at=now,
     )
+
+
+def _without_lowest(record: StreamRecord) -> StreamRecord:
+    ladder = replace(record.ladder, renditions=record.ladder.renditions[:-1])
+    return replace(record, ladder=ladder, encode=record.encode and replace(record.encode, ladder=ladder))
+
+
+def _with_left_out(advice: Advice, planned: Ladder, placed: Ladder) -> Advice:
+    names = [rendition.name for rendition in planned.renditions[len(placed.renditions) :]]
+    if not names:
+        return advice
+    warning = f"no encoder has room for the whole ladder: left out {', '.join(names)}"
+    return replace(advice, warnings=(*advice.warnings, warning))
 
 
 def new_destinations(urls: tuple[str, ...]) -> tuple[Destination, ...]:
