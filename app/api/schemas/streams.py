@@ -236,7 +236,7 @@ class StreamView(Answer):
     hls: bool
     segment_ms: int
     region: str | None
-    generation: int
+    generation: int = Field(description="of the worker whose picture counts; 0 without an encoder")
     revision: int
     created_at: datetime
     ended_at: datetime | None
@@ -262,7 +262,7 @@ class StreamView(Answer):
             hls=record.hls,
             segment_ms=record.timing.segment_ms,
             region=record.region,
-            generation=record.generation,
+            generation=record.plan.active.generation if record.plan and record.plan.active else 0,
             revision=record.revision,
             created_at=record.created_at,
             ended_at=record.ended_at,

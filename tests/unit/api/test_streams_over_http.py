@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession
 
-from app.api.schemas.streams import DestinationView
+from app.api.schemas.streams import DestinationView, StreamView
 from app.domain.ids import DestinationId
 from app.domain.secret import Secret
+from app.domain.session import Playback
 from app.domain.stream import Destination
+from tests.contract.test_store import record
 
 INIT = {"resolution": "1920x1080", "bitrate": 5_000_000, "fps": 30}
 
@@ -29,6 +32,12 @@ async def test_init_answers_what_a_publisher_needs_and_shows_the_key_once(house:
             text = await response.text()
             assert response.status == 200
             assert "CANARY" not in text
+
+
+def test_a_stream_shows_the_generation_that_works_not_the_highest_that_was_handed_out() -> None:
+    kept = replace(record(), generation=2)
+    assert StreamView.of(kept, None, Playback(None, None, None)).generation == 1
+    assert StreamView.of(replace(kept, plan=None), None, Playback(None, None, None)).generation == 0
 
 
 @pytest.mark.parametrize(
