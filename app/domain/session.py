@@ -142,7 +142,7 @@ class StreamHealth:
     source: SourceUp | None
     channel: ChannelReading | None
     restarts: int = 0
-    """Workers that took over since the stream opened."""
+    """Workers that took over while somebody published, since the stream opened or control started."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,8 @@ class Takeover:
     ) -> None:
         stream.without_encoder = None
         stream.moved_at = monotonic()
-        stream.restarts += 1
+        if stream.seen.source_since is not None:  # with nobody publishing, no picture was interrupted
+            stream.restarts += 1
         from_id = None if old is None else old.encoder_id
         log.info(
             "worker replaced",

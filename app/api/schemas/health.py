@@ -47,8 +47,8 @@ class HealthView(Answer):
     protected: bool = Field(description="a backup stands ready")
     primary_encoder_id: str | None
     backup_encoder_id: str | None
-    generation: int
-    restarts: int
+    generation: int = Field(description="of the worker whose picture counts; 0 without an encoder")
+    restarts: int = Field(description="workers that took over while somebody published, since control started")
     cpu_usage: float | None
     dropped_frames: int
     bitrate: float | None

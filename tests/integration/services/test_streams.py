@@ -88,6 +88,26 @@ async def test_a_dead_worker_is_replaced_by_the_backup_and_a_new_backup_is_reser
     )
 
 
+async def test_only_what_took_over_while_somebody_published_counts_as_a_takeover(house: House) -> None:
+    stream = await opened(house)
+    stream_id = stream.record.stream_id
+
+    async def lose_the_worker() -> int:
+        active = house.gateway.plans[stream_id].active
+        assert active is not None
+        told = len(house.control.told(WorkerReplaced))
+        house.gateway.tell(
+            WorkerDown(stream_id, active.worker_id, active.generation, at(), "its node was restarted")
+        )
+        await until(lambda: len(house.control.told(WorkerReplaced)) > told and protected(house, stream))
+        return house.control.services.streams.all_health(ADMIN)[0].restarts
+
+    assert await lose_the_worker() == 0
+    house.gateway.tell(SourceUp(stream_id, at(), "1.2.3.4", "obs", "avc1", "mp4a"))
+    await until(lambda: house.control.services.streams.all_health(ADMIN)[0].source is not None)
+    assert await lose_the_worker() == 1
+
+
 async def test_no_worker_is_started_before_the_gateway_knows_it(house: House) -> None:
     unknown: list[Order] = []
 
