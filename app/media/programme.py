@@ -98,6 +98,7 @@ class Programme:
             self.packager = Packager(
                 segment_ms=self._plan.timing.segment_ms,
                 zero_wall_ms=zero_wall_ms,
+                first_number=self.packager.next_number if self.packager is not None else 0,
                 renditions=() if self._passthrough else [r.name for r in self._plan.ladder.renditions],
             )
             for track in self._headers:

@@ -30,7 +30,7 @@ _KEPT: Final = {"Cache-Control": "public, max-age=60, immutable"}
 _HLS: Final = re.compile(r"/hls/([A-Za-z0-9_-]{1,128})/(?:([A-Za-z0-9_-]{1,32})/)?([A-Za-z0-9_.-]{1,64})")
 _FLV: Final = re.compile(r"/flv/([A-Za-z0-9_-]{1,160})\.flv")
 _SEGMENT: Final = re.compile(r"([0-9]{1,15})\.m4s")
-_INIT: Final = re.compile(r"init-([0-9]{1,9})\.mp4")
+_INIT: Final = re.compile(r"init-([0-9]{1,15})\.mp4")
 
 
 class HttpDoor:

@@ -50,6 +50,10 @@ class VideoLane:
     def start_ms(self) -> int | None:
         return self._frames[0].position_ms if self._frames else None
 
+    @property
+    def newest_ms(self) -> int | None:
+        return self._frames[-1].position_ms if self._frames else None
+
     def add(self, position_ms: int, composition_ms: int, data: memoryview, *, sync: bool) -> None:
         self._frames.append(_Picture(position_ms, composition_ms, sync, data))
         self.size_bytes += len(data)

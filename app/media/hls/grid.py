@@ -26,11 +26,19 @@ class Boundary:
 
 
 class SegmentGrid:
-    def __init__(self, segment_ms: int, zero_wall_ms: int) -> None:
+    """`first_number` is the least that may be given: one behind those of the playlist before this one."""
+
+    def __init__(self, segment_ms: int, zero_wall_ms: int, *, first_number: int = 0) -> None:
         self.segment_ms = segment_ms
         self.zero_wall_ms = zero_wall_ms
         self._base = zero_wall_ms // 1000 * 1000 // segment_ms
+        self._first_number = first_number
         self._boundaries: deque[Boundary] = deque(maxlen=_KEPT)
+
+    @property
+    def next_number(self) -> int:
+        """No segment has this number or a higher one yet."""
+        return self._boundaries[-1].number + 1 if self._boundaries else max(self._base, self._first_number)
 
     def enter(
         self, position_ms: int, current: Boundary | None, *, forced: bool = False, discontinuity: bool = False
@@ -48,7 +56,7 @@ class SegmentGrid:
         last = self._boundaries[-1] if self._boundaries else None
         if last is not None and position_ms <= last.start_ms:
             return None
-        number = last.number + 1 if last else self._base + slot
+        number = last.number + 1 if last else max(self._base + slot, self._first_number)
         boundary = Boundary(number, position_ms, discontinuity)
         self._boundaries.append(boundary)
         return boundary

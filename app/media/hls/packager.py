@@ -23,8 +23,10 @@ class Packager:
     Frames that fit no MP4 are counted in `skipped`, with the reason in `refused`.
     """
 
-    def __init__(self, *, segment_ms: int, zero_wall_ms: int, renditions: Sequence[str] = ()) -> None:
-        self._grid = SegmentGrid(segment_ms, zero_wall_ms)
+    def __init__(
+        self, *, segment_ms: int, zero_wall_ms: int, renditions: Sequence[str] = (), first_number: int = 0
+    ) -> None:
+        self._grid = SegmentGrid(segment_ms, zero_wall_ms, first_number=first_number)
         self._order = list(renditions)
         self._video: dict[str, VideoTrack] = {}
         self._audio = AudioTrack(self._grid, video_expected=bool(renditions))
@@ -72,6 +74,11 @@ class Packager:
         return shelves
 
     @property
+    def next_number(self) -> int:
+        """For the packager after this one: its `first_number`."""
+        return self._grid.next_number
+
+    @property
     def is_ready(self) -> bool:
         """Each track that has begun can be played."""
         shelves = self.shelves().values()
@@ -87,7 +94,9 @@ class Packager:
             track = self._video[name]
             if track.format is None or not track.shelf.segments:
                 continue
-            peak, average = _rates(track.shelf.segments, audio.shelf.segments if audio else ())
+            peak, average = _rates(
+                track.shelf.segments, audio.shelf.segments if audio else (), track.shelf.target_s
+            )
             variants.append(
                 Variant(
                     f"{name}/index.m3u8",
@@ -102,7 +111,7 @@ class Packager:
         if audio is None or audio.format is None:
             return multivariant(variants, None) if variants else None
         if not variants:
-            peak, average = _rates(audio.shelf.segments, ())
+            peak, average = _rates(audio.shelf.segments, (), audio.shelf.target_s)
             return multivariant([Variant(f"{AUDIO_TRACK}/index.m3u8", sound_codecs, peak, average)], None)
         return multivariant(variants, AudioRendition(f"{AUDIO_TRACK}/index.m3u8", audio.format.channels))
 
@@ -166,11 +175,26 @@ class Packager:
         return max(newest) if newest else None
 
 
-def _rates(picture: Sequence[Segment], sound: Sequence[Segment]) -> tuple[float, float]:
-    """Peak and average bits per second of segments heard and seen together."""
-    by_number: Mapping[int, float] = {segment.number: segment.bps for segment in sound}
-    rates = [segment.bps + by_number.get(segment.number, 0.0) for segment in picture if segment.data]
-    return (max(rates), sum(rates) / len(rates)) if rates else (0.0, 0.0)
+def _rates(picture: Sequence[Segment], sound: Sequence[Segment], target_s: float) -> tuple[float, float]:
+    """Peak and average bits per second of segments heard and seen together.
+
+    The peak is that of any stretch of 0.5 to 1.5 target durations (RFC 8216, section 4.3.4.2).
+    """
+    heard: Mapping[int, float] = {segment.number: segment.bps for segment in sound}
+    parts = [(s.duration_s, (s.bps + heard.get(s.number, 0.0)) * s.duration_s) for s in picture if s.data]
+    if not parts:
+        return 0.0, 0.0
+    average = sum(bits for _, bits in parts) / sum(seconds for seconds, _ in parts)
+    peak = average
+    for first in range(len(parts)):
+        seconds = bits = 0.0
+        for more_seconds, more_bits in parts[first:]:
+            seconds, bits = seconds + more_seconds, bits + more_bits
+            if seconds > 1.5 * target_s:
+                break
+            if seconds >= 0.5 * target_s:
+                peak = max(peak, bits / seconds)
+    return peak, average
 
 
 def _fps(segments: Sequence[Segment]) -> float | None:

@@ -9,7 +9,7 @@ from typing import Final
 from app.media.fmp4.formats import AudioFormat, VideoFormat
 from app.media.fmp4.fragment import fragment
 from app.media.fmp4.init import init_segment
-from app.media.fmp4.lanes import AudioLane, Cut, VideoLane
+from app.media.fmp4.lanes import LONGEST_FRAME_MS, AudioLane, Cut, VideoLane
 from app.media.hls.grid import Boundary, SegmentGrid
 from app.media.hls.playlist import MediaPlaylist, Segment
 
@@ -19,6 +19,8 @@ KEPT_BEHIND: Final = 2
 """Segments that have left the list and are still served to those who read it a moment ago."""
 OPEN_MAX_BYTES: Final = 64 * 1024 * 1024
 """A segment that grows beyond this is thrown away up to the next key frame."""
+HOLE_MS: Final = 500
+"""Players step over less between two segments; more is a discontinuity (RFC 8216, section 3)."""
 
 
 class Shelf:
@@ -30,7 +32,7 @@ class Shelf:
         self._segments: deque[Segment] = deque()
         self._inits: dict[int, bytes] = {}
         self._init = -1
-        self._target_s = max(1, round(grid.segment_ms / 1000))
+        self.target_s = max(1, _rounded(grid.segment_ms / 1000))
         self._gone_discontinuities = 0
         self._text: str | None = None
         self.ended = False
@@ -41,17 +43,18 @@ class Shelf:
         return list(self._segments)[-self._listed :]
 
     def set_init(self, data: bytes) -> None:
-        """Use `data` from the next segment on."""
-        self._init += 1
+        """Use `data` from the next segment on. Its number is never one that a playlist before this one used."""
+        self._init = max(self._init + 1, self._grid.next_number)
         self._inits[self._init] = data
 
     def put(self, boundary: Boundary, cut: Cut | None) -> None:
         """Add the segment of `boundary`. Numbers that were never cut on this track, and an empty cut, are gaps."""
         last = self._segments[-1] if self._segments else None
+        wall_ms = self._grid.zero_wall_ms + (cut.start_ms if cut else boundary.start_ms)
         if last is not None:
             for number in range(max(last.number + 1, boundary.number - self._listed), boundary.number):
-                self._add(Segment(number, self._grid.segment_ms / 1000, last.wall_ms, self._init, None))
-        wall_ms = self._grid.zero_wall_ms + (cut.start_ms if cut else boundary.start_ms)
+                gap_ms = wall_ms - (boundary.number - number) * self._grid.segment_ms
+                self._add(Segment(number, self._grid.segment_ms / 1000, gap_ms, self._init, None))
         if cut is None:
             duration_s, data, frames = self._grid.segment_ms / 1000, None, 0
         else:
@@ -74,7 +77,7 @@ class Shelf:
             listed = self.segments
             hidden = list(self._segments)[: len(self._segments) - len(listed)]
             gone = self._gone_discontinuities + sum(segment.discontinuity for segment in hidden)
-            self._text = MediaPlaylist(listed, self._target_s, gone, self.ended).text()
+            self._text = MediaPlaylist(listed, self.target_s, gone, self.ended).text()
         return self._text
 
     def end(self) -> None:
@@ -84,12 +87,27 @@ class Shelf:
     def _add(self, segment: Segment) -> None:
         self._text = None
         self._segments.append(segment)
-        self._target_s = max(self._target_s, math.ceil(segment.duration_s - 0.5))
+        self.target_s = max(self.target_s, _rounded(segment.duration_s))
         while len(self._segments) > self._listed + KEPT_BEHIND:
             self._gone_discontinuities += self._segments.popleft().discontinuity
         oldest = self._segments[0].init
         for number in [number for number in self._inits if number < oldest]:
             del self._inits[number]
+
+
+def _rounded(seconds: float) -> int:
+    """To the nearest integer, a half up: how players check segments against the target duration."""
+    return math.floor(seconds + 0.5)
+
+
+def _is_hole(position_ms: int, newest_ms: int | None, end_ms: float | None) -> bool:
+    """Whether what was shown before ends too early for what begins at `position_ms` to join it.
+
+    `newest_ms` is the last frame of a segment that is open, `end_ms` the end of the last one that was closed.
+    """
+    if newest_ms is not None:
+        return position_ms - newest_ms > LONGEST_FRAME_MS
+    return end_ms is not None and position_ms - end_ms > HOLE_MS
 
 
 class VideoTrack:
@@ -101,6 +119,7 @@ class VideoTrack:
         self._boundary: Boundary | None = None
         self._changed = False
         self._open = False
+        self._end_ms: float | None = None
         self.shelf = Shelf(grid)
         self.format: VideoFormat | None = None
         self.newest_ms: int | None = None
@@ -136,7 +155,11 @@ class VideoTrack:
 
     def _key_frame(self, position_ms: int) -> None:
         following = self._grid.enter(
-            position_ms, self._boundary, forced=not self._open, discontinuity=self._changed
+            position_ms,
+            self._boundary,
+            forced=not self._open,
+            discontinuity=self._changed
+            or _is_hole(position_ms, self._lane.newest_ms if self._open else None, self._end_ms),
         )
         if following is None:
             # It goes on in the open segment; with none open it lies before segments that others have begun.
@@ -149,6 +172,7 @@ class VideoTrack:
     def _close(self, next_ms: int | None) -> None:
         cut = self._lane.take(next_ms)
         if cut is not None and self._boundary is not None:
+            self._end_ms = cut.end_ms
             self.shelf.put(self._boundary, cut)
 
 
@@ -173,6 +197,7 @@ class AudioTrack:
         self._boundary: Boundary | None = None
         self._patience_ms = EXPECT_MS if video_expected else PROBE_MS
         self._open = False
+        self._end_ms: float | None = None
         self.shelf = Shelf(grid)
         self.format: AudioFormat | None = None
 
@@ -196,6 +221,8 @@ class AudioTrack:
         if self._leads(position_ms, video_ms):
             self._lead(position_ms)
         self._lane.add(position_ms, data)
+        if self._lane.size_bytes > OPEN_MAX_BYTES:
+            self._lane.drop_before(position_ms + 1)
         self.settle(video_ms)
 
     def settle(self, video_ms: int | None) -> None:
@@ -216,13 +243,17 @@ class AudioTrack:
         while (following := self._grid.after(self._boundary)) is not None:
             self._close(following)
         if self._open and self._boundary is not None:
-            self.shelf.put(self._boundary, self._lane.take(None))
+            self._put(self._boundary, self._lane.take(None))
         self._open = False
+
+    def _put(self, boundary: Boundary, cut: Cut | None) -> None:
+        self._end_ms = cut.end_ms if cut is not None else self._end_ms
+        self.shelf.put(boundary, cut)
 
     def _close(self, following: Boundary) -> None:
         assert self._lane is not None, "there is a lane once packets come"
         if self._open and self._boundary is not None:
-            self.shelf.put(self._boundary, self._lane.take(following.start_ms))
+            self._put(self._boundary, self._lane.take(following.start_ms))
         else:
             self._lane.drop_before(following.start_ms - LEAD_IN_MS)
         self._boundary = following
@@ -238,4 +269,5 @@ class AudioTrack:
         assert self._lane is not None, "there is a lane once packets come"
         if self._boundary is None and self._lane.start_ms is not None:
             position_ms = self._lane.start_ms
-        self._grid.enter(position_ms, self._boundary, forced=not self._open)
+        hole = _is_hole(position_ms, self._lane.newest_ms if self._open else None, self._end_ms)
+        self._grid.enter(position_ms, self._boundary, forced=not self._open, discontinuity=hole)
