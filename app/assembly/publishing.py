@@ -21,8 +21,8 @@ from app.domain.secret import Secret
 
 def publish_to(access: Access, *, source: str, stream: str | None, loop: bool) -> int:
     """The exit code. A stream opened here is ended here."""
-    if source != "testcard" and not Path(source).is_file():
-        fail(f"{source} is no file", hint="name a video file, or `testcard`")
+    if source != "testcard":
+        _look_at(Path(source))
     if stream is not None:
         server = publishers_door(call(access, "GET", f"/api/streams/{quoted(stream)}"))
         text = os.environ.get("ENCMAN_STREAM_KEY") or typer.prompt("stream key", hide_input=True)
@@ -38,6 +38,18 @@ def publish_to(access: Access, *, source: str, stream: str | None, loop: bool) -
     finally:
         call(access, "DELETE", f"/api/streams/{quoted(stream_id)}")
         typer.echo(f"stream {stream_id} ended")
+
+
+def _look_at(file: Path) -> None:
+    """Exits with words for what cannot be read: no stream is opened for it."""
+    if not file.is_file():
+        fail(f"{file} is no file", hint="name a video file, or `testcard`")
+    from app.media.encoding.files import file_facts
+
+    try:
+        file_facts(file)
+    except ManagerError as error:
+        fail(error.detail, hint=error.hint)
 
 
 def publishers_door(stream: Mapping[str, Any]) -> str:

@@ -58,7 +58,7 @@ def open_file(path: Path) -> InputContainer:
         return av.open(f"file:{path}", options=dict(_OPEN_OPTIONS))
     except _UNREADABLE as error:
         raise InvalidRequest(
-            f"{path.name} can't be opened as media: {error}", hint=f"allowed formats: {', '.join(FORMATS)}"
+            f"{path.name} is no video or sound file that can be read", hint=f"readable are {', '.join(FORMATS)}"
         ) from error
 
 
@@ -191,9 +191,11 @@ def _without_adts(data: bytes) -> bytes:
 
 
 def file_facts(path: Path) -> FileFacts:
-    """Raises as `open_file`."""
+    """Raises as `open_file`, and InvalidRequest for a file without any track that can be read."""
     with open_file(path) as container:
         video, audio = _tracks(container)
+        if video is None and audio is None:
+            raise InvalidRequest(f"{path.name} has neither picture nor sound that can be read")
         rate = video.average_rate if video is not None else None
         return FileFacts(
             video_codec=video.codec_context.codec.canonical_name if video is not None else None,

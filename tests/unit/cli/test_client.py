@@ -101,6 +101,14 @@ def test_opening_a_stream_sends_what_was_asked_and_shows_the_key_once(control: t
     assert "warning: odd size" in result.stderr
 
 
+def test_for_a_file_that_is_no_media_no_stream_is_opened(control: type[Control], tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# Words\n")
+    result = run("publish", "README.md")
+    assert result.exit_code == 1
+    assert "error: README.md is no video or sound file that can be read\n" in result.stderr
+    assert control.seen == []
+
+
 def test_an_id_cannot_leave_its_place_in_the_path(control: type[Control]) -> None:
     run("streams", "show", "../keys?x")
     assert control.seen[0][1] == "/api/streams/..%2Fkeys%3Fx"
