@@ -20,6 +20,8 @@ class Limits:
     close_s: float = 10.0
     """Time for buffered bytes to go out after closing; then the connection is cut."""
 
+    max_setup_bytes: int = 256 * 1024
+    """Bytes taken from a client before anything is published or played, give or take one read."""
     max_media_bytes: int = 8 * 1024 * 1024
     """Longest audio, video or aggregate message."""
     max_command_bytes: int = 64 * 1024

@@ -220,9 +220,7 @@ class Connection(asyncio.Protocol):
     # inside
 
     def _check_backlog(self, transport: asyncio.Transport) -> None:
-        # A peer that has been let do nothing yet has no use for more than a few answers.
-        most = self._limits.max_send_buffer_bytes if self._session.is_set_up else _HIGH_WATER_BYTES
-        if transport.get_write_buffer_size() > most:
+        if transport.get_write_buffer_size() > self._limits.max_send_buffer_bytes:
             # Told by connection_lost and not from here: who sends to many must not see one leave meanwhile.
             self._fault = LimitExceeded("max_send_buffer_bytes", "peer does not read what it asked for")
             transport.abort()

@@ -11,6 +11,7 @@ class Lane:
         "continuation",
         "csid",
         "extended",
+        "is_unwanted",
         "length",
         "parts",
         "received",
@@ -30,5 +31,6 @@ class Lane:
         self.length = 0
         self.type = 0
         self.stream_id = 0
+        self.is_unwanted = False
         self.received = 0
         self.parts: list[bytes] = []

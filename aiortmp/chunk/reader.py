@@ -232,7 +232,7 @@ class ChunkReader:
         stamp = lane.stamp
         field = at + basic
         if form < 3:
-            if lane.parts:
+            if lane.received:
                 raise ProtocolError("a new message begins inside an unfinished one on its chunk stream")
             stamp = int.from_bytes(data[field : field + 3], "big")
         extended = stamp == _EXTENDED if form < 3 else lane.extended
@@ -248,17 +248,19 @@ class ChunkReader:
                 stamp = int.from_bytes(given, "big")
         length = lane.length if form > 1 else int.from_bytes(data[field + 3 : field + 6], "big")
         kind = lane.type if form > 1 else data[field + 6]
-        if not lane.parts:
+        if not lane.received:
             self._check_length(kind, length)
         take = min(self.chunk_size, length - lane.received)
         if have < header + take:
             self._need = header + take
             return 0
-        if not lane.parts:
+        if not lane.received:
             self._begin(lane, form, stamp, extended)
             lane.length, lane.type = length, kind
             if form == 0:
                 lane.stream_id = _STREAM_ID(data, field + 7)[0]
+            # Not kept while it comes in: a peer that was let do nothing must not fill memory with it.
+            lane.is_unwanted = kind in _MEDIA and lane.stream_id not in self._streams
         start = at + header
         self._append(lane, data[start : start + take])
         return header + take
@@ -292,23 +294,30 @@ class ChunkReader:
             self._quick[lane.csid] = None
 
     def _append(self, lane: Lane, body: bytes) -> None:
-        lane.received += len(body)
-        self._partial_bytes += len(body)
-        if lane.received < lane.length:
+        if lane.received + len(body) < lane.length:
+            lane.received += len(body)
+            if not lane.is_unwanted:
+                lane.parts.append(body)
+                self._partial_bytes += len(body)
             if self._partial_bytes > self._limits.max_partial_bytes:
                 raise LimitExceeded("max_partial_bytes", "too many unfinished messages")
-            lane.parts.append(body)
             return
-        self._partial_bytes -= lane.received
-        lane.received = 0
-        if lane.parts:
-            lane.parts.append(body)
-            body = b"".join(lane.parts)
-            lane.parts = []
+        if lane.received:
+            body = b"".join((*lane.parts, body))
+            self._forget(lane)
         self._complete(lane, body)
 
+    def _forget(self, lane: Lane) -> None:
+        """The chunk stream is between messages again."""
+        if not lane.is_unwanted:
+            self._partial_bytes -= lane.received
+        lane.received = 0
+        lane.parts = []
+
     def _complete(self, lane: Lane, body: bytes) -> None:
-        if lane.type in _MEDIA:
+        if lane.is_unwanted:
+            self.discarded += 1
+        elif lane.type in _MEDIA:
             self._media(lane, body)
         elif lane.type == MessageType.SET_CHUNK_SIZE:
             self._flush()
@@ -347,7 +356,5 @@ class ChunkReader:
         if len(body) < 4:
             raise ProtocolError("Abort is too short")
         lane = self._lanes.get(int.from_bytes(body[:4], "big"))
-        if lane is not None and lane.parts:
-            self._partial_bytes -= lane.received
-            lane.received = 0
-            lane.parts = []
+        if lane is not None and lane.received:
+            self._forget(lane)

@@ -48,7 +48,7 @@ class _Admission(Enum):
 _SILENT: Final = frozenset(
     ("_result", "_error", "onStatus", "onFCUnpublish", "receiveAudio", "receiveVideo", "pause", "seek")
 )
-_ACKNOWLEDGED: Final = frozenset(("releaseStream", "FCPublish", "FCUnpublish", "FCSubscribe", "_checkbw"))
+_ACKNOWLEDGED: Final = frozenset(("releaseStream", "FCPublish", "FCSubscribe", "_checkbw"))
 
 
 class ServerSession(Session):
@@ -62,6 +62,12 @@ class ServerSession(Session):
         self._streams: dict[int, StreamState] = {}
         self._names: dict[int, str] = {}
         self._refusals = 0
+
+    def receive_data(self, data: bytes, now: float) -> list[Event]:
+        """As for both roles. A client that wants nothing may not keep us busy either."""
+        if not self.is_set_up and self.received_bytes > self.limits.max_setup_bytes:
+            raise LimitExceeded("max_setup_bytes", "too much was sent before anything was published or played")
+        return super().receive_data(data, now)
 
     # what the owner decides
 
@@ -137,7 +143,9 @@ class ServerSession(Session):
         name = command.name
         if name == "connect":
             self._connect(command, events)
-        elif name in _SILENT:
+        elif name in _SILENT or name == "FCUnpublish":
+            # ffmpeg hangs up right behind FCUnpublish and deleteStream. An answer to the first meets a closed
+            # socket, and the reset throws away the second before it is read.
             return
         elif self._admission is not _Admission.GRANTED:
             self._refuse(command, "not connected yet")

@@ -146,6 +146,32 @@ def test_media_for_a_stream_nobody_opened_is_counted_and_dropped() -> None:
     assert made.discarded == 4
 
 
+@pytest.mark.parametrize("opened_late", [False, True])
+def test_media_for_a_stream_nobody_opened_is_not_kept_while_it_comes(opened_late: bool) -> None:
+    made = reader(1)
+    writer = ChunkWriter()
+    wire = writer.message(Sent(9, 0, 5, 6, bytes(100_000)))
+    for at in range(0, len(wire), 1000):
+        if opened_late and at == 50_000:
+            made.open_stream(5)
+        assert made.feed(wire[at : at + 1000]) == []
+        assert made.held_bytes <= 130
+    assert made.discarded == 1
+    after = Sent(9, 40, 1, 6, b"after")
+    assert read(made, [writer.message(after)]) == by_stream([after])
+
+
+def test_an_abort_of_what_is_not_kept_leaves_the_count_right() -> None:
+    made = reader(1)
+    writer = ChunkWriter()
+    made.feed(writer.chunks(Sent(9, 0, 5, 6, bytes(1000)))[0] + writer.chunks(Sent(9, 0, 1, 7, bytes(1000)))[0])
+    assert made.held_bytes == 128
+    made.feed(writer.message(Sent(2, 0, 0, 2, (6).to_bytes(4, "big"))))
+    assert made.held_bytes == 128
+    made.feed(writer.message(Sent(2, 0, 0, 2, (7).to_bytes(4, "big"))))
+    assert made.held_bytes == 0
+
+
 def test_commands_stay_behind_the_media_that_came_before_them() -> None:
     writer = ChunkWriter()
     video = writer.message(Sent(9, 0, 1, 6, b"before the command"))

@@ -159,12 +159,21 @@ def test_accepting_what_has_been_taken_back_is_false() -> None:
     assert not pair.server.accept_play(stream_id)
 
 
-@pytest.mark.parametrize("name", ["releaseStream", "FCPublish", "FCUnpublish", "_checkbw", "FCSubscribe"])
+@pytest.mark.parametrize("name", ["releaseStream", "FCPublish", "_checkbw", "FCSubscribe"])
 def test_what_encoders_ask_in_passing_is_answered(name: str) -> None:
     pair = Pair()
     pair.connect()
     pair.command(name, 77.0, None, "name")
     assert pair.client_events(CommandAnswered)[-1] == CommandAnswered(77.0, (None, None))
+
+
+def test_nothing_is_said_to_a_publisher_that_is_about_to_hang_up() -> None:
+    pair = Pair()
+    pair.connect()
+    pair.publish("name")
+    before = len(pair.at_client)
+    pair.command("FCUnpublish", 77.0, None, "name")
+    assert len(pair.at_client) == before
 
 
 def test_a_live_stream_has_length_zero() -> None:
@@ -230,6 +239,23 @@ def test_in_19_media_before_publish_is_dropped_and_media_before_metadata_is_take
     pair.server.accept_publish(stream_id)
     pair.media(stream_id, FRAME)
     assert len(media(pair)) == 1
+
+
+def test_in_19_a_client_that_only_talks_is_bounded_until_it_publishes() -> None:
+    pair = Pair(limits=Limits(max_setup_bytes=100_000))
+    pair.connect()
+    stream_id = pair.create_stream()
+    while pair.server.received_bytes <= 100_000:
+        pair.media(stream_id, FRAME)
+    with pytest.raises(LimitExceeded) as caught:
+        pair.media(stream_id, FRAME)
+    assert caught.value.limit == "max_setup_bytes"
+    pair = Pair(limits=Limits(max_setup_bytes=100_000))
+    pair.connect()
+    stream_id = pair.publish()
+    for _ in range(30):
+        pair.media(stream_id, FRAME)
+    assert len(media(pair)) == 30
 
 
 def test_in_19_streams_are_bounded() -> None:
