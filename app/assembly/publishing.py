@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -63,17 +63,27 @@ def publishers_door(stream: Mapping[str, Any]) -> str:
 
 def _send(source: str, server: str, key: Secret, *, loop: bool) -> int:
     """Ctrl-C and SIGTERM are the usual ends, and no fault."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        from app.media.encoding.publish import publish
+    from app.media.encoding.publish import publish
 
-        configure_logs(level="warning", fmt="pretty")
-        asyncio.run(publish(source, server, key, loop=loop))
-    except KeyboardInterrupt:
-        return 0
+    configure_logs(level="warning", fmt="pretty")
+    try:
+        asyncio.run(until_signal(publish(source, server, key, loop=loop)))
     except (ManagerError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         return EXIT_FAILED
-    finally:
-        signal.signal(signal.SIGTERM, before)
     return 0
+
+
+async def until_signal(work: Coroutine[Any, Any, None]) -> None:
+    """Runs `work` to its end, or cancels it on SIGTERM or SIGINT: it ends where it waits, in order."""
+    loop = asyncio.get_running_loop()
+    caller = asyncio.current_task()
+    assert caller is not None
+    task = loop.create_task(work, name="publishing")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if caller.cancelling():
+            raise

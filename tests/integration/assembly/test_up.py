@@ -85,10 +85,11 @@ def test_encoders_and_keys_are_managed_from_the_command_line(system: System) -> 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_the_test_card_is_seen_and_its_stream_ends_with_it(system: System, end: signal.Signals) -> None:
     command = [sys.executable, "-m", "app", "--data", str(system.data_dir), "publish", "testcard"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as publisher:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as publisher:
         live = wait_for("a live stream", lambda: streams(system, "live"), within_s=40)
         publisher.send_signal(end)
-        assert publisher.wait(timeout=30) == 0
+        _, said = publisher.communicate(timeout=30)
+        assert (publisher.returncode, said) == (0, "")
     assert live <= streams(system, "ended")
 
 
