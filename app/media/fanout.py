@@ -15,6 +15,8 @@ from app.media.join import Headers, JoinCache
 
 READER_MAX_BYTES: Final = 8 * 1024 * 1024
 """What may wait for one reader: ten seconds of 6 Mbit/s."""
+STUCK_MS: Final = 30_000
+"""A reader that takes nothing for so long of stream time, with its buffer full, will not come back."""
 
 
 class Outlet(Protocol):
@@ -29,11 +31,16 @@ class Outlet(Protocol):
 class Reader:
     """One viewer, destination or worker. `dropped` counts frames it did not get."""
 
-    __slots__ = ("_headers_version", "_max_bytes", "_outlet", "_waiting", "dropped")
+    __slots__ = ("_cut", "_headers_version", "_max_bytes", "_outlet", "_stuck", "_waiting", "dropped")
 
-    def __init__(self, outlet: Outlet, *, max_bytes: int = READER_MAX_BYTES) -> None:
+    def __init__(
+        self, outlet: Outlet, *, max_bytes: int = READER_MAX_BYTES, cut: Callable[[], None] | None = None
+    ) -> None:
         self._outlet = outlet
         self._max_bytes = max_bytes
+        self._cut = cut
+        self._stuck: tuple[int, int] | None = None
+        """Bytes that waited and when, while a full buffer does not drain."""
         self._waiting = True
         self._headers_version = -1
         self.dropped = 0
@@ -62,13 +69,25 @@ class Reader:
         first = arrival.key
         if first is None and not headers.has_video and arrival.audio_frames:
             first = 0
-        if first is None or self._outlet.buffered_bytes > self._max_bytes // 2:
+        buffered_bytes = self._outlet.buffered_bytes
+        is_full = buffered_bytes > self._max_bytes // 2
+        if is_full and arrival.frames:
+            self._watch(buffered_bytes, arrival.positions[-1])
+        if first is None or is_full:
             if self._headers_version >= 0:
                 self.dropped += arrival.frames
             return
+        self._stuck = None
         self._announce(headers, arrival.positions[first])
         self._outlet.send(tail(arrival, first))
         self._waiting = False
+
+    def _watch(self, buffered_bytes: int, position_ms: int) -> None:
+        if self._stuck is None or buffered_bytes != self._stuck[0]:
+            self._stuck = buffered_bytes, position_ms
+        elif position_ms - self._stuck[1] > STUCK_MS and self._cut is not None:
+            cut, self._cut = self._cut, None
+            cut()
 
     def _announce(self, headers: Headers, position_ms: int) -> None:
         if self._headers_version != headers.version:
@@ -102,15 +121,18 @@ class FanOut:
         """Frames that readers lost, over all time."""
         return self.lost + sum([reader.dropped for reader in self._readers])
 
-    def join(self, outlet: Outlet, *, max_bytes: int = READER_MAX_BYTES) -> tuple[Reader, Callable[[], None]]:
-        """Begin to send to `outlet`; call the second result to stop."""
-        reader = Reader(outlet, max_bytes=max_bytes)
+    def join(
+        self, outlet: Outlet, *, max_bytes: int = READER_MAX_BYTES, cut: Callable[[], None] | None = None
+    ) -> tuple[Reader, Callable[[], None]]:
+        """Begin to send to `outlet`; call the second result to stop. `cut` ends one that is stuck."""
+        reader = Reader(outlet, max_bytes=max_bytes, cut=cut)
         reader.start(self.headers, self._cache)
         self._readers.append(reader)
 
         def leave() -> None:
             if reader in self._readers:
-                self._readers.remove(reader)
+                # Another list: readers may leave while they are sent to.
+                self._readers = [other for other in self._readers if other is not reader]
                 self.lost += reader.dropped
 
         return reader, leave

@@ -29,6 +29,10 @@ _VIDEO = {
 _AUDIO = {AudioCodec.AAC: aac_format, AudioCodec.OPUS: opus_format}
 
 
+HEADER_MAX_BYTES = 64 * 1024
+"""Parameter sets take a few hundred bytes; parsing megabytes of them would hold up everybody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Metadata:
     """What a publisher says of itself in `onMetaData`; believed only where nothing better is known."""
@@ -59,6 +63,7 @@ def read_metadata(payload: bytes) -> Metadata | None:
 
 def video_format(header: bytes, size: Size | None) -> VideoFormat:
     """From the payload of a video codec header. Raises UnsupportedFormat."""
+    _check_length(header)
     try:
         tag = parse_video(header)
     except ProtocolError as error:
@@ -71,6 +76,7 @@ def video_format(header: bytes, size: Size | None) -> VideoFormat:
 
 def audio_format(header: bytes) -> AudioFormat:
     """From the payload of an audio codec header. Raises UnsupportedFormat."""
+    _check_length(header)
     try:
         tag = parse_audio(header)
     except ProtocolError as error:
@@ -79,6 +85,11 @@ def audio_format(header: bytes) -> AudioFormat:
     if make is None:
         raise UnsupportedFormat(f"{tag.codec.value} is not written to MP4")
     return make(tag.body(header))
+
+
+def _check_length(header: bytes) -> None:
+    if len(header) > HEADER_MAX_BYTES:
+        raise UnsupportedFormat("the codec header is longer than any real one")
 
 
 def video_codec_name(payload: bytes) -> str | None:

@@ -27,7 +27,9 @@ class Headers:
         self.version = 0
 
     def learn(self, message: MediaMessage) -> bool:
-        """True when this header says something new."""
+        """True when this header says something new. Of data messages only metadata is for newcomers."""
+        if message.type not in (VIDEO, AUDIO) and b"onMetaData" not in message.payload[:64]:
+            return False
         known = self._by_kind.get(message.type)
         if known is not None and known.payload == message.payload:
             return False

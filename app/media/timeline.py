@@ -108,7 +108,7 @@ class Timeline:
             self._anchor_s = now_s - stamp / 1000
             self.zero_wall_ms = wall_ms - stamp
         else:
-            self._jump_to(stamp, now_s)
+            self._jump_to(stamp, now_s, _RESTART_STEP_MS)
 
     def _unusual(self, stamp: int, delta: int, now_s: float, wall_ms: int) -> int:
         """The step to a frame that begins a publisher, wraps the 32-bit clock, or leaves what is normal."""
@@ -125,16 +125,17 @@ class Timeline:
             # A long pause that the clock confirms.
             return delta
         self.breaks += 1
-        self._jump_to(stamp, now_s)
+        # Where tracks keep clocks far apart, every frame is a break: together they take no more than the time does.
+        self._jump_to(stamp, now_s, min(_RESTART_STEP_MS, max(1, round(elapsed_ms))))
         return 0
 
-    def _jump_to(self, stamp: int, now_s: float) -> None:
+    def _jump_to(self, stamp: int, now_s: float, least_ms: int) -> None:
         """Let `stamp` lie where the wall clock stands on the timeline, never before what was given out.
 
         The clock is read against the very first frame, so many restarts do not add up to a drift.
         """
         assert self._last is not None, "there is no break before the first frame"
         by_clock = round((now_s - self._anchor_s) * 1000)
-        by_step = self._last + max(_RESTART_STEP_MS, round((now_s - self._last_s) * 1000))
-        self._raw = stamp
-        self._offset = min(max(by_clock, self._last + _RESTART_STEP_MS), by_step) - stamp
+        by_step = self._last + max(least_ms, round((now_s - self._last_s) * 1000))
+        self._raw, self._last_s = stamp, now_s
+        self._offset = min(max(by_clock, self._last + least_ms), by_step) - stamp

@@ -14,6 +14,7 @@ from aiortmp.flv import file_header, tags
 from app.media.fanout import FanOut
 
 _TAGS_KEPT: Final = 4
+LAST_S: Final = 10.0
 
 
 class FlvBytes:
@@ -32,9 +33,9 @@ class FlvBytes:
 
 
 class FlvOutlet:
-    """Queue between the fan-out and one HTTP response."""
+    """Queue between the fan-out and one HTTP response. Without a `transport` the viewer has left already."""
 
-    def __init__(self, transport: asyncio.WriteTransport | None, shared: FlvBytes) -> None:
+    def __init__(self, transport: asyncio.Transport | None, shared: FlvBytes) -> None:
         self._transport = transport
         self._shared = shared
         self._queue: deque[bytes] = deque()
@@ -53,9 +54,16 @@ class FlvOutlet:
         self._queued_bytes += len(data)
         self._wake.set()
 
+    def cut(self) -> None:
+        """The viewer takes nothing."""
+        if self._transport is not None:
+            self._transport.abort()
+
     def finish(self) -> None:
+        """Nothing more comes: the viewer has LAST_S to take what waits."""
         self._over = True
         self._wake.set()
+        asyncio.get_running_loop().call_later(LAST_S, self.cut)
 
     async def next(self) -> bytes | None:
         """All that waits, joined; None at the end."""
@@ -83,16 +91,14 @@ async def serve_flv(
     await response.prepare(request)
     if request.method == "HEAD":
         return response
-    transport = request.transport
-    outlet = FlvOutlet(transport if isinstance(transport, asyncio.WriteTransport) else None, shared)
-    _, leave = mux.join(outlet)
+    outlet = FlvOutlet(request.transport, shared)
+    _, leave = mux.join(outlet, cut=outlet.cut)
     mux.on_end.append(end := lambda _: outlet.finish())
     begun = False
     try:
         while (data := await outlet.next()) is not None:
-            if (
-                not begun
-            ):  # only now is known what there is; ffmpeg waits 90 s for what is announced and does not come
+            if not begun:
+                # Only now is known what there is; ffmpeg waits 90 s for what is announced and does not come.
                 data = file_header(audio=mux.headers.has_audio, video=mux.headers.has_video) + data
                 begun = True
             await response.write(data)

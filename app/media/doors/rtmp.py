@@ -127,7 +127,7 @@ class DoorHandler:
             play = request.accept()
         except ConnectionLost:
             return
-        _, leave = mux.join(play)
+        _, leave = mux.join(play, cut=lambda: self._connection.abort("viewer does not read"))
         mux.on_end.append(end := lambda reason: play.finish(description=reason))
 
         def over(_: str) -> None:

@@ -38,7 +38,7 @@ class Dialler:
     async def dial(self, url: Secret) -> Dialled:
         """Connect and begin to publish.
 
-        Raises NotAllowed or InvalidRequest for a target the guard refuses, Unavailable when nobody answers,
+        Raises NotAllowed or InvalidRequest for a target the guard refuses, Unavailable with what keeps it from being reached,
         and aiortmp's RtmpError when the server says no.
         """
         text = url.reveal()
@@ -69,6 +69,8 @@ class Dialler:
         try:
             async with asyncio.timeout(DIAL_S):
                 found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except UnicodeError as error:
+            raise InvalidRequest("the host is no name that can be resolved") from error
         except (OSError, TimeoutError) as error:
             raise Unavailable("the host name cannot be resolved") from error
         judged = judge_addresses([str(entry[4][0]) for entry in found], allowed=self._allowed)
@@ -89,7 +91,15 @@ class Dialler:
                 sock.close()
                 raise
             return sock
-        raise Unavailable("the host does not answer") from last
+        raise Unavailable(_unreached(last)) from last
+
+
+def _unreached(error: BaseException | None) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "the host refuses the connection: nobody listens on this port"
+    if isinstance(error, OSError) and error.strerror:  # a TimeoutError of ours has none
+        return f"the host cannot be reached: {error.strerror}"
+    return "the host does not answer"
 
 
 def split_url(text: str) -> tuple[str, str]:

@@ -12,10 +12,11 @@ import pytest
 
 from aiortmp import MediaBatch, MediaMessage, MessageType, Rejected
 from aiortmp.aio import connect
+from app.assembly.process import new_loop
 from app.domain.link import ProgrammeUp
 from app.domain.stream import Outputs
 from tests.integration.gateway.material import messages_of, publisher, send, shifted
-from tests.integration.gateway.rig import PLAYBACK, Rig, get, plan, until
+from tests.integration.gateway.rig import PLAYBACK, Rig, gateway, get, plan, until
 
 SourceFile = Callable[[str], Path]
 
@@ -94,6 +95,33 @@ async def test_a_viewer_that_does_not_read_loses_frames_and_the_others_none(
         await until("every message at the quick viewer", lambda: viewer.messages >= before + sent)
         await connection.close()
     await source.close()
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, new_loop])
+def test_a_viewer_that_takes_nothing_for_half_a_minute_of_the_stream_is_cut(
+    loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path, source_file: SourceFile
+) -> None:
+    messages = messages_of(source_file("plain"))
+
+    async def watch() -> None:
+        async with gateway(tmp_path) as rig:
+            await rig.open(plan(outputs=Outputs(hls=False)))
+            channel = rig.running.gateway.by_playback(PLAYBACK)
+            assert channel is not None
+            source, publish = await publisher(rig)
+            with socket.create_connection(("127.0.0.1", rig.running.http_port)) as deaf:
+                deaf.sendall(f"GET /flv/{PLAYBACK}.flv HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                await until("a viewer", lambda: channel.programme.viewers == 1)
+                for turn in range(400):
+                    send(publish, shifted(messages[2 if turn else 0 :], turn * 10_000))
+                    await publish.drain()
+                    if not channel.programme.viewers:
+                        break
+                await until("nobody", lambda: channel.programme.viewers == 0)
+            await source.close()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(watch())
 
 
 async def test_metrics_name_streams_and_nothing_secret_and_forget_them(rig: Rig, source_file: SourceFile) -> None:

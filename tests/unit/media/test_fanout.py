@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiortmp import MessageType, amf0
+from aiortmp import MediaBatch, MessageType, amf0
 from app.media.arrival import data_message
-from app.media.fanout import FanOut
+from app.media.fanout import STUCK_MS, FanOut
 from app.media.join import AUDIO_ONLY_MS, JoinCache
 from tests.unit.media.stream_parts import Outlet, at_stamps, audio, audio_header, video, video_header
 
@@ -47,6 +47,16 @@ def test_metadata_is_told_to_a_newcomer_at_time_zero() -> None:
         (MessageType.VIDEO, 160),
         (MessageType.AUDIO, 160),
     ]
+
+
+def test_other_data_messages_do_not_replace_the_metadata() -> None:
+    fanout, outlet = begun(), Outlet()
+    metadata = data_message(amf0.encode(["@setDataFrame", "onMetaData", {"width": 1280.0}]))
+    fanout.push(at_stamps(metadata))
+    fanout.push(at_stamps(data_message(amf0.encode(["onFI", {"st": "12:00:00"}]))))
+    stream(fanout, range(2))
+    fanout.join(outlet)
+    assert outlet.batches[0][0] == metadata
 
 
 def test_a_newcomer_before_the_first_frame_begins_with_it() -> None:
@@ -115,6 +125,31 @@ def test_headers_that_changed_while_a_reader_slept_are_told_first() -> None:
     header = outlet.batches[-2][0]
     assert header.payload.endswith(b"new record")
     assert outlet.stamps()[-1] == 120
+
+
+def test_a_reader_that_takes_nothing_is_cut_and_a_slow_one_is_not() -> None:
+    fanout, dead, slow = begun(), Outlet(), Outlet()
+    cut: list[str] = []
+    fanout.join(dead, max_bytes=100, cut=lambda: cut.append("dead"))
+    fanout.join(slow, max_bytes=100, cut=lambda: cut.append("slow"))
+    dead.buffered_bytes = slow.buffered_bytes = 1_000
+    for second in range(2 * STUCK_MS // 1000):
+        slow.buffered_bytes -= 1
+        fanout.push(at_stamps(video(second * 1000, key=True)))
+    assert cut == ["dead"]
+
+
+def test_a_reader_that_leaves_while_it_is_sent_to_takes_nothing_from_the_others() -> None:
+    fanout, other = begun(), Outlet()
+
+    class Leaver(Outlet):
+        def send(self, batch: MediaBatch) -> None:
+            leave()
+
+    _, leave = fanout.join(Leaver())
+    fanout.join(other)
+    stream(fanout, range(3))
+    assert other.stamps() == [0, 40, 80]
 
 
 def test_frames_lost_by_one_that_left_stay_counted() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from app.domain.errors import InvalidRequest
+from app.domain.secret import Secret
 from app.media.push.backoff import FIRST_S, MAX_S, STEADY_S, Backoff
-from app.media.push.dial import split_url
+from app.media.push.dial import Dialler, split_url
 
 
 def test_waits_double_up_to_a_bound_and_begin_again_after_a_good_time() -> None:
@@ -38,3 +39,9 @@ def test_an_address_is_application_and_name(url: str, base: str, name: str) -> N
 def test_an_address_without_a_name_is_refused(url: str) -> None:
     with pytest.raises(InvalidRequest):
         split_url(url)
+
+
+@pytest.mark.parametrize("host", ["x" * 64 + ".example", "a..example"])
+async def test_a_host_that_is_no_name_is_refused(host: str) -> None:
+    with pytest.raises(InvalidRequest):
+        await Dialler(allowed=()).dial(Secret(f"rtmp://{host}/live/key"))

@@ -89,6 +89,15 @@ def test_low_bits_from_a_worker_find_their_place() -> None:
     assert timeline.around(2**32 - 30) == 2**32 - 30
 
 
+def test_tracks_whose_clocks_lie_hours_apart_run_no_faster_than_the_clock() -> None:
+    timeline, placed = Timeline(), [0]
+    for frame in range(500):
+        now_s = frame * 0.02
+        placed = place(timeline, (VIDEO, frame * 20), now_s=now_s)
+        placed = place(timeline, (AUDIO, 36_000_000 + frame * 20), now_s=now_s + 0.005)
+    assert 9_900 < placed[0] < 11_000
+
+
 @given(
     st.lists(
         st.tuples(st.sampled_from([AUDIO, VIDEO]), st.integers(0, 2**32 - 1), st.floats(0, 30), st.booleans()),
