@@ -73,7 +73,10 @@ def judge_addresses(addresses: Sequence[str], *, allowed: Collection[Network] = 
         except ValueError:
             return Refused("the host name has an address that cannot be read")
         if not is_allowed(address, allowed):
-            return Refused("the host is on a private or special network that is not released for this")
+            return Refused(
+                "the host is on a private or special network that is not released for this; "
+                "ENCMAN_ALLOWED_PRIVATE_TARGETS names those that are"
+            )
     return tuple(addresses)
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from aiortmp import RtmpError
+from aiortmp import Rejected, RtmpError
 from app.domain.errors import ManagerError
 from app.domain.link import DestinationReading
 from app.domain.secret import STARS
@@ -82,8 +82,10 @@ class DestinationPush:
                     self._state = PushState.REFUSED
                     log.warning("push refused", destination_id=self._destination.id, reason=error.detail)
                     return
+            except Rejected as error:
+                self._detail = f"the destination refuses the stream or its key: {self._told(error)}"
             except (RtmpError, OSError) as error:
-                self._detail = self._told(error)
+                self._detail = f"the destination did not take the stream: {self._told(error)}"
             self._state = PushState.BACKING_OFF
             wait_s = self._backoff.failed(0.0 if live_s is None else self._monotonic() - live_s)
             log.info("push ended", destination_id=self._destination.id, reason=self._detail, again_in_s=wait_s)

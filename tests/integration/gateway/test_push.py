@@ -79,6 +79,7 @@ async def test_a_destination_that_is_not_there_is_tried_again(rig: Rig) -> None:
     url = f"rtmp://127.0.0.1:{port}/live/their_secret_key"
     await rig.open(plan(outputs=Outputs(destinations=(destination("dst_1", url),))))
     await until("a failure", lambda: readings(rig)["dst_1"].state == "backing_off")
+    assert "refuses the connection" in str(readings(rig)["dst_1"].detail)
     connected = asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -92,6 +93,15 @@ async def test_a_destination_that_is_not_there_is_tried_again(rig: Rig) -> None:
     assert "their_secret_key" not in repr(readings(rig))
 
 
+async def test_a_destination_that_refuses_the_key_is_told_apart(rig: Rig) -> None:
+    url = rig.live_url.rpartition("/")[0] + "/their_secret_key"  # a real door that knows no such key
+    await rig.open(plan(outputs=Outputs(destinations=(destination("dst_1", url),))))
+    await until("a failure", lambda: readings(rig)["dst_1"].state == "backing_off")
+    detail = str(readings(rig)["dst_1"].detail)
+    assert detail.startswith("the destination refuses the stream or its key: ")
+    assert "their_secret_key" not in detail
+
+
 @pytest.mark.parametrize(
     "url", ["rtmp://127.0.0.1:1935/live/x", "rtmp://[::1]:1935/live/x", "rtmp://localhost:1935/live/x"]
 )
@@ -100,6 +110,7 @@ async def test_a_private_address_is_refused_unless_released(tmp_path: Path, url:
         await closed.open(plan(outputs=Outputs(destinations=(destination("dst_1", url),))))
         await until("the refusal", lambda: readings(closed)["dst_1"].state == "refused")
         assert "private" in str(readings(closed)["dst_1"].detail)
+        assert "ENCMAN_ALLOWED_PRIVATE_TARGETS" in str(readings(closed)["dst_1"].detail)
 
 
 async def test_taking_one_destination_away_leaves_the_other_connected(rig: Rig) -> None:
