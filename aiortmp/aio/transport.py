@@ -179,6 +179,7 @@ class Connection(asyncio.Protocol):
                         sink.on_media(event)
                 elif self._reason is None:  # a callback may have closed the connection meanwhile
                     self._handle(event)
+                    self._arm()  # the next deadline may be an earlier one now
         except ProtocolError as error:
             self._fail(error)
             return
@@ -246,6 +247,8 @@ class Connection(asyncio.Protocol):
             self._cut = self._loop.call_later(self._limits.close_s, self._transport.abort)
 
     def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         if self._reason is None:
             self._timer = self._loop.call_at(self._session.due, self._on_timer)
 

@@ -260,3 +260,13 @@ def test_in_22_timestamps_of_any_kind_come_through_both_ways(name: str) -> None:
     play.send(MediaBatch.of(messages))
     again = reader().feed(b"".join(onward.written))
     assert [message for batch in again if isinstance(batch, MediaBatch) for message in batch] == messages * 2
+
+
+@pytest.mark.parametrize("brief", [Limits(handshake_s=60, setup_s=0.5)], indirect=True)
+async def test_a_time_for_the_handshake_that_is_left_over_does_not_lengthen_the_next(
+    relay: Relay, brief: Server
+) -> None:
+    client = await connect(f"rtmp://127.0.0.1:{brief.port}/live")
+    await client.wait_closed()
+    await until(lambda: relay.closed)
+    assert "nothing was published" in str(relay.closed[0])
