@@ -5,16 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from app.api.registry import Answer, Body
+from app.api.schemas.texts import Name, Word
 from app.domain.access import ApiKey, Scope
 from app.domain.secret import Secret
 
 
 class KeyBody(Body):
-    name: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
-    tenant: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] = "default"
+    name: Name
+    tenant: Word = "default"
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=8)]
     lifetime_s: Annotated[int, Field(ge=60, le=2 * 31_536_000)] = 90 * 86_400
 

@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from app.api.registry import Answer, Body
 from app.api.schemas.common import LadderView
+from app.api.schemas.texts import Name, RenditionName, Resolution, Target, Word
 from app.domain.ladder import AudioMode, FrameRate, Rendition
 from app.domain.session import (
     ChangeOutcome,
@@ -22,21 +23,9 @@ from app.domain.session import (
 )
 from app.domain.stream import Destination, StreamMode
 
-Resolution = Annotated[
-    str,
-    StringConstraints(pattern=r"^[1-9][0-9]{1,4}x[1-9][0-9]{1,4}$"),
-    Field(description="WIDTHxHEIGHT", examples=["1920x1080"]),
-]
 Bitrate = Annotated[int, Field(ge=1, le=1_000_000_000, description="bit/s", examples=[5_000_000])]
 Fps = Annotated[float, Field(gt=0, le=1000, description="frames per second", examples=[30])]
-Target = Annotated[
-    str,
-    StringConstraints(min_length=8, max_length=2048, pattern=r"^rtmps?://[^\s\x00-\x1f\x7f]+$"),
-    Field(description="rtmp:// or rtmps:// with the stream key: never shown again"),
-]
 Targets = Annotated[list[Target], Field(max_length=16)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
-Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 
 DEFAULT_BPS: Final = 4_500_000
 """What the ready line publishes when nothing is encoded here: what is recommended for 720p."""
@@ -54,7 +43,7 @@ def frame_rate(fps: float) -> FrameRate:
 
 
 class RenditionBody(Body):
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+    name: RenditionName
     resolution: Resolution
     bitrate: Bitrate
     fps: Fps

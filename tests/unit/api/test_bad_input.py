@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import zlib
 from typing import Any
 
@@ -160,3 +161,18 @@ def test_faults_name_the_field_and_never_repeat_what_was_sent() -> None:
 def test_a_name_doubled_deep_inside_is_refused() -> None:
     with pytest.raises(MalformedRequest):
         parse(b'{"renditions":[{"name":"a","name":"b"}]}', InitBody)
+
+
+async def test_a_text_of_the_wrong_form_is_told_what_is_wanted_and_never_repeated(
+    house: Any, http: ClientSession
+) -> None:
+    body = {"resolution": "full hd", "bitrate": 1, "fps": 30, "destinations": ["https://HOST/CANARY"], "name": ""}
+    async with http.post(f"{house.base}/api/streams/init", json=body, headers=house.auth("streams")) as response:
+        text = await response.text()
+    told = {fault["field"]: fault["message"] for fault in json.loads(text)["errors"]}
+    assert told == {
+        "resolution": "should be WIDTHxHEIGHT, like 1280x720",
+        "destinations.0": "should be an address like rtmp://HOST/APP/KEY or rtmps://HOST/APP/KEY",
+        "name": "should be 1 to 100 characters without control characters",
+    }
+    assert "CANARY" not in text
