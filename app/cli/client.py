@@ -19,6 +19,7 @@ EXIT_UNAVAILABLE: Final = 69
 EXIT_NOT_ALLOWED: Final = 77
 _EXIT_BY_STATUS: Final = {401: EXIT_NOT_ALLOWED, 403: EXIT_NOT_ALLOWED, 404: EXIT_NOT_FOUND, 503: EXIT_UNAVAILABLE}
 _KEY_HINT: Final = "set ENCMAN_API_KEY to a key that is valid, or name the data directory with --data"
+_OF_HTTP: Final = ("/api/", "JSON", "'errors'", "Authorization", "Retry-After", "header", "request id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,17 @@ def _refuse(status: int, text: str) -> NoReturn:
     if fields:
         fail("; ".join(f"{field.get('field')}: {field.get('message')}" for field in fields), code=code)
     detail = problem.get("detail") or problem.get("title") or f"control answers {status}"
-    fail(str(detail), hint=_KEY_HINT if status == 401 else problem.get("hint"), code=code)
+    fail(str(detail), hint=_KEY_HINT if status == 401 else _as_command(problem.get("hint")), code=code)
+
+
+def _as_command(hint: object) -> str | None:
+    """A hint in the words of this program, or None for one that only helps who writes HTTP."""
+    if not isinstance(hint, str):
+        return None
+    import re
+
+    told = re.sub(r"GET /api/(streams|encoders|keys)\b", r"`encoder-manager \1 list`", hint)
+    return None if any(word in told for word in _OF_HTTP) else told
 
 
 def fail(message: str, *, hint: str | None = None, code: int = EXIT_FAILED) -> NoReturn:

@@ -125,6 +125,23 @@ def test_a_refusal_is_told_in_controls_words_with_an_exit_code(
     assert "hint: do this" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("hint", "told"),
+    [
+        (
+            "GET /api/streams lists the streams of this key.",
+            "hint: `encoder-manager streams list` lists the streams of this key.\n",
+        ),
+        ("GET /api/encoders lists them.", "hint: `encoder-manager encoders list` lists them.\n"),
+        ("Try again after Retry-After seconds.", ""),
+        ("Send well-formed UTF-8 JSON and plain ids.", ""),
+    ],
+)
+def test_hints_speak_of_commands_and_not_of_http(control: type[Control], hint: str, told: str) -> None:
+    control.answers["DELETE /api/streams/str_1"] = 404, {"detail": "the reason", "hint": hint}
+    assert run("streams", "end", "str_1").stderr == f"error: the reason\n{told}"
+
+
 def test_a_refused_key_is_told_with_where_keys_come_from(control: type[Control]) -> None:
     control.answers["GET /api/streams"] = 401, {"detail": "the key is unknown", "hint": "Send 'Authorization'."}
     result = run("streams", "list")
