@@ -38,8 +38,8 @@ class Dialler:
     async def dial(self, url: Secret) -> Dialled:
         """Connect and begin to publish.
 
-        Raises NotAllowed or InvalidRequest for a target the guard refuses, Unavailable with what keeps it from being reached,
-        and aiortmp's RtmpError when the server says no.
+        Raises NotAllowed or InvalidRequest for a target the guard refuses, Unavailable with what keeps it from
+        being reached, and aiortmp's RtmpError when the server says no.
         """
         text = url.reveal()
         target = judge_url(text)
