@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
-from app.cli.client import Access, call
+from app.cli.client import Access, call, fail
 from app.cli.output import Json, show_fields, show_json, show_table
 
 app = typer.Typer(help="Open, look at and end streams.", no_args_is_help=True)
 StreamArgument = Annotated[str, typer.Argument(metavar="STREAM", help="Stream id, str_...")]
+MAX_ADDRESSES_CHARS = 64 * 1024
 COLUMNS = ("stream_id", "state", "name", "primary_encoder_id", "backup_encoder_id", "created_at")
+
+
+class Mode(StrEnum):
+    TRANSCODE = "transcode"
+    PASSTHROUGH = "passthrough"
 
 
 @app.command("list")
@@ -58,10 +66,27 @@ def init(
     bitrate: Annotated[int, typer.Option(help="Bits per second of the highest rendition.")] = 2_500_000,
     fps: Annotated[float, typer.Option(help="Frames per second.")] = 30.0,
     name: Annotated[str | None, typer.Option(help="A name people will know it by.")] = None,
+    mode: Annotated[Mode, typer.Option(help="Encode a ladder, or hand on what comes.")] = Mode.TRANSCODE,
+    record: Annotated[bool, typer.Option("--record", help="Write the programme to the data directory.")] = False,
+    push_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Push the programme on to the addresses in FILE (- for standard input), one in a line: "
+            "rtmp://HOST/APP/KEY. They hold keys, so they are no arguments.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Open a stream; the answer shows the stream key, this once."""
-    answer = open_stream(context.obj, resolution=resolution, bitrate=bitrate, fps=fps, name=name)
+    wanted: dict[str, object] = {}
+    if mode is not Mode.TRANSCODE:
+        wanted["mode"] = mode.value
+    if record:
+        wanted["record"] = True
+    if push_from is not None:
+        wanted["destinations"] = _addresses(push_from)
+    answer = open_stream(context.obj, resolution=resolution, bitrate=bitrate, fps=fps, name=name, more=wanted)
     if as_json:
         show_json(answer)
         return
@@ -72,10 +97,37 @@ def init(
     typer.echo("\nOBS: Server is rtmp_url, Stream Key is stream_key. The key is not shown again.")
 
 
+def _addresses(source: str) -> list[str]:
+    """The lines of the file `source`, or of standard input for `-`, but empty ones and those that begin with #."""
+    import sys
+
+    try:
+        if source == "-":
+            text = sys.stdin.read(MAX_ADDRESSES_CHARS)
+        else:
+            with open(source, encoding="utf-8") as file:
+                text = file.read(MAX_ADDRESSES_CHARS)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        fail(f"{source} cannot be read: {reason}", hint="name a file with one address in a line")
+    lines = [line.strip() for line in text.splitlines()]
+    found = [line for line in lines if line and not line.startswith("#")]
+    if not found:
+        fail(f"{source} holds no address", hint="write one in a line: rtmp://HOST/APP/KEY")
+    return found
+
+
 def open_stream(
-    access: Access, *, resolution: str, bitrate: int, fps: float, name: str | None = None
+    access: Access,
+    *,
+    resolution: str,
+    bitrate: int,
+    fps: float,
+    name: str | None = None,
+    more: Mapping[str, object] | None = None,
 ) -> dict[str, Any]:
-    body: dict[str, object] = {"resolution": resolution, "bitrate": bitrate, "fps": fps}
+    """`more` are further fields of the request, as the API names them."""
+    body: dict[str, object] = {"resolution": resolution, "bitrate": bitrate, "fps": fps, **(more or {})}
     if name is not None:
         body["name"] = name
     answer: dict[str, Any] = call(access, "POST", "/api/streams/init", body)

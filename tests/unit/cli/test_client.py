@@ -101,6 +101,34 @@ def test_opening_a_stream_sends_what_was_asked_and_shows_the_key_once(control: t
     assert "warning: odd size" in result.stderr
 
 
+@pytest.mark.parametrize("place", ["targets.txt", "-"])
+def test_a_stream_is_opened_with_the_addresses_of_a_file_its_recording_and_its_mode(
+    control: type[Control], tmp_path: Path, place: str
+) -> None:
+    text = "# YouTube\nrtmps://a.example/live/secret\n\n rtmp://b.example/live/other \n"
+    (tmp_path / "targets.txt").write_text(text)
+    control.answers["POST /api/streams/init"] = 201, {"stream_id": "str_1"}
+    words = ["streams", "init", "--push-from", place, "--record", "--mode", "passthrough"]
+    result = CliRunner().invoke(app, words, input=text if place == "-" else None)
+    assert result.exit_code == 0
+    body = control.seen[0][3]
+    assert isinstance(body, dict)
+    assert body["destinations"] == ["rtmps://a.example/live/secret", "rtmp://b.example/live/other"]
+    assert (body["record"], body["mode"]) == (True, "passthrough")
+
+
+@pytest.mark.parametrize("content", [None, b"# nothing\n", b"\xff\xfe"])
+def test_a_file_without_addresses_opens_no_stream(
+    control: type[Control], tmp_path: Path, content: bytes | None
+) -> None:
+    if content is not None:
+        (tmp_path / "targets.txt").write_bytes(content)
+    result = run("streams", "init", "--push-from", "targets.txt")
+    assert result.exit_code == 1
+    assert "error: targets.txt" in result.stderr
+    assert control.seen == []
+
+
 def test_for_a_file_that_is_no_media_no_stream_is_opened(control: type[Control], tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("# Words\n")
     result = run("publish", "README.md")
