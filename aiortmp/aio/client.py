@@ -187,9 +187,9 @@ class ClientConnection(Connection):
                 waiter.set_exception(reason)
                 waiter.exception()  # taken here too, in case nobody waits any more
         self._drained.clear()
-        # Each owner is told, whatever another's callback does.
+        # Each owner is told, whatever another's callback does: publishes first, the last pushed being the first.
         with ExitStack() as told:
-            for stream_id in [*self._publishes, *self.sinks]:
+            for stream_id in reversed([*self._publishes, *self.sinks]):
                 told.callback(self.drop_stream, stream_id, str(reason))
 
     def _writable(self) -> None:

@@ -257,11 +257,11 @@ class ServerConnection(Connection):
 
     def _ended(self, reason: RtmpError) -> None:
         self._requests.clear()
-        # Each owner is told, whatever another's callback does; the handler last.
+        # Each owner is told, whatever another's callback does; the handler last, as it is pushed first.
         with ExitStack() as told:
             if self._handler is not None:
                 told.callback(self._handler.on_closed, reason)
-            for stream_id in [*self._publications, *self._plays]:
+            for stream_id in reversed([*self._publications, *self._plays]):
                 told.callback(self.drop_stream, stream_id, str(reason))
 
     def _writable(self) -> None:

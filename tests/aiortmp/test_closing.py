@@ -204,3 +204,21 @@ async def test_a_change_of_chunk_size_stays_behind_what_was_written_before_it(re
     await until(lambda: reasons)
     assert reasons == ["NetStream.Failed: " + "x" * 5000]
     await client.close()
+
+
+async def test_publishes_hear_of_the_end_before_what_is_played(relay: Relay, server: Server) -> None:
+    heard: list[str] = []
+
+    class Telling(Sink):
+        def on_end(self, reason: str) -> None:
+            heard.append("played")
+
+    client = await connect(url(server))
+    await client.play("source", Telling())
+    for name in ("first", "second"):
+        publish = await client.publish(name)
+        publish.on_end = lambda _, name=name: heard.append(name)
+    (connection,) = server.connections
+    connection.abort("cut")
+    await client.wait_closed()
+    assert heard == ["first", "second", "played"]
