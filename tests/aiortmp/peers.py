@@ -43,6 +43,20 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
+async def listening(port: int) -> None:
+    """Until somebody takes connections there."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.02)
+            else:
+                writer.close()
+                await writer.wait_closed()
+                return
+
+
 class Running:
     """A started program."""
 
@@ -113,14 +127,5 @@ async def nginx(folder: Path, *, push: str | None = None, pull: str | None = Non
         """
     )
     async with run("nginx", "-p", str(folder), "-c", str(config), "-e", str(folder / "error.log")):
-        async with asyncio.timeout(10):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
-                except OSError:
-                    await asyncio.sleep(0.02)
-                else:
-                    writer.close()
-                    await writer.wait_closed()
-                    break
+        await listening(port)
         yield port
