@@ -38,6 +38,8 @@ class Entry:
     value: object
     origin: str
     """`environment`, or `file:line`."""
+    written: str | None = None
+    """The name as it stands there, where it is another one than `name`."""
 
 
 def load_settings(
@@ -79,18 +81,20 @@ def _take(found: dict[str, Entry], entries: Iterator[Entry] | list[Entry], fault
         if entry.name in Settings.model_fields:
             found[entry.name] = entry
         else:
-            faults.append(f"{entry.origin}: unknown setting {entry.name}{_nearest(entry.name)}")
+            faults.append(f"{entry.origin}: unknown setting {entry.written or entry.name}{_nearest(entry)}")
 
 
-def _nearest(name: str) -> str:
-    near = difflib.get_close_matches(name, Settings.model_fields, n=1, cutoff=0.6)
-    return f"; did you mean {near[0]} ({PREFIX}{near[0].upper()})?" if near else ""
+def _nearest(entry: Entry) -> str:
+    near = difflib.get_close_matches(entry.name, Settings.model_fields, n=1, cutoff=0.6)
+    if not near:
+        return ""
+    return f"; did you mean {PREFIX + near[0].upper() if entry.written else near[0]}?"
 
 
 def _environment_entries(env: Mapping[str, str]) -> Iterator[Entry]:
     for key in sorted(env):
         if key.startswith(PREFIX) and key.removeprefix(PREFIX) not in OTHER_NAMES:
-            yield Entry(key.removeprefix(PREFIX).lower(), env[key], "environment")
+            yield Entry(key.removeprefix(PREFIX).lower(), env[key], "environment", key)
 
 
 def _read(path: Path, faults: list[str], *, must_exist: bool = False) -> str | None:
@@ -124,7 +128,7 @@ def _dotenv_entries(path: Path, faults: list[str]) -> Iterator[Entry]:
         name = binding.key.removeprefix(PREFIX)
         if binding.key.startswith(PREFIX) and name not in OTHER_NAMES:
             holds_secret |= name.lower() in SECRET_NAMES and bool(binding.value)
-            yield Entry(name.lower(), binding.value or "", origin)
+            yield Entry(name.lower(), binding.value or "", origin, binding.key)
         elif binding.key.lower() in Settings.model_fields:
             faults.append(f"{origin}: {binding.key} lacks its prefix: write {PREFIX}{binding.key.upper()}")
     if holds_secret and path.stat().st_mode & 0o077:
@@ -182,9 +186,10 @@ def _checked(found: Mapping[str, Entry], faults: list[str], role: Role | None) -
     except ValidationError as error:
         for fault in error.errors(include_input=False, include_url=False):
             name = str(fault["loc"][0]) if fault["loc"] else ""
-            origin = f"{found[name].origin}: " if name in found else ""
+            entry = found.get(name)
+            origin = f"{entry.origin}: " if entry else ""
             message = fault["msg"].removeprefix("Value error, ")
-            line = f"{origin}{name}: {message}" if name else message
+            line = f"{origin}{(entry and entry.written) or name}: {message}" if name else message
             if line not in faults:
                 faults.append(line)
     if settings is not None and role is not None:

@@ -42,8 +42,8 @@ class Score:
     reasons: tuple[str, ...]
 
 
-_Limit = tuple[str, float | None, float, float]
-"""Name for people, value, limit, points above the limit."""
+_Limit = tuple[str, str, float | None, float, float]
+"""Name and unit for people, value, limit, points above the limit."""
 
 
 def measures_of(reading: EncoderReading | None) -> Measures:
@@ -60,29 +60,31 @@ def measures_of(reading: EncoderReading | None) -> Measures:
 def score(measures: Measures) -> Score:
     parts: dict[str, list[_Limit]] = {
         "system": [
-            ("CPU %", measures.cpu_percent, CPU_HIGH_PERCENT, 20.0),
-            ("memory %", measures.memory_percent, MEMORY_HIGH_PERCENT, 20.0),
-            ("temperature °C", measures.temperature_c, TEMPERATURE_HIGH_C, 30.0),
+            ("CPU", " %", measures.cpu_percent, CPU_HIGH_PERCENT, 20.0),
+            ("memory", " %", measures.memory_percent, MEMORY_HIGH_PERCENT, 20.0),
+            ("temperature", " °C", measures.temperature_c, TEMPERATURE_HIGH_C, 30.0),
         ],
         "stream": [
-            ("dropped frames", measures.dropped_frames, DROPPED_FRAMES_HIGH, 25.0),
-            ("bitrate variance", measures.bitrate_variance, BITRATE_VARIANCE_HIGH, 25.0),
+            ("dropped frames", "", measures.dropped_frames, DROPPED_FRAMES_HIGH, 25.0),
+            ("bitrate variance", "", measures.bitrate_variance, BITRATE_VARIANCE_HIGH, 25.0),
         ],
-        "storage": [("storage %", measures.storage_percent, STORAGE_HIGH_PERCENT, 30.0)],
+        "storage": [("storage", " %", measures.storage_percent, STORAGE_HIGH_PERCENT, 30.0)],
     }
     points = {name: _part(limits) for name, limits in parts.items()}
     every = [limit for limits in parts.values() for limit in limits]
     high = tuple(
-        f"{name} {value:.4g} above {most:g}" for name, value, most, _ in every if value is not None and value > most
+        f"{name} at {value:.4g}{unit}, above {most:g}{unit}"
+        for name, unit, value, most, _ in every
+        if value is not None and value > most
     )
-    unknown = tuple(f"{name} unknown" for name, value, _, _ in every if value is None)
+    unknown = tuple(f"{name} unknown" for name, _, value, _, _ in every if value is None)
     return Score(_overall(points), points["system"], points["stream"], points["storage"], high + unknown)
 
 
 def _part(limits: list[_Limit]) -> float | None:
-    if all(value is None for _, value, _, _ in limits):
+    if all(value is None for _, _, value, _, _ in limits):
         return None
-    return 100.0 - sum(cost for _, value, most, cost in limits if value is not None and value > most)
+    return 100.0 - sum(cost for _, _, value, most, cost in limits if value is not None and value > most)
 
 
 def _overall(points: dict[str, float | None]) -> float | None:

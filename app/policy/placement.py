@@ -169,7 +169,9 @@ def choose_backup(
         return None, ("no second encoder has room: the stream is unprotected",)
     (same_host, cost), info = best
     if same_host:
-        return info, (f"{info.name} is backup on the primary's own host: no other host has room, cost {cost:.1f}",)
+        others = any(judged.standing.info.host_id != primary.host_id for judged in ranking.judged)
+        why = "no other host has room" if others else "there is no other host"
+        return info, (f"{info.name} is backup on the primary's own host: {why}, cost {cost:.1f}",)
     return info, (f"{info.name} is backup on another host, cost {cost:.1f}",)
 
 

@@ -62,13 +62,13 @@ def test_all_faults_are_listed_at_once_with_place_and_hint(tmp_path: Path) -> No
     put(tmp_path / ".env", "\nENCMAN_HTTP_PORT=many\n")
     text = faults(tmp_path, {"ENCMAN_LOG_LEVEL": "loud"})
     assert f"{tmp_path}/encoder-manager.yml:2: unknown setting rtmp_prot; did you mean rtmp_port" in text
-    assert f"{tmp_path}/.env:2: http_port:" in text or f"{tmp_path}/.env:1: http_port:" in text
-    assert "environment: log_level:" in text
+    assert any(f"{tmp_path}/.env:{line}: ENCMAN_HTTP_PORT:" in text for line in (1, 2))
+    assert "environment: ENCMAN_LOG_LEVEL:" in text
 
 
 def test_an_unknown_variable_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
     text = faults(tmp_path, {"ENCMAN_CONTROL_PROT": "1"})
-    assert "unknown setting control_prot; did you mean control_port (ENCMAN_CONTROL_PORT)?" in text
+    assert "unknown setting ENCMAN_CONTROL_PROT; did you mean ENCMAN_CONTROL_PORT?" in text
 
 
 def test_a_fault_never_repeats_the_value(tmp_path: Path) -> None:

@@ -129,7 +129,10 @@ def test_the_backup_is_on_another_host_though_it_costs_more() -> None:
 def test_with_one_host_the_backup_is_another_node_of_it_and_this_is_said() -> None:
     choice = choose(rank((standing("a", host="one"), standing("b", host="one")), NEED))
     assert choice.backup is not None
-    assert "own host" in choice.reasons[-1]
+    assert "own host: there is no other host" in choice.reasons[-1]
+    full = standing("c", host="two", promised_pixels_per_s=1e12)
+    choice = choose(rank((standing("a", host="one"), standing("b", host="one"), full), NEED))
+    assert "own host: no other host has room" in choice.reasons[-1]
 
 
 def test_an_encoder_is_never_its_own_backup() -> None:

@@ -61,7 +61,8 @@ def test_what_is_unknown_is_said_and_is_never_zero() -> None:
     assert len(nothing.reasons) == 6
     only_cpu = score(Measures(cpu_percent=99.0))
     assert (only_cpu.overall, only_cpu.system, only_cpu.stream) == (80.0, 80.0, None)
-    assert "temperature °C unknown" in only_cpu.reasons
+    assert only_cpu.reasons[0] == "CPU at 99 %, above 80 %"
+    assert "temperature unknown" in only_cpu.reasons
 
 
 LIVE = Signs(10.0, True, 99.5, 99.5, 50.0, 99.5, None)
