@@ -25,6 +25,7 @@ def free_doors(doors: tuple[Door, ...]) -> tuple[int, ...]:
     Raises InvalidSettings that names every door that cannot be opened and why.
     """
     faults: list[str] = []
+    errors: list[OSError] = []
     ports: list[int] = []
     held: list[socket.socket] = []  # until all are found, so that no two doors get the same port
     try:
@@ -32,7 +33,8 @@ def free_doors(doors: tuple[Door, ...]) -> tuple[int, ...]:
             try:
                 listener = _bind(door)
             except OSError as error:
-                faults.append(f"  - {_why(door, error)}")
+                faults.append(_why(door, error))
+                errors.append(error)
             else:
                 held.append(listener)
                 ports.append(listener.getsockname()[1])
@@ -40,7 +42,9 @@ def free_doors(doors: tuple[Door, ...]) -> tuple[int, ...]:
         for listener in held:
             listener.close()
     if faults:
-        raise InvalidSettings("\n".join(["cannot listen:", *faults]), hint="`ss -ltnp` shows who holds a port")
+        raise InvalidSettings(
+            "\n".join(["cannot listen:", *(f"  - {fault}" for fault in faults)]), hint=_hint(errors)
+        )
     return tuple(ports)
 
 
@@ -66,4 +70,18 @@ def _why(door: Door, error: OSError) -> str:
         return f"{place} is in use by another program; free it or choose another with {door.option}"
     if error.errno == errno.EACCES:
         return f"{place} is reserved for root; choose one above 1023 with {door.option}"
+    if _is_elsewhere(error):
+        return f"{door.what}: {door.host} is no address of this machine"
     return f"{place}: {error.strerror or error}"
+
+
+def _is_elsewhere(error: OSError) -> bool:
+    return error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror)
+
+
+def _hint(errors: list[OSError]) -> str | None:
+    if any(error.errno == errno.EADDRINUSE for error in errors):
+        return "`ss -ltnp` shows who holds a port"
+    if any(_is_elsewhere(error) for error in errors):
+        return "`ip address` lists this machine's; 0.0.0.0 (--host) stands for all of them"
+    return None

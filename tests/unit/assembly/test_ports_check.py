@@ -34,6 +34,8 @@ def test_every_port_in_use_is_named_with_its_option() -> None:
     assert "in use" in caught.value.detail
 
 
-def test_an_address_that_is_not_ours_is_told_in_words() -> None:
-    with pytest.raises(InvalidSettings, match=r"192\.0\.2\.1"):
-        free_doors((Door("RTMP", "192.0.2.1", 0, "--host"),))
+def test_an_address_that_is_not_ours_is_told_in_words_with_a_hint_that_fits() -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        free_doors((Door("RTMP", "192.0.2.1", 0, "--rtmp-port"),))
+    assert "192.0.2.1 is no address of this machine" in caught.value.detail
+    assert "--host" in str(caught.value.hint)
