@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -32,7 +32,17 @@ def show(context: typer.Context, encoder: EncoderArgument, as_json: Json = False
     if as_json:
         show_json(answer)
     else:
-        show_fields(answer)
+        show_fields(_readable(answer))
+
+
+def _readable(encoder: dict[str, Any]) -> dict[str, Any]:
+    """With the codecs as two lists of names; why one does not work is in the answer itself (--json)."""
+    probed = [probe for probe in encoder.get("codecs") or () if isinstance(probe, dict)]
+    lists = {
+        "codecs": [probe.get("codec") for probe in probed if probe.get("works")],
+        "codecs_refused": [probe.get("codec") for probe in probed if not probe.get("works")],
+    }
+    return {name: value for name, value in encoder.items() if name != "codecs"} | lists
 
 
 @app.command()

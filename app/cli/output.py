@@ -26,8 +26,19 @@ def _fields(record: Mapping[str, Any], *, indent: int) -> None:
         if isinstance(value, Mapping) and value:
             typer.echo(f"{' ' * indent}{name}")
             _fields(value, indent=indent + 2)
+        elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+            typer.echo(f"{' ' * indent}{name}")
+            for item in value:
+                typer.echo(f"{' ' * indent}  {_row(item)}")
         else:
             typer.echo(f"{' ' * indent}{name:<{width}}  {cell(value)}")
+
+
+def _row(item: object) -> str:
+    """One of several parts in one line, without what is not known of it."""
+    if not isinstance(item, Mapping):
+        return cell(item)
+    return "  ".join(f"{cell(name)}={cell(value)}" for name, value in item.items() if value is not None)
 
 
 def show_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: str) -> None:

@@ -200,6 +200,20 @@ def test_ending_a_stream_is_confirmed(control: type[Control]) -> None:
     assert "ended" in run("streams", "end", "str_1").stdout
 
 
+def test_an_encoder_is_shown_with_its_codecs_and_workers_for_people(control: type[Control]) -> None:
+    codecs = [{"codec": "libx264", "works": True, "reason": None}, {"codec": "h264_nvenc", "works": False}]
+    workers = [{"worker_id": "wrk_1", "stream_id": "str_1", "cpu_usage": 50.0, "latency_ms": None}]
+    answer = {"encoder_id": "enc-1", "codecs": codecs, "device_status": {"cpu_usage": 9.0, "workers": workers}}
+    control.answers["GET /api/encoders/enc-1/status"] = 200, answer
+    shown = run("encoders", "show", "enc-1").stdout
+    assert [line.split(maxsplit=1) for line in shown.splitlines() if line.startswith("codecs")] == [
+        ["codecs", "libx264"],
+        ["codecs_refused", "h264_nvenc"],
+    ]
+    assert "    worker_id=wrk_1  stream_id=str_1  cpu_usage=50.0\n" in shown
+    assert "{" not in shown
+
+
 def test_draining_is_asked_of_the_encoder(control: type[Control]) -> None:
     control.answers["POST /api/encoders/enc-1/control"] = 200, {}
     assert run("encoders", "drain", "enc-1").exit_code == 0
