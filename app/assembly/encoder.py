@@ -50,8 +50,7 @@ async def _work(settings: Settings) -> None:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     machine = Machine(settings.data_dir)
     probes = await probe_all()
-    for probe in probes:
-        log.info("encoder probed", codec=probe.codec, works=probe.works, reason=probe.reason)
+    tell_probes(probes)
     node = EncoderNode(
         info=describe(settings, machine.facts(), probes),
         version=__version__,
@@ -61,6 +60,14 @@ async def _work(settings: Settings) -> None:
         log=lambda event, given: log.info(event, **given),
     )
     await node.run()
+
+
+def tell_probes(probes: tuple[CodecProbe, ...]) -> None:
+    """One line: most machines lack most encoders, and that is no news."""
+    for probe in probes:
+        log.debug("encoder probed", codec=probe.codec, works=probe.works, reason=probe.reason)
+    works = [probe.codec for probe in probes if probe.works]
+    log.info("encoders probed", works=", ".join(works) or "none", refused=len(probes) - len(works))
 
 
 def describe(settings: Settings, facts: HostFacts, probes: tuple[CodecProbe, ...]) -> EncoderInfo:

@@ -36,6 +36,8 @@ BACKOFF_MAX_S: Final = 1.0
 """A dial costs little, and control back from a restart should hear of everything at once."""
 REFUSED_S: Final = 5.0
 """To the next try after control sent this peer away: only an operator, or the other one's end, changes that."""
+FAILURES_AT_START: Final = 5
+"""Dials that may fail before the first link without a word: control starts together with its peers."""
 PING_S: Final = 5.0
 DIAL_S: Final = 5.0
 MAX_ORDERS_WAITING: Final = 512
@@ -70,6 +72,8 @@ class WebSocketUplink:
         self._orders: asyncio.Queue[_Waiting] = asyncio.Queue(MAX_ORDERS_WAITING)
         self._performing = asyncio.Lock()
         self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._was_up = False
+        self._told: str | None = None
 
     @property
     def connected(self) -> bool:
@@ -106,11 +110,18 @@ class WebSocketUplink:
             pause_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(failures, 8)) * (0.5 + self._jitter() / 2)
             if refused:
                 pause_s = REFUSED_S
-            # A control that is away for an hour is told once, not a thousand times.
-            tell = log.debug if failures > 1 else log.error if refused else log.info
-            event = "control refuses this peer" if refused else "link down"
+            tell, event = self._news_of(failures, refused=refused)
             tell(event, reason=reason, dropped_facts=self._facts.dropped, retry_s=round(pause_s, 2))
             await asyncio.sleep(pause_s)
+
+    def _news_of(self, failures: int, *, refused: bool) -> tuple[Callable[..., object], str]:
+        """How to log it, and as what. A control that is away for an hour is told once, not a thousand times."""
+        event = "control refuses this peer" if refused else "link down"
+        starting = not self._was_up and not refused and failures < FAILURES_AT_START
+        if starting or event == self._told:
+            return log.debug, event
+        self._told = event
+        return log.error if refused else log.info, event
 
     async def _one_link(self, session: aiohttp.ClientSession, hello: Callable[[], Hello]) -> tuple[str, bool]:
         """One connection from dial to end: why it ended, and whether control sent this peer away.
@@ -132,6 +143,7 @@ class WebSocketUplink:
                 self._facts.forget_readings()
                 await socket.send_str(write(HelloFrame(hello())))
             self._socket = socket
+            self._was_up, self._told = True, None
             log.info("link up")
             sender = asyncio.create_task(self._send_facts(socket), name="link-facts")
             reason = await self._read(socket)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from app.assembly.encoder import PLANNED_PIXELS_PER_S_PER_CORE, describe, media_build
+from app.assembly.encoder import PLANNED_PIXELS_PER_S_PER_CORE, describe, media_build, tell_probes
 from app.assembly.settings import Settings
 from app.domain.encoder import CodecProbe
 from app.ports.host import HostFacts
@@ -41,3 +42,11 @@ def test_what_an_operator_set_wins(tmp_path: Path) -> None:
 def test_the_number_of_streams_follows_the_cores_up_to_a_bound(tmp_path: Path, cores: int, streams: int) -> None:
     info = describe(settings(tmp_path), HostFacts(None, cores, 2**30, ()), PROBES)
     assert info.capabilities.max_streams == streams
+
+
+def test_what_the_probes_found_is_one_line_and_the_rest_is_for_who_looks_closer() -> None:
+    with capture_logs() as logs:
+        tell_probes((*PROBES, CodecProbe("h264_nvenc", False, "no device"), CodecProbe("h264_qsv", False, "none")))
+    [line] = [entry for entry in logs if entry["log_level"] == "info"]
+    assert (line["works"], line["refused"]) == ("libx264", 2)
+    assert "no device" in [entry.get("reason") for entry in logs]
