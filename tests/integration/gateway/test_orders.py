@@ -108,13 +108,13 @@ async def test_hello_tells_what_runs(rig: Rig, source_file: SourceFile) -> None:
     await rig.open(plan(revision=3))
     connection, publish = await publisher(rig)
     send(publish, messages_of(source_file("plain"))[:50])
-    await rig.fact(SourceUp)
+    told = await rig.fact(SourceUp)
     assert rig.uplink.hello is not None
     hello = rig.uplink.hello()
     assert isinstance(hello, GatewayHello)
     assert hello.rtmp_port == rig.running.rtmp_port
     [channel] = hello.channels
-    assert (channel.stream_id, channel.revision, channel.source_up) == (STREAM, 3, True)
+    assert (channel.stream_id, channel.revision, channel.source) == (STREAM, 3, told)
     await connection.close()
 
 
