@@ -138,13 +138,15 @@ def _supervise(settings: Settings, *, encoders: int, as_json: bool) -> int:
     try:
         with one_at_a_time(settings.data_dir):
             settled = settle_ports(settings)
-            text = (
-                json.dumps(facts(settled, encoders=encoders))
-                if as_json
-                else welcome(settled, encoders=encoders, command=_called_as())
-            )
+
+            def tell(key_works: bool) -> None:
+                if as_json:
+                    typer.echo(json.dumps(facts(settled, encoders=encoders, key_works=key_works)))
+                else:
+                    typer.echo(welcome(settled, encoders=encoders, command=_called_as(), key_works=key_works))
+
             with found_by_commands(settled):
-                asyncio.run(Supervisor(settled, encoders=encoders, on_ready=lambda: typer.echo(text)).run())
+                asyncio.run(Supervisor(settled, encoders=encoders, on_ready=tell).run())
     except ManagerError as error:
         hint = f"\nhint: {error.hint}" if error.hint else ""
         typer.echo(f"{error.detail}{hint}", err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from http import HTTPStatus
 from typing import Final
 
 import aiohttp
@@ -21,15 +22,18 @@ _KEY_REFUSED: Final = (401, 403, 429)
 there. Asking again would count as guessing."""
 
 
-async def wait_until_ready(settings: Settings, *, encoders: int) -> None:
-    """Returns once control, gateway and `encoders` encoders are ready; Unavailable says what is missing."""
+async def wait_until_ready(settings: Settings, *, encoders: int) -> bool:
+    """Returns once control, gateway and `encoders` encoders are ready: whether the first key is still taken.
+
+    Unavailable says what is missing.
+    """
     deadline = monotonic() + READY_WITHIN_S
     timeout = aiohttp.ClientTimeout(total=_ANSWER_WITHIN_S)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         while True:
             missing = await _missing(session, settings, encoders)
-            if missing is None:
-                return
+            if isinstance(missing, bool):
+                return missing
             if monotonic() >= deadline:
                 raise Unavailable(
                     f"not ready after {READY_WITHIN_S:.0f} s: {missing}",
@@ -38,8 +42,8 @@ async def wait_until_ready(settings: Settings, *, encoders: int) -> None:
             await asyncio.sleep(_POLL_S)
 
 
-async def _missing(session: aiohttp.ClientSession, settings: Settings, encoders: int) -> str | None:
-    """What is still missing, in words; None: nothing."""
+async def _missing(session: aiohttp.ClientSession, settings: Settings, encoders: int) -> str | bool:
+    """What is still missing, in words. With nothing missing: whether the first key is taken."""
     control = settings.control_url.rstrip("/")
     gateway = f"http://{dialled(settings.http_host)}:{settings.http_port}"
     for part, base in (("control", control), ("gateway", gateway)):
@@ -49,11 +53,11 @@ async def _missing(session: aiohttp.ClientSession, settings: Settings, encoders:
     headers = {"Authorization": f"Bearer {settings.bootstrap_api_key.reveal()}"}
     status, text = await _get(session, f"{control}/api/encoders", headers)
     if status in _KEY_REFUSED:
-        return None
+        return status != HTTPStatus.UNAUTHORIZED
     if status != 200:
         return f"control says {status} when asked for its encoders"
     there = [entry for entry in json.loads(text)["encoders"] if entry["state"] not in ("suspect", "offline")]
-    return None if len(there) >= encoders else f"{len(there)} of {encoders} encoders are there"
+    return True if len(there) >= encoders else f"{len(there)} of {encoders} encoders are there"
 
 
 async def _get(session: aiohttp.ClientSession, url: str, headers: dict[str, str] | None = None) -> tuple[int, str]:

@@ -63,7 +63,9 @@ def plans(settings: Settings, encoders: int) -> tuple[ChildPlan, ...]:
 
 
 class Supervisor:
-    def __init__(self, settings: Settings, *, encoders: int, on_ready: Callable[[], None]) -> None:
+    """`on_ready` is told whether the first API key is still taken."""
+
+    def __init__(self, settings: Settings, *, encoders: int, on_ready: Callable[[bool], None]) -> None:
         self._settings = settings
         self._encoders = encoders
         self._on_ready = on_ready
@@ -102,8 +104,7 @@ class Supervisor:
         stop.set()
 
     async def _announce(self) -> None:
-        await wait_until_ready(self._settings, encoders=self._encoders)
-        self._on_ready()
+        self._on_ready(await wait_until_ready(self._settings, encoders=self._encoders))
 
 
 @contextlib.contextmanager

@@ -46,7 +46,7 @@ async def parts() -> AsyncIterator[Serve]:
 
 
 async def test_it_is_ready_when_every_encoder_is_there(parts: Serve) -> None:
-    await readiness.wait_until_ready(await parts(states=("online", "draining")), encoders=2)
+    assert await readiness.wait_until_ready(await parts(states=("online", "draining")), encoders=2)
 
 
 async def test_what_is_missing_is_told(parts: Serve) -> None:
@@ -58,4 +58,4 @@ async def test_what_is_missing_is_told(parts: Serve) -> None:
 
 @pytest.mark.parametrize("status", [401, 403, 429])
 async def test_a_key_that_was_revoked_does_not_end_a_system_that_runs(parts: Serve, status: int) -> None:
-    await readiness.wait_until_ready(await parts(allowed=status), encoders=2)
+    assert await readiness.wait_until_ready(await parts(allowed=status), encoders=2) is (status != 401)

@@ -114,3 +114,13 @@ def test_facts_for_machines_say_where_everything_is() -> None:
     told = facts(some(public_host="example.org"), encoders=2)
     assert told["http_url"] == "http://example.org:8081"
     assert (told["api_key"], told["encoders"]) == ("emk_live_k", 2)
+
+
+def test_a_first_key_that_was_revoked_is_not_shown_as_one_that_opens_doors() -> None:
+    settings = some(bootstrap_api_key="emk_live_revoked")
+    text = welcome(settings, encoders=1, command="em", key_works=False)
+    assert "emk_live_revoked" not in text
+    assert "#key=" not in text
+    assert "revoked" in text
+    assert '"Authorization: Bearer $ENCMAN_API_KEY"' in text
+    assert facts(settings, encoders=1, key_works=False)["api_key"] is None
