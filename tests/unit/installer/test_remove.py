@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.assembly.supervisor import one_at_a_time
 from installer.remove import data_directory, uninstall
 
 
@@ -33,6 +34,23 @@ def test_a_dry_run_removes_nothing(installed: Path, capsys: pytest.CaptureFixtur
     uninstall(installed, purge=True, dry_run=True)
     assert left(installed) == before
     assert "would remove" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("where", ["data", "outside"])
+def test_nothing_is_removed_while_the_system_runs_on_this_directorys_data(
+    installed: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str], where: str
+) -> None:
+    data = installed / "data"
+    if where == "outside":
+        data = tmp_path_factory.mktemp("elsewhere")
+        (installed / ".env").write_text(f"ENCMAN_DATA_DIR={data}\n")
+    before = left(installed)
+    with one_at_a_time(data):
+        assert uninstall(installed, purge=True, dry_run=False) == 1
+    assert left(installed) == before
+    assert "stop it" in capsys.readouterr().err
+    assert uninstall(installed, purge=False, dry_run=False) == 0
+    assert ".venv" not in left(installed)
 
 
 def test_a_data_directory_that_is_a_link_is_removed_and_what_it_points_at_stays(
