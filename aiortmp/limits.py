@@ -34,6 +34,8 @@ class Limits:
     """Largest inbound chunk size."""
     max_chunk_streams: int = 64
     """Chunk streams a peer may use at once."""
+    max_tiny_messages: int = 1024
+    """Messages of 4 bytes and less in one read: each costs as much time as a long one."""
     max_streams: int = 32
     """Message streams (createStream) open at once."""
     max_refusals: int = 16

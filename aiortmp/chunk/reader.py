@@ -28,6 +28,7 @@ _EXTENDED: Final = 0xFFFFFF
 _HEADER_BYTES: Final = (11, 7, 3, 0)
 _MEDIA: Final = frozenset((8, 9, 15, 18, 22))
 _LONG: Final = frozenset((8, 9, 22))
+_TINY_BYTES: Final = 4
 
 
 class ChunkReader:
@@ -44,6 +45,7 @@ class ChunkReader:
         # Chunk streams by the six bits of a one-byte header; None sends a chunk the slow way.
         self._quick: list[Lane | None] = [None] * 64
         self._partial_bytes = 0
+        self._tiny = 0
         # What is unfinished at the end of what was read: pieces, their length, the length worth a look.
         self._tail: list[bytes] = []
         self._held = 0
@@ -71,6 +73,7 @@ class ChunkReader:
     def feed(self, data: bytes) -> list[Message | MediaBatch]:
         """What these bytes complete, in order. Raises ProtocolError; then the reader is spent."""
         at = 0
+        self._tiny = 0
         while self._held:
             at += self._take(data, at)
             if self._held < self._need:
@@ -315,6 +318,10 @@ class ChunkReader:
         lane.parts = []
 
     def _complete(self, lane: Lane, body: bytes) -> None:
+        if len(body) <= _TINY_BYTES:
+            self._tiny += 1
+            if self._tiny > self._limits.max_tiny_messages:
+                raise LimitExceeded("max_tiny_messages", "too many messages with next to nothing in them")
         if lane.is_unwanted:
             self.discarded += 1
         elif lane.type in _MEDIA:

@@ -137,6 +137,19 @@ def test_in_16_the_smallest_chunks_take_no_memory_beyond_their_payload() -> None
     assert peak < 4 * 100_000
 
 
+@pytest.mark.parametrize(("kind", "length"), [(9, 0), (99, 0), (3, 4)])
+def test_in_16_messages_that_cost_more_than_they_hold_are_bounded(kind: int, length: int) -> None:
+    head = bytes((6,)) + bytes(3) + length.to_bytes(3, "big") + bytes((kind,)) + (1).to_bytes(4, "little")
+    again = (b"\xc6" + bytes(length)) * 1000
+    made = reader()
+    made.feed(head + bytes(length))
+    for _ in range(5):
+        made.feed(again)
+    with pytest.raises(LimitExceeded) as caught:
+        made.feed(again * 2)
+    assert caught.value.limit == "max_tiny_messages"
+
+
 def test_in_17_declared_lengths_on_64_chunk_streams_allocate_nothing() -> None:
     writer = ChunkWriter()
     starts = [writer.chunks(Sent(9, 0, 1, csid, bytes(8 << 20)))[0] for csid in range(4, 68)]

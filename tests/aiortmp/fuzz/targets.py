@@ -19,7 +19,14 @@ from aiortmp.session.client import ClientSession
 from aiortmp.session.events import ConnectRequested, PlayRequested, PublishRequested
 from aiortmp.session.server import ServerSession
 
-_LIMITS = Limits(max_media_bytes=4096, max_command_bytes=2048, max_partial_bytes=8192, max_refusals=1000)
+# What is counted for each read has no bound here: cutting must not change what an input is.
+_LIMITS = Limits(
+    max_media_bytes=4096,
+    max_command_bytes=2048,
+    max_partial_bytes=8192,
+    max_refusals=1000,
+    max_tiny_messages=1 << 20,
+)
 _HELD_BYTES = 8192 + 64 * 1024 + 64
 _HANDSHAKE = b"\x03" + bytes(2 * 1536)
 
