@@ -22,11 +22,10 @@ from aiortmp import (
     ProtocolError,
     Rejected,
 )
-from aiortmp.aio import Server, ServerConnection, connect, serve
-from aiortmp.aio.url import parse_url
+from aiortmp.aio import Server, connect, serve
 from tests.aiortmp import certificates
 from tests.aiortmp.chunks import ChunkWriter, Sent
-from tests.aiortmp.relay import Handler, Relay, Sink, until
+from tests.aiortmp.relay import Relay, Sink, until
 
 VIDEO, AUDIO, DATA = MessageType.VIDEO, MessageType.AUDIO, MessageType.DATA
 
@@ -341,54 +340,6 @@ async def test_a_server_that_is_not_rtmp_is_a_protocol_error() -> None:
             await connect(address)
 
 
-async def test_a_broken_sink_ends_its_connection_and_no_other(relay: Relay, server: Server) -> None:
-    class Broken(Sink):
-        def on_media(self, batch: MediaBatch) -> None:
-            raise ZeroDivisionError("a defect of the owner")
-
-    reported: list[dict[str, object]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
-    good, bad = await connect(url(server)), await connect(url(server))
-    publish, broken = await good.publish("good"), await bad.publish("broken")
-    relay.publications[1].connection.sinks[relay.publications[1].stream_id] = Broken()
-    broken.send(MediaBatch.of(frames(1)))
-    await bad.wait_closed()
-    publish.send(MediaBatch.of(frames(1)))
-    await until(lambda: len(relay.stream("good").sink.messages) == 2)
-    assert isinstance(reported[0]["exception"], ZeroDivisionError)
-    await good.close()
-
-
-async def test_the_factory_knows_the_peer_and_may_turn_it_away(relay: Relay) -> None:
-    peers: list[str] = []
-
-    def factory(connection: ServerConnection) -> Handler:
-        peers.append(connection.peer[0])
-        connection.abort("too many from this address")
-        return relay.handler(connection)
-
-    server = await serve(factory, "127.0.0.1", 0)
-    with pytest.raises(ConnectionLost):
-        await connect(url(server))
-    assert peers == ["127.0.0.1"]
-    server.close()
-    await server.wait_closed()
-
-
-async def test_a_factory_that_fails_costs_only_its_connection(relay: Relay) -> None:
-    def factory(connection: ServerConnection) -> Handler:
-        raise ZeroDivisionError("a defect of the owner")
-
-    reported: list[dict[str, object]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
-    server = await serve(factory, "127.0.0.1", 0)
-    with pytest.raises(ConnectionLost):
-        await connect(url(server))
-    assert isinstance(reported[0]["exception"], ZeroDivisionError)
-    server.close()
-    await server.wait_closed()
-
-
 @pytest.mark.parametrize("loop_name", ["asyncio", "uvloop"])
 def test_writes_keep_their_order_while_the_transport_is_full(loop_name: str) -> None:
     factory = asyncio.new_event_loop if loop_name == "asyncio" else pytest.importorskip("uvloop").new_event_loop
@@ -441,23 +392,3 @@ def test_everything_works_on_uvloop_too() -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(story())
-
-
-@pytest.mark.parametrize(
-    ("text", "host", "port", "app", "tc_url"),
-    [
-        ("rtmp://host/app", "host", 1935, "app", "rtmp://host:1935/app"),
-        ("rtmps://host/app/inst", "host", 443, "app/inst", "rtmps://host:443/app/inst"),
-        ("rtmp://user:secret@host:19/app/", "host", 19, "app", "rtmp://host:19/app"),
-        ("rtmp://[::1]:1/app?a=b", "::1", 1, "app?a=b", "rtmp://[::1]:1/app?a=b"),
-    ],
-)
-def test_addresses_are_taken_apart(text: str, host: str, port: int, app: str, tc_url: str) -> None:
-    address = parse_url(text)
-    assert (address.host, address.port, address.app, address.tc_url) == (host, port, app, tc_url)
-
-
-@pytest.mark.parametrize("text", ["http://host/app", "rtmp:///app", "host/app", "rtmp://host:99999/app"])
-def test_what_is_no_address_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):
-        parse_url(text)

@@ -222,3 +222,51 @@ async def test_publishes_hear_of_the_end_before_what_is_played(relay: Relay, ser
     connection.abort("cut")
     await client.wait_closed()
     assert heard == ["first", "second", "played"]
+
+
+async def test_a_broken_sink_ends_its_connection_and_no_other(relay: Relay, server: Server) -> None:
+    class Broken(Sink):
+        def on_media(self, batch: MediaBatch) -> None:
+            raise ZeroDivisionError("a defect of the owner")
+
+    reported: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+    good, bad = await connect(url(server)), await connect(url(server))
+    publish, broken = await good.publish("good"), await bad.publish("broken")
+    relay.publications[1].connection.sinks[relay.publications[1].stream_id] = Broken()
+    broken.send(MediaBatch.of(picture()))
+    await bad.wait_closed()
+    publish.send(MediaBatch.of(picture()))
+    await until(lambda: len(relay.stream("good").sink.messages) == 1)
+    assert isinstance(reported[0]["exception"], ZeroDivisionError)
+    await good.close()
+
+
+async def test_the_factory_knows_the_peer_and_may_turn_it_away(relay: Relay) -> None:
+    peers: list[str] = []
+
+    def factory(connection: ServerConnection) -> Handler:
+        peers.append(connection.peer[0])
+        connection.abort("too many from this address")
+        return relay.handler(connection)
+
+    server = await serve(factory, "127.0.0.1", 0)
+    with pytest.raises(ConnectionLost):
+        await connect(url(server))
+    assert peers == ["127.0.0.1"]
+    server.close()
+    await server.wait_closed()
+
+
+async def test_a_factory_that_fails_costs_only_its_connection(relay: Relay) -> None:
+    def factory(connection: ServerConnection) -> Handler:
+        raise ZeroDivisionError("a defect of the owner")
+
+    reported: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+    server = await serve(factory, "127.0.0.1", 0)
+    with pytest.raises(ConnectionLost):
+        await connect(url(server))
+    assert isinstance(reported[0]["exception"], ZeroDivisionError)
+    server.close()
+    await server.wait_closed()
