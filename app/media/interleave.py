@@ -26,6 +26,7 @@ class Interleaver:
     def __init__(self) -> None:
         self._lanes: dict[int, deque[_Item]] = {VIDEO: deque(), AUDIO: deque()}
         self._silent: set[int] = set()
+        self._metadata: bytes | None = None
 
     def push(self, kind: int, arrival: Arrival) -> Arrival | None:
         """Take packets of one side (VIDEO or AUDIO); gives what is in order now, None when that is nothing."""
@@ -35,6 +36,10 @@ class Interleaver:
             if (index in apart and index not in headers) or (kind == AUDIO and message.type != AUDIO):
                 # The picture's metadata describes the stream; the sound's own would replace it.
                 continue
+            if index in headers and message.type not in (VIDEO, AUDIO):
+                if message.payload == self._metadata:
+                    continue  # another worker's, after a takeover: ffmpeg takes later metadata for subtitles
+                self._metadata = message.payload
             is_key = kind == VIDEO and index not in apart and message.peek(1)[0] >> 4 & 7 == 1
             lane.append(_Item(position, message, index in headers, is_key))
         self._silent.discard(kind)

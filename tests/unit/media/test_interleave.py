@@ -44,6 +44,21 @@ def test_headers_travel_along_and_only_the_pictures_metadata_is_kept() -> None:
     assert [len(arrival.headers) for arrival in merged if arrival] == [2, 1]
 
 
+def test_metadata_that_repeats_what_viewers_have_is_left_out_and_other_metadata_is_not() -> None:
+    merger = Interleaver()
+    sent = [
+        MediaMessage(MessageType.DATA, at, payload)
+        for at, payload in ((0, b"\x02a"), (40, b"\x02a"), (80, b"\x02b"))
+    ]
+    merged = []
+    for at, data in zip((0, 40, 80), sent, strict=True):
+        merged += [merger.push(VIDEO, at_stamps(data, video_header(), video(at, key=True)))]
+    merged.append(merger.flush())
+    messages = [message for arrival in merged if arrival for message in arrival.batch]
+    assert [message.payload for message in messages if message.type == MessageType.DATA] == [b"\x02a", b"\x02b"]
+    assert sum(message.type == MessageType.VIDEO for message in messages) == 6
+
+
 def test_flush_gives_the_rest_in_order() -> None:
     merger = Interleaver()
     merger.push(VIDEO, at_stamps(video(0, key=True), video(40)))
