@@ -64,5 +64,6 @@ def cell(value: object) -> str:
     if isinstance(value, Mapping):
         return str(value.get("name") or value.get("encoder_id") or json.dumps(value, ensure_ascii=False))
     if isinstance(value, list | tuple):
-        return ", ".join(cell(item) for item in value) or "-"
+        parts = [cell(item) for item in value]
+        return ("; " if any("," in part for part in parts) else ", ").join(parts) or "-"
     return "".join(c if c.isprintable() else "?" for c in str(value))

@@ -203,7 +203,13 @@ def test_ending_a_stream_is_confirmed(control: type[Control]) -> None:
 def test_an_encoder_is_shown_with_its_codecs_and_workers_for_people(control: type[Control]) -> None:
     codecs = [{"codec": "libx264", "works": True, "reason": None}, {"codec": "h264_nvenc", "works": False}]
     workers = [{"worker_id": "wrk_1", "stream_id": "str_1", "cpu_usage": 50.0, "latency_ms": None}]
-    answer = {"encoder_id": "enc-1", "codecs": codecs, "device_status": {"cpu_usage": 9.0, "workers": workers}}
+    reasons = ["CPU at 99 %, above 80 %", "temperature unknown"]
+    answer = {
+        "encoder_id": "enc-1",
+        "codecs": codecs,
+        "score_reasons": reasons,
+        "device_status": {"cpu_usage": 9.0, "workers": workers},
+    }
     control.answers["GET /api/encoders/enc-1/status"] = 200, answer
     shown = run("encoders", "show", "enc-1").stdout
     assert [line.split(maxsplit=1) for line in shown.splitlines() if line.startswith("codecs")] == [
@@ -211,6 +217,7 @@ def test_an_encoder_is_shown_with_its_codecs_and_workers_for_people(control: typ
         ["codecs_refused", "h264_nvenc"],
     ]
     assert "    worker_id=wrk_1  stream_id=str_1  cpu_usage=50.0\n" in shown
+    assert "CPU at 99 %, above 80 %; temperature unknown\n" in shown
     assert "{" not in shown
 
 
