@@ -73,6 +73,7 @@ class RunningGateway:
         self._http: asyncio.Server | None = None
         self.http_factory: GuardedServer | None = None
         self.doorman = Doorman()
+        self.rtmp_door = RtmpDoor(self.gateway)
         self.rtmps_port: int | None = None
 
     @property
@@ -88,7 +89,7 @@ class RunningGateway:
         """Open the doors and dial control. Raises OSError for a port in use, InvalidSettings for a bad key."""
         settings = self._settings
         tls = _tls_context(settings)
-        door = RtmpDoor(self.gateway)
+        door = self.rtmp_door
         self._rtmp.append(await aio.serve(door.factory, settings.rtmp_host, settings.rtmp_port, limits=LIMITS))
         if settings.rtmps_port is not None and tls is not None:
             host, port = settings.rtmp_host, settings.rtmps_port

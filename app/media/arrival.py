@@ -17,6 +17,8 @@ Place = Callable[[Sequence[tuple[int, int]]], list[int]]
 """Timeline positions of pairs of message type and 32-bit timestamp."""
 
 MASK: Final = 0xFFFFFFFF
+MESSAGE_BYTES: Final = 256
+"""What a kept message costs beside its payload, so that a flood of tiny ones meets the bounds in time."""
 _FRAME, _KEY, _HEADER, _OTHER, _BY_SECOND, _BY_TRACK = range(6)
 
 

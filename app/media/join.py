@@ -8,7 +8,7 @@ from collections import deque
 from typing import Final
 
 from aiortmp import MediaBatch, MediaMessage
-from app.media.arrival import MASK, Arrival, tail
+from app.media.arrival import MASK, MESSAGE_BYTES, Arrival, tail
 from app.media.timeline import AUDIO, VIDEO
 
 CACHE_MAX_BYTES: Final = 24 * 1024 * 1024
@@ -80,6 +80,7 @@ class JoinCache:
                 self._size_bytes -= self._batches.popleft()[2]
 
     def _add(self, position_ms: int, batch: MediaBatch, size_bytes: int) -> None:
+        size_bytes += MESSAGE_BYTES * len(batch)
         self._batches.append((position_ms, batch, size_bytes))
         self._size_bytes += size_bytes
         if self._size_bytes > CACHE_MAX_BYTES or position_ms - self._batches[0][0] > CACHE_MAX_MS:

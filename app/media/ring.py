@@ -11,7 +11,7 @@ from typing import Final
 
 from aiortmp import MediaBatch, ProtocolError
 from aiortmp.flv import parse_video
-from app.media.arrival import Arrival, tail
+from app.media.arrival import MESSAGE_BYTES, Arrival, tail
 
 _SOUND_GROUP_MS: Final = 1_000
 """Without pictures any packet is a beginning; groups of this length keep the ring fine enough."""
@@ -31,7 +31,7 @@ class _Group:
 
     def add(self, batch: MediaBatch, end_ms: int) -> None:
         self.batches.append(batch)
-        self.size_bytes += batch.size_bytes
+        self.size_bytes += batch.size_bytes + MESSAGE_BYTES * len(batch)
         self.end_ms = max(self.end_ms, end_ms)
 
 

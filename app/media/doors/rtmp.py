@@ -39,7 +39,11 @@ class RtmpDoor:
         self.doorman = Doorman()
 
     def factory(self, connection: ServerConnection) -> DoorHandler:
-        return DoorHandler(connection, self._gateway, self.doorman)
+        """Counted before the handshake: a crowd that never speaks is turned away like any other."""
+        handler = DoorHandler(connection, self._gateway, self.doorman)
+        if not handler.enter():
+            connection.abort()
+        return handler
 
 
 class DoorHandler:
@@ -54,11 +58,13 @@ class DoorHandler:
         self._software: str | None = None
         self._worker: tuple[Channel, WorkerLink] | None = None
 
+    def enter(self) -> bool:
+        address = self._connection.peer[0]
+        if self._doorman.enter(address):
+            self._entered = address
+        return self._entered is not None
+
     def on_connect(self, request: ConnectRequest) -> None:
-        if not self._doorman.enter(request.peer[0]):
-            request.reject(description="too many connections")
-            return
-        self._entered = request.peer[0]
         self._app = request.app.partition("?")[0].strip("/").partition("/")[0]
         self._software = request.flash_ver or None
         if self._app == WORKER:

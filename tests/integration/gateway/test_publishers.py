@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,6 +16,7 @@ from aiortmp.aio import connect
 from app.domain.link import PublishRefused, SourceDown, SourceUp
 from app.media.admission import EXPIRED, MALFORMED, NO_SUCH_KEY, TOO_MANY
 from app.media.channel import LIVE_IN_USE
+from app.media.doors.doorman import Doorman
 from app.runtime.clock import utc_now
 from tests.integration.gateway.material import messages_of, publisher, send
 from tests.integration.gateway.rig import KEY, PLAYBACK, Rig, count_frames, get, plan, publish, until
@@ -129,3 +132,15 @@ async def test_a_publisher_that_comes_back_goes_on_in_the_same_playlist(rig: Rig
     assert len(rig.uplink.seen(SourceUp)) == 2
     frames = await count_frames(rig.hls_url)
     assert frames["h264"] == 6 * 50
+
+
+async def test_a_crowd_that_never_speaks_is_turned_away_before_the_handshake(rig: Rig) -> None:
+    doorman = rig.running.rtmp_door.doorman = Doorman(total=2)
+    crowd = [await asyncio.open_connection("127.0.0.1", rig.running.rtmp_port) for _ in range(3)]
+    async with asyncio.timeout(10):
+        with contextlib.suppress(ConnectionResetError):
+            assert await crowd[-1][0].read() == b""
+    assert (doorman.connections, doorman.turned_away) == (2, 1)
+    for _, writer in crowd:
+        writer.close()
+    await until("the crowd to be counted out", lambda: doorman.connections == 0)

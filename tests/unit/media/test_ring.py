@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiortmp import MediaBatch, MessageType
+from app.media.arrival import MESSAGE_BYTES
 from app.media.ring import ReplayRing
 from tests.unit.media.stream_parts import at_stamps, audio, video
 
@@ -73,7 +74,7 @@ def test_a_source_of_sound_can_be_replayed_from_near_any_packet() -> None:
     assert ring.start_ms == 3_000
 
 
-@given(st.integers(1, 200), st.integers(1, 30), st.integers(10, 2_000), st.integers(1, 6), st.integers(0, 9_000))
+@given(st.integers(1, 200), st.integers(1, 30), st.integers(10, 60_000), st.integers(1, 6), st.integers(0, 9_000))
 def test_bounds_hold_and_what_is_left_is_whole_groups_up_to_now(
     frames: int, gop: int, max_bytes: int, max_s: int, released: int
 ) -> None:
@@ -85,6 +86,11 @@ def test_bounds_hold_and_what_is_left_is_whole_groups_up_to_now(
     assert left == [number * 40 for number in range(frames)][frames - len(left) :]
     if left:
         assert left[0] // 40 % gop == 0
-        assert ring.size_bytes == sum(batch.size_bytes for batch in ring.replay(None))
+        assert ring.size_bytes == sum(batch.size_bytes + MESSAGE_BYTES * len(batch) for batch in ring.replay(None))
     if not ring.overruns and frames:
         assert left[0] <= max(released, 0)
+
+
+def test_a_flood_of_tiny_messages_meets_the_bound_of_bytes() -> None:
+    ring = filled(2_000, gop=10, max_bytes=50_000, max_s=1_000)
+    assert len(stamps(ring.replay(None))) <= 50_000 // MESSAGE_BYTES
