@@ -19,6 +19,8 @@ class Peer:
     def __init__(self, port: int, app: str, *, chunk_size: int = 4096, host: str = "127.0.0.1") -> None:
         self.sock = socket.create_connection((host, port), timeout=WAIT_S)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sent: list[bytes] = []
+        """Every write, for those who play it again."""
         limits = Limits(max_chunk_bytes=1 << 20)
         self.session = ClientSession(limits=limits, now=time.monotonic(), chunk_size=chunk_size, digest=False)
         self._events: list[Event] = []
@@ -73,7 +75,8 @@ class Peer:
     def _turn(self) -> None:
         self._events = []
         if self.session.has_data:
-            self.sock.sendall(self.session.data_to_send())
+            self.sent.append(bytes(self.session.data_to_send()))
+            self.sock.sendall(self.sent[-1])
         data = self.sock.recv(65536)
         if not data:
             raise RuntimeError("server closed the connection")
