@@ -17,6 +17,7 @@ from typing import Final, TypeAlias
 from aiortmp.errors import LimitExceeded, ProtocolError
 from aiortmp.limits import Limits
 
+_CUT: Final = "AMF0 body ends in the middle of a value"
 _DOUBLE = struct.Struct(">d")
 _U16 = struct.Struct(">H")
 _U32 = struct.Struct(">I")
@@ -93,10 +94,9 @@ def _encode_value(value: Value, out: list[bytes]) -> None:
 def _encode_string(text: str, out: list[bytes]) -> None:
     raw = text.encode("utf-8", "surrogatepass")
     if len(raw) > 0xFFFF:
-        out.append(b"\x0c" + _U32.pack(len(raw)))
+        out.append(b"\x0c" + _U32.pack(len(raw)) + raw)
     else:
-        out.append(b"\x02" + _U16.pack(len(raw)))
-    out.append(raw)
+        out.append(b"\x02" + _U16.pack(len(raw)) + raw)
 
 
 def _encode_pairs(pairs: Mapping[str, Value], out: list[bytes]) -> None:
@@ -104,8 +104,7 @@ def _encode_pairs(pairs: Mapping[str, Value], out: list[bytes]) -> None:
         raw = key.encode("utf-8", "surrogatepass")
         if not raw:
             raise ValueError("AMF0 cannot hold an empty key: it ends the object")
-        out.append(_U16.pack(len(raw)))
-        out.append(raw)
+        out.append(_U16.pack(len(raw)) + raw)
         _encode_value(value, out)
     out.append(b"\x00\x00\x09")
 
@@ -135,7 +134,11 @@ class Decoder:
         self._elements += 1
         if self._elements > self._limits.max_amf_elements:
             raise LimitExceeded("max_amf_elements", "AMF0 body has too many values")
-        marker = self._take(1)[0]
+        at = self.position
+        if at >= len(self._data):
+            raise ProtocolError(_CUT)
+        marker = self._data[at]
+        self.position = at + 1
         if marker == 0x00:
             return float(_DOUBLE.unpack(self._take(8))[0])
         if marker == 0x01:
@@ -216,7 +219,11 @@ class Decoder:
         return self._take(length).decode("utf-8", "replace")
 
     def _u16(self) -> int:
-        return int(_U16.unpack(self._take(2))[0])
+        at = self.position
+        if at + 2 > len(self._data):
+            raise ProtocolError(_CUT)
+        self.position = at + 2
+        return self._data[at] << 8 | self._data[at + 1]
 
     def _u32(self) -> int:
         return int(_U32.unpack(self._take(4))[0])
@@ -225,6 +232,6 @@ class Decoder:
         start = self.position
         end = start + count
         if end > len(self._data):
-            raise ProtocolError("AMF0 body ends in the middle of a value")
+            raise ProtocolError(_CUT)
         self.position = end
         return self._data[start:end]
