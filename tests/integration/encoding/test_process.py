@@ -33,7 +33,7 @@ async def test_a_node_without_control_ends_in_order_when_told_to(tmp_path: Path,
     assert node.stdout is not None
     lines = b""
     async with asyncio.timeout(60):
-        while b"hevc_vaapi" not in lines:  # the last probe
+        while b"encoders probed" not in lines:
             line = await node.stdout.readline()
             assert line, f"the node ended by itself: {lines.decode()}"
             lines += line
