@@ -15,10 +15,12 @@ from app.domain.events import (
     Event,
     StreamChanged,
     StreamErrorSeen,
+    StreamFailedOver,
     StreamHealthRead,
     WorkerReplaced,
 )
 from app.domain.session import StreamHealth
+from app.runtime.records import to_plain
 from app.services.websocket_security import Message, Room
 
 
@@ -52,6 +54,9 @@ def tell(event: Event, encoder_score: float | None) -> Telling:
         case WorkerReplaced():
             data = _replaced(event)
             return Telling(event.tenant, (message("stream_failover", data), message("worker_replaced", data)))
+        case StreamFailedOver():
+            data = {"stream_id": event.stream_id, "report": to_plain(event.report)}
+            return Telling(event.tenant, (message("stream_failover", data),))
         case EncoderChanged():
             return Telling(None, (message("encoder_changed", _encoder_changed(event)),))
         case EncoderRead():

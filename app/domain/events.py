@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from app.domain.encoder import EncoderReading, EncoderState
+from app.domain.failover import SwitchReport
 from app.domain.ids import EncoderId, StreamId
 from app.domain.session import StreamHealth
 from app.domain.stream import StreamState
@@ -64,6 +65,15 @@ class WorkerReplaced:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamFailedOver:
+    """A switch was measured: its report."""
+
+    stream_id: StreamId
+    tenant: str
+    report: SwitchReport
+
+
+@dataclass(frozen=True, slots=True)
 class EncoderChanged:
     encoder_id: EncoderId
     state: EncoderState
@@ -78,4 +88,12 @@ class EncoderRead:
     at: datetime
 
 
-Event = StreamChanged | StreamHealthRead | StreamErrorSeen | WorkerReplaced | EncoderChanged | EncoderRead
+Event = (
+    StreamChanged
+    | StreamHealthRead
+    | StreamErrorSeen
+    | WorkerReplaced
+    | StreamFailedOver
+    | EncoderChanged
+    | EncoderRead
+)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.domain.encoder import EncoderInfo, EncoderReading
+from app.domain.failover import DecidedBy, SwitchKind, SwitchReport
 from app.domain.ids import DestinationId, GatewayId, StreamId, WorkerId
-from app.domain.stream import ChannelPlan, WorkerOrder
+from app.domain.stream import ChannelPlan, EncodeSettings, WorkerOrder
 
 # --- hello: the first message of a link -----------------------------------------------------------------
 
@@ -31,12 +32,19 @@ class SourceUp:
 
 @dataclass(frozen=True, slots=True)
 class RunningChannel:
-    """`source` is what was told when the publisher came; None while there is none."""
+    """`source` is what was told when the publisher came; None while there is none.
+
+    `generation` is the one that may speak: higher than the plan's active one when the gateway gave the stream to
+    its standby. `reports` are those of the last switches, oldest first, for a control that was away.
+    """
 
     stream_id: StreamId
     revision: int
     generation: int
     source: SourceUp | None
+    standby_generation: int | None = None
+    """The standby that stands ready; None: none does."""
+    reports: tuple[SwitchReport, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,21 @@ class CloseChannel:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class SwitchStream:
+    """Give the stream to its standby of `generation`: at the next segment border that both can reach, or at once.
+
+    Refused with Conflict when that standby is not the plan's or does not stand ready. Done when it is decided;
+    `SwitchMeasured` tells how it went.
+    """
+
+    stream_id: StreamId
+    generation: int
+    cause: str
+    decided_by: DecidedBy
+    at_border: bool = True
+
+
 # --- orders: control to node ----------------------------------------------------------------------------
 
 
@@ -113,7 +136,33 @@ class ReleaseStream:
     stream_id: StreamId
 
 
-Order = OpenChannel | CloseChannel | StartWorker | StopWorker | ReserveStream | ReleaseStream
+@dataclass(frozen=True, slots=True)
+class ReconfigureWorker:
+    """Go on with another bitrate of the same renditions, without a restart. Refused if the encoder cannot."""
+
+    worker_id: WorkerId
+    encode: EncodeSettings
+
+
+@dataclass(frozen=True, slots=True)
+class BreakWorker:
+    """A drill: make the worker fail for real. `how` is kill (SIGKILL) or stall (SIGSTOP)."""
+
+    worker_id: WorkerId
+    how: str
+
+
+Order = (
+    OpenChannel
+    | CloseChannel
+    | SwitchStream
+    | StartWorker
+    | StopWorker
+    | ReserveStream
+    | ReleaseStream
+    | ReconfigureWorker
+    | BreakWorker
+)
 
 # --- facts: gateway to control --------------------------------------------------------------------------
 
@@ -144,8 +193,47 @@ class WorkerUp:
 
 
 @dataclass(frozen=True, slots=True)
+class StandbyReady:
+    """The standby is proved: connected, decoder opened, a probe frame encoded.
+
+    `same_parameters`: its parameter sets are the active worker's; None before there is a source to tell from.
+    """
+
+    stream_id: StreamId
+    worker_id: WorkerId
+    generation: int
+    at: datetime
+    same_parameters: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """The gateway gave the stream to another worker, just now. `SwitchMeasured` follows when it has caught up.
+
+    Told instead of `WorkerDown` where the gateway acted on a loss by itself.
+    """
+
+    stream_id: StreamId
+    at: datetime
+    from_worker_id: WorkerId | None
+    from_generation: int
+    worker_id: WorkerId
+    generation: int
+    kind: SwitchKind
+    cause: str
+    evidence: str
+    decided_by: DecidedBy
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchMeasured:
+    stream_id: StreamId
+    report: SwitchReport
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerDown:
-    """The worker's connection to the gateway ended, or it was found without progress."""
+    """The worker's connection to the gateway ended, or it was found without progress. A standby's too."""
 
     stream_id: StreamId
     worker_id: WorkerId
@@ -232,6 +320,9 @@ Fact = (
     | SourceDown
     | PublishRefused
     | WorkerUp
+    | StandbyReady
+    | Switched
+    | SwitchMeasured
     | WorkerDown
     | ProgrammeUp
     | ChannelReading

@@ -14,6 +14,8 @@ from app.domain.stream import (
     ChannelPlan,
     Destination,
     EncodeSettings,
+    SlateMode,
+    StandbyGrade,
     StreamMode,
     StreamState,
     Timing,
@@ -43,6 +45,10 @@ class StreamRequest:
     reconnect_window_s: int = 60
     key_lifetime_s: int = 24 * 3600
     region: str | None = None
+    standby: StandbyGrade = StandbyGrade.WARM
+    backup_input: bool = False
+    """Hand out a second key, for a second encoder of the publisher that takes over when the first one goes."""
+    slate: SlateMode = SlateMode.OFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,9 @@ class StreamRecord:
     plan: ChannelPlan | None = None
     """The plan last given to the gateway: what to send again after a restart of control or gateway."""
     first_published_at: datetime | None = None
+    standby: StandbyGrade = StandbyGrade.WARM
+    backup_key_sha256: str | None = None
+    slate: SlateMode = SlateMode.OFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +122,14 @@ class OpenedStream:
 
     record: StreamRecord
     stream_key: Secret
+    """Shown this once, like `backup_stream_key`."""
     rtmp_url: str
     rtmps_url: str | None
     primary: EncoderChoice | None
     backup: EncoderChoice | None
     playback: Playback
     advice: Advice
+    backup_stream_key: Secret | None = None
 
 
 @dataclass(frozen=True, slots=True)

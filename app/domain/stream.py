@@ -28,6 +28,28 @@ class StreamState(StrEnum):
     ENDED = "ended"
 
 
+class StandbyGrade(StrEnum):
+    """How ready a stream's backup stands."""
+
+    COLD = "cold"
+    """Room is kept, nothing runs."""
+    WARM = "warm"
+    """Process up, connected to the gateway, proved; silent."""
+    HOT = "hot"
+    """Warm, and decodes along: no group of pictures to catch up."""
+    ACTIVE_ACTIVE = "active-active"
+    """Encodes along: the gateway lets through what comes first."""
+
+
+class SlateMode(StrEnum):
+    """What is shown when no publisher is there, while the reconnect window is open."""
+
+    OFF = "off"
+    LAST_FRAME = "last_frame"
+    STILL = "still"
+    """A card that says that the stream will be back."""
+
+
 @dataclass(frozen=True, slots=True)
 class Destination:
     """A place the programme is pushed to. The URL carries somebody's stream key, so all of it is secret."""
@@ -88,6 +110,10 @@ class ChannelPlan:
     outputs: Outputs = Outputs()
     active: WorkerGrant | None = None
     standby: WorkerGrant | None = None
+    grade: StandbyGrade = StandbyGrade.WARM
+    backup_key_sha256: str | None = None
+    """Digest of the key of the declared backup input; None: there is none."""
+    slate: SlateMode = SlateMode.OFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +124,17 @@ class EncodeSettings:
     keyframe_interval_ms: int
     preset: str = "veryfast"
     codec: str = "auto"
+    independent_gops: bool = False
+    """Each group of pictures is encoded without memory of those before, so two encoders that began at different
+    times make the same bytes (active-active)."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerOrder:
-    """Order to a node: run one worker child. `gateway_host:gateway_port` is the gateway's RTMP door."""
+    """Order to a node: run one worker child. `gateway_host:gateway_port` is the gateway's RTMP door.
+
+    `standby`: it waits for the gateway's word beside the worker that encodes now, which is left alone.
+    """
 
     stream_id: StreamId
     worker_id: WorkerId
@@ -111,3 +143,4 @@ class WorkerOrder:
     gateway_port: int
     token: Secret
     encode: EncodeSettings
+    standby: bool = False
