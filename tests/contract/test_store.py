@@ -7,8 +7,11 @@ import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select, update
 
+from app.adapters.store.engine import open_engine
 from app.adapters.store.sql_store import SqlStore
+from app.adapters.store.tables import streams
 from app.domain.access import ApiKey, Scope
 from app.domain.errors import Conflict, InvalidSettings
 from app.domain.fleet import OperatorWish
@@ -185,3 +188,36 @@ async def test_another_seal_key_is_refused_with_words(database_url: str) -> None
     with pytest.raises(InvalidSettings, match="seal_key"):
         await second.running_streams()
     await second.close()
+
+
+async def _spoil(database_url: str, stream_id: str, body: str) -> None:
+    engine = open_engine(database_url)
+    async with engine.begin() as connection:
+        await connection.execute(update(streams).where(streams.c.stream_id == stream_id).values(body=body))
+    await engine.dispose()
+
+
+@pytest.mark.parametrize("body", ["{", '{"type": "StreamRecord"}', "[]"])
+async def test_a_stream_that_cannot_be_read_is_kept_and_hides_no_other(
+    store: SqlStore, database_url: str, body: str
+) -> None:
+    await store.put_stream(record("str_1"))
+    await store.put_stream(record("str_2"))
+    await _spoil(database_url, "str_1", body)
+    assert [found.stream_id for found in await store.running_streams()] == ["str_2"]
+    assert await store.stream(StreamId("str_1")) is None
+    await store.put_stream(record("str_1", revision=2))
+    assert len(await store.running_streams()) == 2
+
+
+async def test_one_secret_that_does_not_open_hides_no_other_stream(store: SqlStore, database_url: str) -> None:
+    await store.put_stream(record("str_1"))
+    await store.put_stream(record("str_2"))
+    engine = open_engine(database_url)
+    async with engine.connect() as connection:
+        # Sealed for another stream: it opens for nobody else.
+        other = select(streams.c.body).where(streams.c.stream_id == "str_2")
+        body = (await connection.execute(other)).scalar_one()
+    await engine.dispose()
+    await _spoil(database_url, "str_1", body)
+    assert [found.stream_id for found in await store.running_streams()] == ["str_2"]

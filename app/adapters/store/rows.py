@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
+import structlog
 from sqlalchemy import Row
 
 from app.adapters.store.seal import Sealer
 from app.adapters.store.tables import from_us, to_us
 from app.domain.access import ApiKey, Scope
+from app.domain.errors import InvalidSettings
 from app.domain.ids import KeyId
 from app.domain.note import Note
 from app.domain.secret import Secret
 from app.domain.session import StreamRecord
 from app.runtime.records import TIMES, from_plain, to_plain
+
+log = structlog.get_logger()
 
 
 def stream_row(record: StreamRecord, sealer: Sealer) -> dict[str, Any]:
@@ -33,6 +38,24 @@ def stream_row(record: StreamRecord, sealer: Sealer) -> dict[str, Any]:
 def stream_of(stream_id: str, body: str, sealer: Sealer) -> StreamRecord:
     leaves = {**TIMES, Secret: sealer.leaf(stream_id)}
     return from_plain(StreamRecord, orjson.loads(body), leaves)
+
+
+def streams_of(rows: Iterable[Row[Any]], sealer: Sealer) -> tuple[StreamRecord, ...]:
+    """The records of all rows that can be read; of the others the log tells.
+
+    Raises InvalidSettings when a secret does not open and none of another row does: the key is the wrong one.
+    """
+    found: list[StreamRecord] = []
+    sealed: InvalidSettings | None = None
+    for row in rows:
+        try:
+            found.append(stream_of(row.stream_id, row.body, sealer))
+        except (ValueError, InvalidSettings) as error:
+            sealed = error if isinstance(error, InvalidSettings) else sealed
+            log.error("stream of the store cannot be read", stream_id=row.stream_id, reason=str(error))
+    if sealed is not None and not any(record.destinations for record in found):
+        raise sealed
+    return tuple(found)
 
 
 def key_row(key: ApiKey) -> dict[str, Any]:

@@ -11,14 +11,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from app.adapters.store import failovers
 from app.adapters.store.engine import open_engine, our_errors, own_file
 from app.adapters.store.migrate import upgrade
-from app.adapters.store.rows import key_of, key_row, note_of, note_row, stream_of, stream_row
+from app.adapters.store.rows import key_of, key_row, note_of, note_row, stream_row, streams_of
 from app.adapters.store.seal import Sealer
 from app.adapters.store.tables import api_keys, encoder_wishes, notes, streams, to_us
 from app.adapters.store.writer import GroupWriter
 from app.domain.access import ApiKey
 from app.domain.errors import Conflict
+from app.domain.failover import SwitchReport
 from app.domain.fleet import OperatorWish
 from app.domain.ids import EncoderId, KeyId, StreamId
 from app.domain.note import Note
@@ -40,9 +42,9 @@ class SqlStore:
         self._lock = lock
         self._writer = GroupWriter(engine)
         self._since_trim = 0
-        dialect = sqlite if engine.dialect.name == "sqlite" else postgresql
-        self._put_stream = _upsert_stream(dialect)
-        self._put_wish = _upsert_wish(dialect)
+        self._dialect: Any = sqlite if engine.dialect.name == "sqlite" else postgresql
+        self._put_stream = _upsert_stream(self._dialect)
+        self._put_wish = _upsert_wish(self._dialect)
 
     @classmethod
     async def open(cls, database_url: str, *, seal_key: Secret) -> Self:
@@ -100,7 +102,15 @@ class SqlStore:
     ) -> tuple[StreamRecord, ...]:
         query = select(streams.c.stream_id, streams.c.body).where(wanted).limit(limit)
         rows = await self._rows(query if order is None else query.order_by(order))
-        return tuple(stream_of(row.stream_id, row.body, self._sealer) for row in rows)
+        return streams_of(rows, self._sealer)
+
+    # --- failovers
+
+    async def add_failover(self, report: SwitchReport) -> bool:
+        return bool(await self._writer.write(lambda connection: failovers.add(connection, self._dialect, report)))
+
+    async def failovers(self, stream_id: StreamId | None, *, limit: int = 100) -> tuple[SwitchReport, ...]:
+        return tuple(failovers.report_of(row.body) for row in await self._rows(failovers.newest(stream_id, limit)))
 
     # --- keys
 
@@ -193,3 +203,4 @@ async def _trim(connection: AsyncConnection) -> None:
         .scalar_subquery()
     )
     await connection.execute(delete(streams).where(~streams.c.running & (streams.c.ended_us <= oldest_kept)))
+    await failovers.trim(connection)

@@ -65,6 +65,17 @@ notes: Final = Table(
     Index("ix_notes_subject", "subject", "note_id"),
 )
 
+failovers: Final = Table(
+    "failovers",
+    METADATA,
+    Column("stream_id", String(64), primary_key=True),
+    Column("generation", BigInteger, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    # The report as JSON.
+    Column("body", Text, nullable=False),
+    Index("ix_failovers_at", "at_us"),
+)
+
 
 def to_us(at: datetime) -> int:
     return (at - _EPOCH) // _MICROSECOND
