@@ -1,10 +1,10 @@
 """Which of a stream's two inputs is its source: the main one or the declared backup. Pure.
 
-A stream may have a second key, for a second encoder of the same publisher. Both may be connected; one is the source,
-the other waits and nothing of it is kept but its codec headers. When the source goes or falls silent, the other one
-becomes the source at its next key frame. Nothing moves back by itself: when the main input returns it waits in turn,
-so a connection that comes and goes does not cut the picture each time. Leaves to the channel what a change of source
-means for the timeline and for whoever is fed.
+A stream may have a second key, for a second encoder of the same publisher. Both may be connected; one is the
+source, the other waits and nothing of it is kept but its codec headers. When the source goes or falls silent, the
+other one becomes the source at its next key frame. Nothing moves back by itself: when the main input returns, it
+waits in turn, so a connection that comes and goes does not cut the picture each time. Leaves to the channel what a
+change of source means for the timeline and for whoever is fed.
 """
 
 from __future__ import annotations
