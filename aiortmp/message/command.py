@@ -13,6 +13,9 @@ from aiortmp.limits import Limits
 from aiortmp.media import MessageType, Row, encode_row
 
 _COMMAND_LANE: Final = 3
+# Looked up once: each read of an enum's member costs what comparing ten numbers does.
+_COMMAND: Final = int(MessageType.COMMAND)
+_COMMAND_AMF3: Final = int(MessageType.COMMAND_AMF3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +46,24 @@ class Command:
 def encode_command(command: Command, chunk_size: int) -> bytes:
     """The command as chunks that refer to nothing before them."""
     body = amf0.encode([command.name, command.transaction, *command.arguments])
-    row: Row = (MessageType.COMMAND, 0, body, 0, len(body), _COMMAND_LANE, 0)
+    return encode_body(body, chunk_size, command.stream_id)
+
+
+def encode_body(body: bytes, chunk_size: int, stream_id: int) -> bytes:
+    """A command that is AMF0 already, as chunks that refer to nothing before them."""
+    length = len(body)
+    if length <= chunk_size:
+        header = (_COMMAND_LANE << 56 | length << 8 | _COMMAND).to_bytes(8, "big")
+        return header + stream_id.to_bytes(4, "little") + body
+    row: Row = (_COMMAND, 0, body, 0, length, _COMMAND_LANE, 0)
     parts: list[bytes | memoryview] = []
-    encode_row(row, chunk_size, command.stream_id, parts)
+    encode_row(row, chunk_size, stream_id, parts)
     return b"".join(parts)
 
 
 def parse_command(kind: int, stream_id: int, body: bytes, limits: Limits) -> Command:
     """A command of type 20, or of type 17, which is the same behind a format byte."""
-    if kind == MessageType.COMMAND_AMF3 and body[:1] == b"\x00":
+    if kind == _COMMAND_AMF3 and body[:1] == b"\x00":
         body = body[1:]
     values = amf0.decode(body, limits)
     if not values or not isinstance(values[0], str):

@@ -26,6 +26,7 @@ from aiortmp.session.events import Event, HandshakeDone
 
 _DEFAULT_WINDOW_BYTES: Final = 2_500_000
 _SMALLEST_WINDOW_BYTES: Final = 16 * 1024
+_COMMANDS: Final = frozenset((int(MessageType.COMMAND), int(MessageType.COMMAND_AMF3)))
 
 
 class Handshake(Protocol):
@@ -141,7 +142,7 @@ class Session:
 
     def _message(self, message: Message, events: list[Event]) -> None:
         kind = message.type
-        if kind in (MessageType.COMMAND, MessageType.COMMAND_AMF3):
+        if kind in _COMMANDS:
             command = parse_command(kind, message.stream_id, message.payload, self.limits)
             self._command(command, events)
         elif kind == MessageType.USER_CONTROL:

@@ -16,6 +16,7 @@ from aiortmp.errors import LimitExceeded
 from aiortmp.handshake import ServerHandshake
 from aiortmp.limits import Limits
 from aiortmp.media import MediaBatch, MediaMessage, MessageType
+from aiortmp.message.answers import Answer
 from aiortmp.message.command import Command
 from aiortmp.message.control import UserControl, set_peer_bandwidth, user_control, window_ack_size
 from aiortmp.session.base import Session
@@ -27,6 +28,29 @@ _CAPABILITIES: Final = 31.0
 _FOURCCS: Final = ("av01", "vp09", "hvc1", "avc1", "Opus", "mp4a", ".mp3", "fLaC", "ac-3", "ec-3")
 _CAPS_EX: Final = 2.0 + 4.0
 """Enhanced RTMP v2: multitrack and ModEx are understood; reconnect requests are not sent."""
+
+
+def _connected(object_encoding: float) -> Answer:
+    properties: dict[str, Value] = {"fmsVer": _FMS_VERSION, "capabilities": _CAPABILITIES}
+    information: dict[str, Value] = {
+        "level": "status",
+        "code": "NetConnection.Connect.Success",
+        "description": "Connection succeeded.",
+        "objectEncoding": object_encoding,
+        "fourCcList": list(_FOURCCS),
+        "capsEx": _CAPS_EX,
+    }
+    return Answer("_result", properties, information)
+
+
+_WELCOME: Final = window_ack_size(_WINDOW_BYTES) + set_peer_bandwidth(_WINDOW_BYTES)
+_CONNECTED: Final = {encoding: _connected(encoding) for encoding in (0.0, 3.0)}
+_DONE: Final = Answer("_result", None, None)
+_PUBLISHING: Final = Answer.status("status", "NetStream.Publish.Start", "Publishing.")
+_UNPUBLISHED: Final = Answer.status("status", "NetStream.Unpublish.Success", "Stopped publishing.")
+_RESETTING: Final = Answer.status("status", "NetStream.Play.Reset", "Playing and resetting.")
+_PLAYING: Final = Answer.status("status", "NetStream.Play.Start", "Started playing.")
+_STOPPED: Final = Answer.status("status", "NetStream.Play.Stop", "Stopped playing.")
 
 
 class StreamState(Enum):
@@ -74,19 +98,9 @@ class ServerSession(Session):
     def accept_connect(self, transaction: float) -> None:
         """Let the client in."""
         self._admission = _Admission.GRANTED
-        self._outgoing.append(window_ack_size(_WINDOW_BYTES))
-        self._outgoing.append(set_peer_bandwidth(_WINDOW_BYTES))
+        self._outgoing.append(_WELCOME)
         self._outgoing.append(self.change_chunk_size(self._wanted_chunk_size))
-        properties: dict[str, Value] = {"fmsVer": _FMS_VERSION, "capabilities": _CAPABILITIES}
-        information: dict[str, Value] = {
-            "level": "status",
-            "code": "NetConnection.Connect.Success",
-            "description": "Connection succeeded.",
-            "objectEncoding": self._object_encoding,
-            "fourCcList": list(_FOURCCS),
-            "capsEx": _CAPS_EX,
-        }
-        self._send_command(Command("_result", transaction, (properties, information)))
+        self._say(_CONNECTED[self._object_encoding], transaction)
 
     def reject_connect(self, transaction: float, code: str, description: str) -> None:
         """Refuse the client; the owner closes the transport soon after."""
@@ -101,7 +115,7 @@ class ServerSession(Session):
         self._setup_finished()
         self.reader.open_stream(stream_id)
         self._outgoing.append(user_control(UserControl.STREAM_BEGIN, stream_id))
-        self.send_status(stream_id, "status", "NetStream.Publish.Start", "Publishing.")
+        self._say(_PUBLISHING, stream_id=stream_id)
         return True
 
     def accept_play(self, stream_id: int) -> bool:
@@ -111,8 +125,8 @@ class ServerSession(Session):
         self._streams[stream_id] = StreamState.PLAYING
         self._setup_finished()
         self._outgoing.append(user_control(UserControl.STREAM_BEGIN, stream_id))
-        self.send_status(stream_id, "status", "NetStream.Play.Reset", "Playing and resetting.")
-        self.send_status(stream_id, "status", "NetStream.Play.Start", "Started playing.")
+        self._say(_RESETTING, stream_id=stream_id)
+        self._say(_PLAYING, stream_id=stream_id)
         access = MediaMessage(MessageType.DATA, 0, amf0.encode(["|RtmpSampleAccess", True, True]))
         self._outgoing.append(MediaBatch.of([access]).encoded(self.out_chunk_size, stream_id))
         return True
@@ -158,7 +172,8 @@ class ServerSession(Session):
         elif name == "deleteStream":
             self._delete_stream(command, events)
         elif name in _ACKNOWLEDGED:
-            self._answer(command, None)
+            if command.transaction:
+                self._say(_DONE, command.transaction)
         elif name == "getStreamLength":
             self._answer(command, 0.0)
         else:
@@ -227,10 +242,13 @@ class ServerSession(Session):
         self._streams[stream_id] = StreamState.IDLE
         self.reader.close_stream(stream_id)
         if state is StreamState.PUBLISHING:
-            self.send_status(stream_id, "status", "NetStream.Unpublish.Success", "Stopped publishing.")
+            self._say(_UNPUBLISHED, stream_id=stream_id)
         elif state is StreamState.PLAYING:
-            self.send_status(stream_id, "status", "NetStream.Play.Stop", "Stopped playing.")
+            self._say(_STOPPED, stream_id=stream_id)
         events.append(StreamEnded(stream_id, reason))
+
+    def _say(self, answer: Answer, transaction: float = 0.0, *, stream_id: int = 0) -> None:
+        self._outgoing.append(answer.encoded(transaction, self.out_chunk_size, stream_id=stream_id))
 
     def _answer(self, command: Command, value: Value) -> None:
         if command.transaction:
