@@ -18,6 +18,7 @@ from aiortmp.errors import LimitExceeded, ProtocolError
 from aiortmp.limits import Limits
 
 _CUT: Final = "AMF0 body ends in the middle of a value"
+_END: Final = b"\x00\x00\x09"
 _DOUBLE = struct.Struct(">d")
 _U16 = struct.Struct(">H")
 _U32 = struct.Struct(">I")
@@ -106,16 +107,17 @@ def _encode_pairs(pairs: Mapping[str, Value], out: list[bytes]) -> None:
             raise ValueError("AMF0 cannot hold an empty key: it ends the object")
         out.append(_U16.pack(len(raw)) + raw)
         _encode_value(value, out)
-    out.append(b"\x00\x00\x09")
+    out.append(_END)
 
 
 class Decoder:
     """Reads values from one body, front to back, within the AMF bounds of ``limits``."""
 
-    __slots__ = ("_data", "_depth", "_elements", "_limits", "_references", "position")
+    __slots__ = ("_data", "_depth", "_elements", "_limits", "_references", "_size", "position")
 
     def __init__(self, data: bytes, limits: Limits = _DEFAULT_LIMITS) -> None:
         self._data = data
+        self._size = len(data)
         self._limits = limits
         self._depth = 0
         self._elements = 0
@@ -125,7 +127,7 @@ class Decoder:
     def all(self) -> list[Value]:
         """Every value from here to the end."""
         values: list[Value] = []
-        while self.position < len(self._data):
+        while self.position < self._size:
             values.append(self.value())
         return values
 
@@ -135,31 +137,42 @@ class Decoder:
         if self._elements > self._limits.max_amf_elements:
             raise LimitExceeded("max_amf_elements", "AMF0 body has too many values")
         at = self.position
-        if at >= len(self._data):
+        if at >= self._size:
             raise ProtocolError(_CUT)
         marker = self._data[at]
-        self.position = at + 1
+        # What commands are made of is read here and in `_text`, without a call for each field: a server
+        # reads some thirty values before a client may publish.
+        if marker == 0x02:
+            return self._text(at + 1)
         if marker == 0x00:
-            return float(_DOUBLE.unpack(self._take(8))[0])
-        if marker == 0x01:
-            return self._take(1)[0] != 0
-        if marker in (0x02, 0x0C, 0x0F):
-            return self._text(self._u16() if marker == 0x02 else self._u32())
+            if at + 9 > self._size:
+                raise ProtocolError(_CUT)
+            self.position = at + 9
+            number: float = _DOUBLE.unpack_from(self._data, at + 1)[0]
+            return number
+        self.position = at + 1
         if marker == 0x05:
             return None
+        if marker == 0x01:
+            return self._take(1)[0] != 0
+        return self._rare(marker)
+
+    def _rare(self, marker: int) -> Value:
+        if marker in (0x03, 0x08, 0x0A, 0x10):
+            return self._compound(marker)
         if marker in (0x06, 0x0D):
             return UNDEFINED
+        if marker in (0x0C, 0x0F):
+            return self._string(self._u32())
         if marker == 0x0B:
             return Date(*_DATE.unpack(self._take(10)))
         if marker == 0x07:
             return self._reference()
         if marker == 0x11:
             return self._amf3()
-        return self._compound(marker)
+        raise ProtocolError(f"AMF0 marker {marker:#04x} is unknown")
 
     def _compound(self, marker: int) -> Value:
-        if marker not in (0x03, 0x08, 0x0A, 0x10):
-            raise ProtocolError(f"AMF0 marker {marker:#04x} is unknown")
         self._depth += 1
         if self._depth > self._limits.max_amf_depth:
             raise LimitExceeded("max_amf_depth", "AMF0 body is nested too deep")
@@ -167,7 +180,7 @@ class Decoder:
             if marker == 0x0A:
                 return self._strict_array()
             if marker == 0x10:
-                self._text(self._u16())
+                self._text(self.position)
             if marker == 0x08:
                 self._u32()  # a hint only: writers get it wrong, the end marker rules
                 return self._pairs(EcmaArray())
@@ -177,7 +190,7 @@ class Decoder:
 
     def _strict_array(self) -> list[Value]:
         count = self._u32()
-        if count > len(self._data) - self.position:
+        if count > self._size - self.position:
             raise ProtocolError("AMF0 array claims more values than there are bytes")
         items: list[Value] = []
         self._references.append(items)
@@ -187,15 +200,14 @@ class Decoder:
     def _pairs(self, into: dict[str, Value]) -> dict[str, Value]:
         self._references.append(into)
         while True:
-            length = self._u16()
-            if length == 0 and self._data[self.position : self.position + 1] == b"\x09":
-                self.position += 1
+            if self._data.startswith(_END, self.position):
+                self.position += 3
                 return into
-            key = self._text(length)
+            key = self._text(self.position)
             into[key] = self.value()
 
     def _reference(self) -> Value:
-        index = self._u16()
+        index = int(_U16.unpack(self._take(2))[0])
         if index >= len(self._references):
             raise ProtocolError("AMF0 reference points at nothing")
         if self._depth:
@@ -213,17 +225,24 @@ class Decoder:
         self.position, self._elements = inner.position, inner.elements
         return value
 
-    def _text(self, length: int) -> str:
+    def _text(self, at: int) -> str:
+        """The string whose 16-bit length stands at ``at``; moves past it."""
+        start = at + 2
+        if start > self._size:
+            raise ProtocolError(_CUT)
+        data = self._data
+        length = data[at] << 8 | data[at + 1]
+        if length > self._limits.max_amf_string_bytes:
+            raise LimitExceeded("max_amf_string_bytes", "AMF0 string is too long")
+        end = self.position = start + length
+        if end > self._size:
+            raise ProtocolError(_CUT)
+        return data[start:end].decode("utf-8", "replace")
+
+    def _string(self, length: int) -> str:
         if length > self._limits.max_amf_string_bytes:
             raise LimitExceeded("max_amf_string_bytes", "AMF0 string is too long")
         return self._take(length).decode("utf-8", "replace")
-
-    def _u16(self) -> int:
-        at = self.position
-        if at + 2 > len(self._data):
-            raise ProtocolError(_CUT)
-        self.position = at + 2
-        return self._data[at] << 8 | self._data[at + 1]
 
     def _u32(self) -> int:
         return int(_U32.unpack(self._take(4))[0])
@@ -231,7 +250,7 @@ class Decoder:
     def _take(self, count: int) -> bytes:
         start = self.position
         end = start + count
-        if end > len(self._data):
+        if end > self._size:
             raise ProtocolError(_CUT)
         self.position = end
         return self._data[start:end]
