@@ -20,6 +20,7 @@ from app.runtime.bus import Bus
 from app.runtime.tasks import TaskGroupKeeper, run_again
 from app.services.adoption import Adoption
 from app.services.changing import Changing
+from app.services.drill import DrillService
 from app.services.encoder_service import EncoderService
 from app.services.ending import Ending
 from app.services.fleet import DriverFor, Fleet
@@ -31,6 +32,7 @@ from app.services.live_streams import LiveStreams
 from app.services.load_balancer import LoadBalancer
 from app.services.opening import Opening
 from app.services.recovery import Recovery
+from app.services.reports import Reports
 from app.services.stream_service import StreamService
 from app.services.stream_validator import StreamValidator
 from app.services.stream_watch import StreamWatch
@@ -51,6 +53,7 @@ class ControlServices:
     balancer: LoadBalancer
     validator: StreamValidator
     keys: KeyService
+    drills: DrillService
     bus: Bus[Event]
     link: LinkServer
     fleet: Fleet
@@ -110,6 +113,7 @@ class ControlServices:
         keys = KeyService(store=store, pepper=pepper)
         ledger = Ledger()
         streams = LiveStreams(store=store, bus=bus)
+        reports = Reports(store=store, bus=bus)
         gateways = Gateways(downlink=link, streams=streams)
         fleet = Fleet(driver_for=_driver_over(link), store=store, ledger=ledger, bus=bus)
         balancer = LoadBalancer(fleet=fleet, ledger=ledger)
@@ -149,7 +153,9 @@ class ControlServices:
             changing=changing,
             ending=ending,
             watch=watch,
+            reports=reports,
         )
+        drills = DrillService(streams=streams, fleet=fleet, gateways=gateways, bus=bus)
         encoders = EncoderService(
             fleet=fleet, ledger=ledger, streams=streams, gateways=gateways, on_restart=recovery.restart_all_on
         )
@@ -171,13 +177,24 @@ class ControlServices:
         for loop in (streams.save_behind, watch.run, watch.age, journal.run):
             keeper.start(run_again(loop, pause_s=LOOP_PAUSE_S, on_crash=_task_failed), name=loop.__qualname__)
         # Last: no peer may speak before the streams are known.
-        link.listen(Switchboard(streams=streams, fleet=fleet, adoption=adoption, recovery=recovery, bus=bus))
+        link.listen(
+            Switchboard(
+                streams=streams,
+                fleet=fleet,
+                adoption=adoption,
+                recovery=recovery,
+                reports=reports,
+                bus=bus,
+                keeper=keeper,
+            )
+        )
         return cls(
             streams=stream_service,
             encoders=encoders,
             balancer=balancer,
             validator=validator,
             keys=keys,
+            drills=drills,
             bus=bus,
             link=link,
             fleet=fleet,

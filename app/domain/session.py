@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from app.domain.drill import DrillOutcome
 from app.domain.encoder import EncoderKind
 from app.domain.ids import EncoderId, GatewayId, PlaybackId, StreamId
 from app.domain.ladder import AudioMode, Ladder, Rendition
@@ -97,6 +98,7 @@ class StreamRecord:
     standby: StandbyGrade = StandbyGrade.WARM
     backup_key_sha256: str | None = None
     slate: SlateMode = SlateMode.OFF
+    last_drill: DrillOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from app.domain.ids import EncoderId, StreamId, WorkerId
-from app.domain.stream import WorkerOrder
+from app.domain.stream import EncodeSettings, WorkerOrder
 
 
 class EncoderDriver(Protocol):
@@ -25,3 +25,9 @@ class EncoderDriver(Protocol):
 
     async def stop(self, worker_id: WorkerId, reason: str) -> None:
         """Stop the worker; a no-op when it does not run."""
+
+    async def reconfigure(self, worker_id: WorkerId, encode: EncodeSettings) -> None:
+        """Go on with other bitrates of the same renditions. Raises Conflict where that needs a new worker."""
+
+    async def break_worker(self, worker_id: WorkerId, how: str) -> None:
+        """A drill: `kill` or `stall` the worker. Raises NotFound for one that does not run."""

@@ -6,8 +6,9 @@ from collections import Counter
 from typing import Final
 
 from app.domain.errors import Unavailable
+from app.domain.failover import DecidedBy
 from app.domain.ids import GatewayId, StreamId
-from app.domain.link import CloseChannel, GatewayHello, OpenChannel
+from app.domain.link import CloseChannel, GatewayHello, OpenChannel, SwitchStream
 from app.domain.session import Playback, StreamRecord
 from app.ports.link import Downlink
 from app.runtime.clock import monotonic
@@ -64,6 +65,11 @@ class Gateways:
         """Bring the stream's channel to its plan. Raises what the gateway answers, or Unavailable."""
         if record.plan is not None:
             await self._downlink.order(record.gateway_id, OpenChannel(record.plan), timeout_s=ORDER_S)
+
+    async def switch(self, record: StreamRecord, generation: int, *, cause: str, decided_by: DecidedBy) -> None:
+        """Give the stream to its standby at a segment border. Done when decided; raises the gateway's answer."""
+        order = SwitchStream(record.stream_id, generation, cause, decided_by)
+        await self._downlink.order(record.gateway_id, order, timeout_s=ORDER_S)
 
     async def close_channel(self, gateway_id: GatewayId, stream_id: StreamId, reason: str) -> None:
         await self._downlink.order(gateway_id, CloseChannel(stream_id, reason), timeout_s=ORDER_S)

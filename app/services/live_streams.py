@@ -19,7 +19,7 @@ from app.domain.events import Event, StreamChanged
 from app.domain.ids import EncoderId, GatewayId, StreamId
 from app.domain.note import Note
 from app.domain.session import StreamRecord
-from app.domain.stream import StreamMode, StreamState, WorkerGrant, WorkerOrder
+from app.domain.stream import StandbyGrade, StreamMode, StreamState, WorkerGrant, WorkerOrder
 from app.policy.placement import Need, ladder_cost
 from app.policy.recovery import Cover, RecoveryMachine
 from app.ports.store import Store
@@ -53,6 +53,8 @@ class LiveStream:
     moved_at: float = field(default_factory=monotonic)
     """When the present worker was started."""
     failed_on: dict[EncoderId, float] = field(default_factory=dict)
+    drilled_generation: int | None = None
+    """The worker that a drill broke or relieved: its end is nobody's fault."""
     health_told: tuple[float | None, Standing | None] = (None, None)
     """When health was told last, and of which standing."""
 
@@ -67,6 +69,13 @@ class LiveStream:
     @property
     def standby(self) -> WorkerGrant | None:
         return None if self.record.plan is None else self.record.plan.standby
+
+    @property
+    def proved_standby(self) -> WorkerGrant | None:
+        """A standby that runs and can take the stream at once."""
+        if self.record.standby is StandbyGrade.COLD or self.machine.cover is not Cover.PROTECTED:
+            return None
+        return self.standby
 
     @property
     def need(self) -> Need:

@@ -70,7 +70,7 @@ class Recovery:
             log.warning(
                 "worker lost", stream_id=stream.id, encoder_id=encoder_id, generation=generation, cause=cause
             )
-            if blame:
+            if blame and generation != stream.drilled_generation:
                 self._takeover.avoid(stream, encoder_id)
                 self._accused.append(_Accused(monotonic(), stream, encoder_id))
         self._feed(stream, machine.ActiveLost(generation, cause))

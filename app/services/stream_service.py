@@ -7,6 +7,7 @@ from typing import Final
 
 from app.domain.access import Principal, Scope
 from app.domain.errors import NotFound
+from app.domain.failover import SwitchReport
 from app.domain.fleet import PlacementDecision
 from app.domain.ids import StreamId
 from app.domain.note import Note
@@ -27,6 +28,7 @@ from app.services.gateways import Gateways, playback, rtmp_url
 from app.services.live_streams import LiveStreams, may_see
 from app.services.load_balancer import LoadBalancer
 from app.services.opening import Opening
+from app.services.reports import Reports
 from app.services.stream_watch import StreamWatch
 
 ENDED_LISTED: Final = 20
@@ -49,6 +51,7 @@ class StreamService:
         changing: Changing,
         ending: Ending,
         watch: StreamWatch,
+        reports: Reports,
     ) -> None:
         self._streams = streams
         self._store = store
@@ -58,6 +61,7 @@ class StreamService:
         self._changing = changing
         self._ending = ending
         self._watch = watch
+        self._reports = reports
 
     async def open(self, request: StreamRequest, owner: Principal) -> OpenedStream:
         return await self._opening.open(request, owner)
@@ -105,6 +109,11 @@ class StreamService:
         """What happened to it, newest first; of an ended one too, while the store keeps it."""
         await self.get(stream_id, who)
         return await self._store.notes(stream_id, limit=EVENTS_LISTED)
+
+    async def failovers(self, stream_id: StreamId, who: Principal, limit: int = 100) -> tuple[SwitchReport, ...]:
+        """Its measured switches, newest first; of an ended one too, while the store keeps it."""
+        await self.get(stream_id, who)
+        return await self._reports.of(stream_id, limit=limit)
 
     def placement(self, stream_id: StreamId, who: Principal) -> tuple[PlacementDecision, ...]:
         """Why these encoders, newest decision first."""

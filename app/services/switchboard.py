@@ -20,6 +20,7 @@ from app.domain.link import (
     PublishRefused,
     SourceDown,
     SourceUp,
+    SwitchMeasured,
     WorkerDown,
     WorkerExited,
     WorkerUp,
@@ -27,10 +28,12 @@ from app.domain.link import (
 from app.ports.link import PeerId
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic
+from app.runtime.tasks import TaskGroupKeeper
 from app.services.adoption import Adoption
 from app.services.fleet import Fleet
 from app.services.live_streams import LiveStream, LiveStreams
 from app.services.recovery import Recovery
+from app.services.reports import Reports
 
 log = structlog.get_logger()
 
@@ -39,13 +42,23 @@ class Switchboard:
     """Implements `LinkEvents`."""
 
     def __init__(
-        self, *, streams: LiveStreams, fleet: Fleet, adoption: Adoption, recovery: Recovery, bus: Bus[Event]
+        self,
+        *,
+        streams: LiveStreams,
+        fleet: Fleet,
+        adoption: Adoption,
+        recovery: Recovery,
+        reports: Reports,
+        bus: Bus[Event],
+        keeper: TaskGroupKeeper,
     ) -> None:
         self._streams = streams
         self._fleet = fleet
         self._adoption = adoption
         self._recovery = recovery
+        self._reports = reports
         self._bus = bus
+        self._keeper = keeper
 
     def refusal(self, hello: Hello) -> str | None:
         return self._fleet.refusal(hello.encoder) if isinstance(hello, NodeHello) else None
@@ -95,6 +108,9 @@ class Switchboard:
             case WorkerExited():
                 code = "" if fact.exit_code is None else f" (exit code {fact.exit_code})"
                 self._worker_gone(stream, fact.worker_id, fact.generation, f"{fact.reason}{code}")
+            case SwitchMeasured():
+                work = self._reports.take(fact.report, stream.record.tenant)
+                self._keeper.start(work, name=f"report {stream.id}")
             case PublishRefused():
                 self._tell(stream, "publisher refused", fact)
             case Heartbeat():

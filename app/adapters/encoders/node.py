@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from app.domain.ids import EncoderId, NodeId, StreamId, WorkerId
-from app.domain.link import ReleaseStream, ReserveStream, StartWorker, StopWorker
-from app.domain.stream import WorkerOrder
+from app.domain.link import BreakWorker, ReconfigureWorker, ReleaseStream, ReserveStream, StartWorker, StopWorker
+from app.domain.stream import EncodeSettings, WorkerOrder
 from app.ports.link import Downlink
 
 START_S: Final = 5.0
@@ -38,3 +38,9 @@ class NodeDriver:
 
     async def stop(self, worker_id: WorkerId, reason: str) -> None:
         await self._downlink.order(self._node_id, StopWorker(worker_id, reason), timeout_s=STOP_S)
+
+    async def reconfigure(self, worker_id: WorkerId, encode: EncodeSettings) -> None:
+        await self._downlink.order(self._node_id, ReconfigureWorker(worker_id, encode))
+
+    async def break_worker(self, worker_id: WorkerId, how: str) -> None:
+        await self._downlink.order(self._node_id, BreakWorker(worker_id, how))

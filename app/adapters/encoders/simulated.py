@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from app.domain.encoder import EncoderInfo, EncoderReading, WorkerReading
-from app.domain.errors import NoCapacity, Unavailable
+from app.domain.errors import NoCapacity, NotFound, Unavailable
 from app.domain.ids import EncoderId, StreamId, WorkerId
-from app.domain.stream import WorkerOrder
+from app.domain.stream import EncodeSettings, WorkerOrder
 
 
 class SimulatedEncoder:
@@ -32,7 +34,7 @@ class SimulatedEncoder:
     async def start(self, order: WorkerOrder) -> None:
         self._admit(order.stream_id)
         older = [w.worker_id for w in self.workers.values() if w.stream_id == order.stream_id]
-        for worker_id in older:
+        for worker_id in () if order.standby else older:
             del self.workers[worker_id]
         self.reserved.pop(order.stream_id, None)
         self.workers[order.worker_id] = order
@@ -40,6 +42,12 @@ class SimulatedEncoder:
     async def stop(self, worker_id: WorkerId, reason: str) -> None:
         self._answer()
         self.workers.pop(worker_id, None)
+
+    async def reconfigure(self, worker_id: WorkerId, encode: EncodeSettings) -> None:
+        self.workers[worker_id] = replace(self._running(worker_id), encode=encode)
+
+    async def break_worker(self, worker_id: WorkerId, how: str) -> None:
+        del self.workers[self._running(worker_id).worker_id]
 
     def reading(self) -> EncoderReading:
         """Load in proportion to the places taken."""
@@ -49,6 +57,12 @@ class SimulatedEncoder:
             for order in self.workers.values()
         )
         return EncoderReading(cpu_percent=share, memory_percent=share / 2, temperature_c=40.0, workers=workers)
+
+    def _running(self, worker_id: WorkerId) -> WorkerOrder:
+        self._answer()
+        if worker_id not in self.workers:
+            raise NotFound(f"worker {worker_id} does not run here")
+        return self.workers[worker_id]
 
     def _answer(self) -> None:
         if self.is_off:

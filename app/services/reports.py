@@ -1,0 +1,58 @@
+"""Keeps the reports of failovers: in the store, once each, and told on the bus when they are new."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+import structlog
+
+from app.domain.errors import Unavailable
+from app.domain.events import Event, StreamFailedOver
+from app.domain.failover import SwitchReport
+from app.domain.ids import StreamId
+from app.ports.store import Store
+from app.runtime.bus import Bus
+
+MAX_UNSAVED: Final = 1_000
+"""Reports that wait for a store that is away; the oldest are lost first."""
+
+log = structlog.get_logger()
+
+
+class Reports:
+    """A stream and a generation name a report, so what is heard twice (by a fact and by a hello) is kept once."""
+
+    def __init__(self, *, store: Store, bus: Bus[Event]) -> None:
+        self._store = store
+        self._bus = bus
+        self._unsaved: OrderedDict[tuple[StreamId, int], SwitchReport] = OrderedDict()
+
+    async def take(self, report: SwitchReport, tenant: str) -> None:
+        """Never raises: while the store is away the report waits in memory, and is told all the same."""
+        key = (report.stream_id, report.generation)
+        if key in self._unsaved:
+            return
+        try:
+            is_new = await self._store.add_failover(report)
+        except Unavailable as error:
+            log.warning("report kept in memory", stream_id=report.stream_id, reason=error.detail)
+            is_new = key not in self._unsaved
+            self._unsaved[key] = report
+            while len(self._unsaved) > MAX_UNSAVED:
+                self._unsaved.popitem(last=False)
+        if is_new:
+            self._bus.tell(StreamFailedOver(report.stream_id, tenant, report))
+
+    async def save_unsaved(self) -> None:
+        """Raises Unavailable when the store is still away; what is written by then stays written."""
+        for key, report in tuple(self._unsaved.items()):
+            await self._store.add_failover(report)
+            self._unsaved.pop(key, None)
+
+    async def of(self, stream_id: StreamId, *, limit: int) -> tuple[SwitchReport, ...]:
+        """Newest first. Raises Unavailable."""
+        kept = await self._store.failovers(stream_id, limit=limit)
+        waiting = [report for key, report in self._unsaved.items() if key[0] == stream_id]
+        every = {report.generation: report for report in (*kept, *waiting)}
+        return tuple(sorted(every.values(), key=lambda report: -report.generation))[:limit]
