@@ -7,6 +7,7 @@ import re
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urljoin
 
@@ -105,12 +106,15 @@ class Picture:
 
 def pictures(track: Track) -> list[Picture]:
     """Every decoded frame in order, with its time on the stream's timeline."""
+    return list(each_picture(track))
+
+
+def each_picture(track: Track) -> Iterator[Picture]:
+    """The same one by one, for a capture whose pictures do not fit into memory."""
     with av.open(io.BytesIO(track.data())) as container:
-        return [
-            Picture(float(frame.pts * frame.time_base), frame)
-            for frame in container.decode(video=0)
-            if frame.pts is not None and frame.time_base is not None
-        ]
+        for frame in container.decode(video=0):
+            if frame.pts is not None and frame.time_base is not None:
+                yield Picture(float(frame.pts * frame.time_base), frame)
 
 
 def packet_times_s(track: Track) -> list[float]:

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import av
 
+from tests.e2e import marks
+
 BITS = 16
 BEEP_S = 0.1
 BEEP_HZ = 1000
@@ -36,6 +38,8 @@ class Source:
     channels: int = 2
     keyframe_s: int = 2
     bit_rate: int = 3_000_000
+    marks: bool = False
+    """Countable tones (`marks.py`) instead of a beep at each whole second."""
     noisy: bool = False
     """Fill the picture with noise, so that the encoder really spends the bits."""
 
@@ -111,6 +115,9 @@ def _picture(source: Source, number: int) -> av.VideoFrame:
 def _sound(source: Source, first: int) -> av.AudioFrame:
     values = array.array("f")
     for sample in range(first, first + 1024):
+        if source.marks:
+            values.append(marks.sample(sample, source.rate))
+            continue
         loud = sample % source.rate < BEEP_S * source.rate
         values.append(0.5 * math.sin(2 * math.pi * BEEP_HZ * sample / source.rate) if loud else 0.0)
     frame = av.AudioFrame("fltp", "mono" if source.channels == 1 else "stereo", 1024)
