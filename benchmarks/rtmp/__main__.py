@@ -55,11 +55,9 @@ def measure(names: list[str], options: argparse.Namespace) -> dict[str, dict[str
     known = ("nginx", "nginx-64k", "aiortmp", "aiortmp-asyncio", "gateway", "pyrtmp")
     table: dict[str, dict[str, Result]] = {}
     for case_name in options.case or CASES:
-        # A gateway takes only keys of open channels: it has no part in the case of ever new names.
-        taking = [name for name in names if not (name == "gateway" and case_name == "publish")]
-        found: dict[str, list[Result]] = {name: [] for name in taking}
+        found: dict[str, list[Result]] = {name: [] for name in names}
         for _ in range(options.rounds):
-            for name in taking:
+            for name in names:
                 command = None if name in known else options.command
                 app = "live" if name in known else options.app
                 with servers.start(name, core=server_core, command=command, app=app) as server:

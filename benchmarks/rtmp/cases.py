@@ -12,6 +12,10 @@ from benchmarks.rtmp.load import Target, Worker
 from benchmarks.rtmp.servers import Server
 
 WARM_UP_S = 1.0
+STREAMS = 200
+"""As many channels as a gateway under test has open."""
+PUBLISHERS = 4
+"""At a time in the case of new publishers: with two a server waits for the load part of the time."""
 
 
 def stream_name(number: int) -> str:
@@ -105,10 +109,15 @@ def _latency(server: Server, seconds: float, core: int | None) -> Result:
     )
 
 
+def _names_of(publisher: int) -> tuple[str, ...]:
+    """Enough of them that a server has forgotten the last publisher of a name when it is used again."""
+    return tuple(stream_name(at) for at in range(publisher, STREAMS, PUBLISHERS))
+
+
 def _publishes(server: Server, seconds: float, core: int | None) -> Result:
     workers = [
-        Worker(load.publish_and_leave, Target(server.port, server.app, (f"worker{at}",), core=core))
-        for at in range(2)
+        Worker(load.publish_and_leave, Target(server.port, server.app, _names_of(at), core=core))
+        for at in range(PUBLISHERS)
     ]
     try:
         for worker in workers:
@@ -140,6 +149,6 @@ CASES = {
         ),
         Case("fanout", "one publisher, 20 players", _relay(load.publish_saturated, load.play_counting, 1, 20)),
         Case("latency", "20 live streams: milliseconds from publisher to player", _latency),
-        Case("publish", "new publishers, one after the other on two connections at a time", _publishes),
+        Case("publish", f"new publishers, one after the other on {PUBLISHERS} connections at a time", _publishes),
     )
 }

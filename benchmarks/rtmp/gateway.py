@@ -22,9 +22,8 @@ from app.domain.link import Fact, Hello, OpenChannel, Order
 from app.domain.secret import Secret
 from app.domain.stream import ChannelPlan, Outputs, StreamMode
 from app.media.admission import digest
-from benchmarks.rtmp.cases import stream_name
+from benchmarks.rtmp.cases import STREAMS, stream_name
 
-CHANNELS = 200
 OUTPUTS = Outputs(hls=False, http_flv=False)
 
 
@@ -34,7 +33,7 @@ class NoControl:
     connected = True
 
     async def run(self, hello: Callable[[], Hello], perform: Callable[[Order], Awaitable[None]]) -> None:
-        for number in range(CHANNELS):
+        for number in range(STREAMS):
             name = stream_name(number)
             plan = ChannelPlan(
                 stream_id=StreamId(name),

@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import selectors
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -236,41 +237,43 @@ def _latencies(batch: MediaBatch, now: int) -> list[float]:
 def publish_and_leave(
     target: Target, count: Synchronized[int], _: object, ready: Signal, go: Signal, stop: Signal
 ) -> None:
-    """Connects, publishes and leaves, over and over; counts each.
+    """Connects, publishes and leaves, over and over, under each of the names in turn; counts each.
 
     What a first, whole publisher wrote is played again with other names, so that the load costs less than a server.
     """
-    name = f"{target.names[0]}-{os.getpid():07}-"
-    first, connect, *rest = _spoken(target, name + "0" * 7)
-    publish = b"".join(rest)
+    first, connect, publishes = _spoken(target)
     ready.set()
     go.wait()
-    number = 0
     while not stop.is_set():
-        number += 1
-        mine = publish.replace((name + "0" * 7).encode(), f"{name}{number:07}".encode())
-        _publish_once(target.port, first, connect, mine)
-        count.value = number
+        for publish in publishes:
+            _publish_once(target.port, first, connect, publish)
+            count.value += 1
 
 
-def _spoken(target: Target, name: str) -> list[bytes]:
-    """What a publisher of `name` writes: the handshake's beginning, connect, and all that follows."""
-    peer = Peer(target.port, target.play_app or target.app)
-    peer.publish(name)
+def _spoken(target: Target) -> tuple[bytes, bytes, list[bytes]]:
+    """What publishers write: the handshake's beginning, connect, and for each name, all of one length, the rest."""
+    said = target.names[0]
+    peer = Peer(target.port, target.app)
+    peer.publish(said)
     peer.close()
-    return peer.sent
+    first, connect, *rest = peer.sent
+    publish = b"".join(rest)
+    return first, connect, [publish.replace(said.encode(), name.encode()) for name in target.names]
 
 
 def _publish_once(port: int, first: bytes, connect: bytes, publish: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", port), timeout=WAIT_S) as sock:
+    with socket.socket() as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # The kernel's own clock, not Python's: a timeout in Python polls before each call.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(WAIT_S), 0))
+        sock.connect(("127.0.0.1", port))
         sock.sendall(first)
         heard = 0
         while heard < HANDSHAKE_BYTES:
             heard += len(_some(sock))
         for said, answered in ((connect, CONNECTED), (publish, STARTED)):
             sock.sendall(said)
-            answer = b""
+            answer = _some(sock)
             while answered not in answer:
                 answer += _some(sock)
 
