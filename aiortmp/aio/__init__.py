@@ -1,6 +1,7 @@
 """The library on asyncio: `serve` for servers, `connect` for clients."""
 
 from aiortmp.aio.client import ClientConnection, ClientPlay, Publish, connect
+from aiortmp.aio.gathering import Gathering
 from aiortmp.aio.sending import MediaSender
 from aiortmp.aio.server import (
     ConnectRequest,
@@ -19,6 +20,7 @@ __all__ = [
     "ClientConnection",
     "ClientPlay",
     "ConnectRequest",
+    "Gathering",
     "MediaSender",
     "MediaSink",
     "Play",

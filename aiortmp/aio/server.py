@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Protocol
 
+from aiortmp.aio.gathering import Gathering
 from aiortmp.aio.sending import MediaSender
 from aiortmp.aio.transport import Connection, MediaSink
 from aiortmp.amf0 import Value
@@ -169,6 +170,7 @@ class ServerConnection(Connection):
     ) -> None:
         session = ServerSession(limits=limits, now=loop.time(), chunk_size=chunk_size)
         super().__init__(session, limits=limits, loop=loop)
+        self._gathering = server.gathering
         self._server = server
         self._requests: dict[int, _StreamRequest] = {}
         self._publications: dict[int, Publication] = {}
@@ -273,8 +275,10 @@ class ServerConnection(Connection):
 class Server:
     """A listener and its connections."""
 
-    def __init__(self) -> None:
+    def __init__(self, gathering: Gathering | None) -> None:
         self.connections: set[ServerConnection] = set()
+        self.gathering = gathering
+        """For its connections: what takes their reads together."""
         self._listener: asyncio.Server | None = None
 
     def attach(self, listener: asyncio.Server) -> None:
@@ -312,15 +316,17 @@ async def serve(
     chunk_size: int = 65536,
     backlog: int = 1024,
     reuse_port: bool = False,
+    gathering: Gathering | None = None,
 ) -> Server:
     """Listen; with ``ssl`` it is RTMPS. ``port`` 0 picks a free one, see `Server.port`.
 
     ``factory`` makes the handler of each new connection, whose peer is known by then; it may abort
-    the connection at once. ``chunk_size`` is that of our own chunks.
+    the connection at once. ``chunk_size`` is that of our own chunks. ``gathering``, which
+    servers of one loop may share, takes the frames of many publishers together for a small delay.
     """
     loop = asyncio.get_running_loop()
     bounds = limits or Limits()
-    server = Server()
+    server = Server(gathering)
 
     def make() -> ServerConnection:
         return ServerConnection(server, factory, limits=bounds, chunk_size=chunk_size, loop=loop)

@@ -9,6 +9,7 @@ import asyncio
 import socket
 from typing import Any, Final, Protocol, cast
 
+from aiortmp.aio.gathering import Gathering
 from aiortmp.errors import ConnectionLost, LimitExceeded, ProtocolError, RtmpError
 from aiortmp.limits import Limits
 from aiortmp.media import MediaBatch
@@ -48,6 +49,7 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._reason: RtmpError | None = None
         self._cut: asyncio.TimerHandle | None = None
+        self._gathering: Gathering | None = None
         self._congested = False
         self._paused = False
         self._fault: RtmpError | None = None
@@ -171,9 +173,12 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._reason is not None:
             return
+        now = self._loop.time()
         try:
-            for event in self._session.receive_data(data, self._loop.time()):
+            for event in self._session.receive_data(data, now):
                 if type(event) is MediaBatch:
+                    if self._gathering is not None:
+                        self._gathering.note(len(data), now)
                     sink = self.sinks.get(event.stream_id)
                     if sink is not None:
                         sink.on_media(event)

@@ -47,6 +47,8 @@ log = structlog.get_logger()
 WRITERS: Final = 2
 """Threads that write recordings: one slow disk must not stop the other's."""
 CLOSING_S: Final = 5.0
+GATHER_S: Final = 0.0005
+"""What live packets of a gateway with thousands of them in a second may wait, so that they come together."""
 LIMITS: Final = Limits(max_send_buffer_bytes=256 * 1024 * 1024)
 """A new worker's replay is sent in one go. What waits for viewers is bounded by the fan-out."""
 """`up` kills after twice that: what is left must have time to be cancelled."""
@@ -90,15 +92,18 @@ class RunningGateway:
         settings = self._settings
         tls = _tls_context(settings)
         door = self.rtmp_door
-        self._rtmp.append(await aio.serve(door.factory, settings.rtmp_host, settings.rtmp_port, limits=LIMITS))
+        loop = asyncio.get_running_loop()
+        gathering = aio.Gathering(loop, GATHER_S)
+        host = settings.rtmp_host
+        plain = await aio.serve(door.factory, host, settings.rtmp_port, limits=LIMITS, gathering=gathering)
+        self._rtmp.append(plain)
         if settings.rtmps_port is not None and tls is not None:
-            host, port = settings.rtmp_host, settings.rtmps_port
-            secure = await aio.serve(door.factory, host, port, ssl=tls, limits=LIMITS)
+            port = settings.rtmps_port
+            secure = await aio.serve(door.factory, host, port, ssl=tls, limits=LIMITS, gathering=gathering)
             self._rtmp.append(secure)
             self.rtmps_port = secure.port
         http = HttpDoor(self.gateway, is_ready=lambda: self._uplink.connected, metrics=self._metrics)
         self.http_factory = GuardedServer(http.handle, doorman=self.doorman)
-        loop = asyncio.get_running_loop()
         self._http = await loop.create_server(self.http_factory, settings.http_host, settings.http_port)
         self._tasks.start(self.gateway.run(), name="gateway")
         self._tasks.start(self._uplink.run(self.hello, self.gateway.perform), name="uplink")

@@ -9,9 +9,10 @@ import asyncio
 import sys
 
 from aiortmp import Limits, MediaBatch, RtmpError
-from aiortmp.aio import ConnectRequest, Play, PlayRequest, PublishRequest, ServerConnection, serve
+from aiortmp.aio import ConnectRequest, Gathering, Play, PlayRequest, PublishRequest, ServerConnection, serve
 
 HIGH_BYTES = 4 * 1024 * 1024
+GATHER_S = 0.0005
 
 
 class Stream:
@@ -76,7 +77,8 @@ class Handler:
 async def main(port: int) -> None:
     streams: dict[str, Stream] = {}
     limits = Limits(max_send_buffer_bytes=1 << 30)
-    await serve(lambda _: Handler(streams), "127.0.0.1", port, limits=limits, chunk_size=4096)
+    gathering = Gathering(asyncio.get_running_loop(), GATHER_S)
+    await serve(lambda _: Handler(streams), "127.0.0.1", port, limits=limits, chunk_size=4096, gathering=gathering)
     await asyncio.Event().wait()
 
 
