@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,7 +24,8 @@ from app.api.routes.streams import StreamRoutes
 from app.api.routes.system import SystemRoutes
 from app.api.services import DoorServices
 from app.api.sockets import SocketDoor
-from app.runtime.clock import monotonic
+from app.api.stream_log import StreamLogs
+from app.runtime.clock import monotonic, utc_now
 from app.services.websocket_security import SocketLimits
 
 
@@ -97,6 +99,7 @@ def build(
         limits=socket_limits,
         trusted=trusted,
         now=now,
+        logs=StreamLogs(log_id=f"log_{secrets.token_hex(6)}", floor=int(utc_now().timestamp() * 1000)),
     )
     sockets.mount(app)
     return Doors(app=app, registry=registry, sockets=sockets)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from app.api.socket_events import room_of_event, tell
+from app.api.socket_events import Saying, is_reading, message, room_of_event, tell
+from app.api.stream_log import StreamLogs
 from app.domain.access import Principal, Scope
 from app.domain.events import EncoderChanged, EncoderRead, Event, StreamChanged, StreamHealthRead
 from app.domain.ids import EncoderId, StreamId
@@ -46,10 +47,12 @@ class Audience:
         *,
         score_of: Callable[[EncoderId], float | None],
         overrun: Callable[[Client], None],
+        logs: StreamLogs,
         now: Callable[[], float],
     ) -> None:
         self._score_of = score_of
         self._overrun = overrun
+        self._logs = logs
         self._now = now
         self._clients: dict[str, Client] = {}
         self._in: dict[Room, set[Client]] = {}
@@ -95,19 +98,23 @@ class Audience:
                 del self._in[room]
 
     def hear(self, event: Event) -> None:
-        """Put `event` into the outbox of everybody who follows it."""
+        """Put `event` into the outbox of everybody who follows it; a stream's changes are kept as well."""
         if isinstance(event, EncoderRead) and self._told_lately(event.encoder_id):
             return
         self._learn(event)
         hearers = self._hearers(event)
-        if not hearers:
+        if not hearers and is_reading(event):
             return
         score = self._score_of(event.encoder_id) if isinstance(event, EncoderRead) else None
         telling = tell(event, score)
-        for client in hearers:
-            if client.may_hear(telling.tenant):
-                for message in telling.messages:
-                    self.send(client, message)
+        for saying in telling.sayings:
+            told = self._written(telling.stream_id, saying)
+            for client in hearers:
+                if client.may_hear(telling.tenant):
+                    self.send(client, told)
+
+    def _written(self, stream_id: StreamId | None, saying: Saying) -> Message:
+        return message(saying) if stream_id is None else self._logs.tell(stream_id, saying)
 
     def send(self, client: Client, message: Message) -> None:
         if client not in self:

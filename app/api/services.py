@@ -11,6 +11,7 @@ from app.domain.events import Event
 from app.domain.ids import StreamId
 from app.domain.session import Playback, StreamRecord
 from app.runtime.bus import Bus
+from app.services.drill import DrillService
 from app.services.encoder_service import EncoderService
 from app.services.key_service import KeyService
 from app.services.load_balancer import LoadBalancer
@@ -25,6 +26,7 @@ class DoorServices:
     encoders: EncoderService
     balancer: LoadBalancer
     keys: KeyService
+    drills: DrillService
     bus: Bus[Event]
     ready: Callable[[], Awaitable[tuple[str, ...]]]
     media_origins: Callable[[], tuple[str, ...]]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from app.api.encoder_endpoints import device_status
+from app.api.schemas.failovers import FailoverView
 from app.api.schemas.health import HealthView
 from app.domain.events import (
     EncoderChanged,
@@ -19,17 +21,28 @@ from app.domain.events import (
     StreamHealthRead,
     WorkerReplaced,
 )
+from app.domain.failover import SwitchReport
+from app.domain.ids import StreamId
 from app.domain.session import StreamHealth
-from app.runtime.records import to_plain
 from app.services.websocket_security import Message, Room
 
 
 @dataclass(frozen=True, slots=True)
+class Saying:
+    """`topic` not None: a reading, of which only the newest of its topic matters; else a change."""
+
+    event: str
+    data: dict[str, Any]
+    topic: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Telling:
-    """`tenant` None: everybody in the room may hear it."""
+    """`tenant` None: everybody in the room may hear it. `stream_id` None: it is about an encoder."""
 
     tenant: str | None
-    messages: tuple[Message, ...]
+    stream_id: StreamId | None
+    sayings: tuple[Saying, ...]
 
 
 def room_of_event(event: Event) -> Room:
@@ -42,45 +55,64 @@ def room_of_event(event: Event) -> Room:
             return Room("stream", event.stream_id)
 
 
+def is_reading(event: Event) -> bool:
+    """Whether only the newest of its kind matters, so that nobody who was away has to be told."""
+    return isinstance(event, StreamHealthRead | EncoderRead)
+
+
 def tell(event: Event, encoder_score: float | None) -> Telling:
-    """`event` as messages; `encoder_score` is that of the encoder an encoder's event is about."""
+    """`event` in words; `encoder_score` is that of the encoder an encoder's event is about."""
     match event:
         case StreamHealthRead():
-            return Telling(event.tenant, (stream_health(event.health),))
+            return Telling(event.tenant, event.health.stream_id, (stream_health(event.health),))
+        case EncoderChanged():
+            return Telling(None, None, (Saying("encoder_changed", _encoder_changed(event)),))
+        case EncoderRead():
+            return Telling(None, None, (_health_update(event, encoder_score),))
+        case _:
+            return Telling(event.tenant, event.stream_id, _changes(event))
+
+
+def _changes(event: StreamChanged | StreamErrorSeen | WorkerReplaced | StreamFailedOver) -> tuple[Saying, ...]:
+    match event:
         case StreamChanged():
-            return Telling(event.tenant, (message("stream_changed", _stream_changed(event)),))
+            return (Saying("stream_changed", _stream_changed(event)),)
         case StreamErrorSeen():
-            return Telling(event.tenant, (message("stream_error", _stream_error(event)),))
+            return (Saying("stream_error", _stream_error(event)),)
         case WorkerReplaced():
             data = _replaced(event)
-            return Telling(event.tenant, (message("stream_failover", data), message("worker_replaced", data)))
+            return (Saying("stream_failover", data), Saying("worker_replaced", data))
         case StreamFailedOver():
-            data = {"stream_id": event.stream_id, "report": to_plain(event.report)}
-            return Telling(event.tenant, (message("stream_failover", data),))
-        case EncoderChanged():
-            return Telling(None, (message("encoder_changed", _encoder_changed(event)),))
-        case EncoderRead():
-            return Telling(None, (_health_update(event, encoder_score),))
+            return (Saying("stream_failover", _measured(event.report)),)
 
 
-def stream_health(health: StreamHealth) -> Message:
-    return message(
-        "stream_health", HealthView.of(health).model_dump(mode="json"), topic=f"stream:{health.stream_id}"
-    )
+def stream_health(health: StreamHealth) -> Saying:
+    return Saying("stream_health", HealthView.of(health).model_dump(mode="json"), f"stream:{health.stream_id}")
 
 
-def message(event: str, data: dict[str, Any], topic: str | None = None) -> Message:
-    return Message(event, data, len(orjson.dumps(data)), topic)
+def snapshot(health: StreamHealth, reports: Sequence[SwitchReport]) -> Saying:
+    """What a client needs instead of changes that are no longer kept. `reports`: newest first."""
+    data = {
+        "stream_id": health.stream_id,
+        "state": health.state,
+        "health": HealthView.of(health).model_dump(mode="json"),
+        "failovers": [FailoverView.of(report).model_dump(mode="json") for report in reports],
+    }
+    return Saying("snapshot", data)
 
 
-def _health_update(event: EncoderRead, score: float | None) -> Message:
+def message(saying: Saying) -> Message:
+    return Message(saying.event, saying.data, len(orjson.dumps(saying.data)), saying.topic)
+
+
+def _health_update(event: EncoderRead, score: float | None) -> Saying:
     data = {
         "encoder_id": event.encoder_id,
         "at": event.at.isoformat(),
         "device_status": device_status(event.reading),
         "connection_health": {"health_score": score},
     }
-    return message("health_update", data, topic=f"encoder:{event.encoder_id}")
+    return Saying("health_update", data, f"encoder:{event.encoder_id}")
 
 
 def _stream_changed(event: StreamChanged) -> dict[str, Any]:
@@ -115,6 +147,22 @@ def _replaced(event: WorkerReplaced) -> dict[str, Any]:
         "at": event.at.isoformat(),
         "reconnect_needed": False,
         "connection": None,
+        "report": None,
+    }
+
+
+def _measured(report: SwitchReport) -> dict[str, Any]:
+    """Of the same form as the first word about the switch, so that one listener reads both."""
+    return {
+        "stream_id": report.stream_id,
+        "from_encoder_id": report.from_encoder_id,
+        "to_encoder_id": report.to_encoder_id,
+        "generation": report.generation,
+        "cause": report.cause,
+        "at": report.at.isoformat(),
+        "reconnect_needed": False,
+        "connection": None,
+        "report": FailoverView.of(report).model_dump(mode="json"),
     }
 
 

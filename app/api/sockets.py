@@ -22,8 +22,10 @@ from app.api.limits import DoorLimits, KeyLoad, RateBooks
 from app.api.peers import Network, address_of, scheme_of
 from app.api.problems import BodyTooLarge, MalformedRequest, TooSlow, document
 from app.api.services import DoorServices
-from app.api.socket_events import message, stream_health
+from app.api.socket_events import Saying, message
 from app.api.socket_transports import Transports
+from app.api.stream_log import StreamLogs
+from app.api.subscriptions import Subscriptions
 from app.domain.access import Scope
 from app.domain.errors import (
     InvalidRequest,
@@ -34,22 +36,16 @@ from app.domain.errors import (
     TooManyRequests,
     Unavailable,
 )
-from app.domain.ids import EncoderId, StreamId
+from app.domain.ids import EncoderId
 from app.domain.secret import Secret
 from app.runtime.tasks import TaskGroupKeeper, run_again
-from app.services.websocket_security import (
-    EVERYTHING,
-    MessageSeal,
-    Outbox,
-    Room,
-    SocketLimits,
-    origin_allowed,
-    room_of,
-)
+from app.services.websocket_security import MessageSeal, Outbox, SocketLimits, origin_allowed
 
 PATH: Final = "/socket.io/"
 BATCH: Final = 16
 """Messages handed to Engine.IO at once: what one poll of a client takes."""
+
+Work = Callable[[Client, object], Awaitable[dict[str, Any]]]
 
 log = structlog.get_logger("app.api.sockets")
 
@@ -77,6 +73,7 @@ class SocketDoor:
         doors: DoorLimits,
         trusted: tuple[Network, ...],
         now: Callable[[], float],
+        logs: StreamLogs,
         limits: SocketLimits | None = None,
     ) -> None:
         self._services = services
@@ -87,7 +84,10 @@ class SocketDoor:
         self._trusted = trusted
         self._now = now
         self._limits = limits or SocketLimits()
-        self._audience = Audience(score_of=self._score_of, overrun=self._overrun, now=now)
+        self._audience = Audience(score_of=self._score_of, overrun=self._overrun, logs=logs, now=now)
+        self._subscriptions = Subscriptions(
+            services=services, audience=self._audience, logs=logs, rooms=self._limits.rooms
+        )
         self._tasks = TaskGroupKeeper(_crashed)
         self._unlisten: Callable[[], None] | None = None
         self._sio = self._server()
@@ -225,44 +225,25 @@ class SocketDoor:
             self._dismiss(client, "left")
 
     async def _on_subscribe(self, sid: str, *args: object) -> dict[str, Any]:
-        return await self._carry_out("subscribe", sid, args, self._enter)
+        return await self._carry_out("subscribe", sid, args, self._subscriptions.enter)
 
     async def _on_unsubscribe(self, sid: str, *args: object) -> dict[str, Any]:
-        return await self._carry_out("unsubscribe", sid, args, self._leave)
+        return await self._carry_out("unsubscribe", sid, args, self._subscriptions.leave)
 
-    async def _carry_out(
-        self, event: str, sid: str, args: tuple[object, ...], work: Callable[[Client, Room], Awaitable[None]]
-    ) -> dict[str, Any]:
+    async def _carry_out(self, event: str, sid: str, args: tuple[object, ...], work: Work) -> dict[str, Any]:
         """The acknowledgement of one request of a client."""
         client = self._audience.find(sid)
         if client is None:
             return _refusal(NotAllowed("not connected"))
         try:
             asked = args[0] if len(args) == 1 else None
-            room = room_of(client.seal.unwrap(event, asked) if client.seal else asked)
-            await work(client, room)
+            done = await work(client, client.seal.unwrap(event, asked) if client.seal else asked)
         except NotAuthenticated as error:
             self._dismiss(client, error.detail)
             return _refusal(error)
         except ManagerError as error:
             done = self._refuse(client, error)
-        else:
-            done = {"ok": True, f"{room.kind}_id": room.name}
         return client.seal.answer(event, done) if client.seal else done
-
-    async def _enter(self, client: Client, room: Room) -> None:
-        """Raises NotFound for what the client may not see."""
-        if room.kind == "stream" and room.name != EVERYTHING:
-            health = await self._services.streams.health(StreamId(room.name), client.who)
-            self._audience.enter(client, room, self._limits.rooms)
-            self._audience.send(client, stream_health(health))
-            return
-        if room.kind == "encoder" and room.name != EVERYTHING:
-            self._services.encoders.status(EncoderId(room.name))
-        self._audience.enter(client, room, self._limits.rooms)
-
-    async def _leave(self, client: Client, room: Room) -> None:
-        self._audience.leave(client, room)
 
     async def _on_unknown(self, event: object, sid: str, *_: object) -> dict[str, Any]:
         error = InvalidRequest("the events are subscribe and unsubscribe")
@@ -271,7 +252,7 @@ class SocketDoor:
 
     def _refuse(self, client: Client, error: ManagerError) -> dict[str, Any]:
         """Tells by the acknowledgement and, for clients that ask for none, by an event."""
-        self._audience.send(client, message("problem", _problem(error), topic="problem"))
+        self._audience.send(client, message(Saying("problem", _problem(error), "problem")))
         return _refusal(error)
 
     def _score_of(self, encoder_id: EncoderId) -> float | None:

@@ -108,6 +108,7 @@ def door_services(services: ControlServices, exporter: Exporter) -> DoorServices
         encoders=services.encoders,
         balancer=services.balancer,
         keys=services.keys,
+        drills=services.drills,
         bus=services.bus,
         ready=services.ready,
         media_origins=lambda: tuple(hello.http_url.rstrip("/") for hello in services.gateways.connected()),

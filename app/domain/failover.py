@@ -81,3 +81,14 @@ class SwitchReport:
     """The new worker's parameter sets differ: players are told of a discontinuity."""
     complete: bool = True
     """False: measuring ended early, because the stream or the new worker did."""
+
+    @property
+    def frames_missing(self) -> int | None:
+        """Of all tracks; None when it was not counted on one of them, or there is none to count on."""
+        counts = [track.missing for track in self.tracks]
+        known = [count for count in counts if count is not None]
+        return sum(known) if counts and len(known) == len(counts) else None
+
+    @property
+    def frames_doubled(self) -> int:
+        return sum(track.doubled for track in self.tracks)

@@ -10,6 +10,7 @@ import hmac
 import json
 import re
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
@@ -65,6 +66,32 @@ def room_of(asked: object) -> Room:
     return Room(kind, value)
 
 
+@dataclass(frozen=True, slots=True)
+class Since:
+    """The last change of a stream that a client was told. `log_id` None: it did not keep that."""
+
+    seq: int
+    log_id: str | None = None
+
+
+def subscription_of(asked: object) -> tuple[Room, Since | None]:
+    """The room, and for `{"stream_id": ..., "last_seq": ..., "log_id": ...}` what to go on after.
+
+    Raises InvalidRequest.
+    """
+    if not isinstance(asked, dict) or "last_seq" not in asked:
+        return room_of(asked), None
+    room = room_of({name: value for name, value in asked.items() if name not in ("last_seq", "log_id")})
+    seq, log_id = asked["last_seq"], asked.get("log_id")
+    if room.kind != "stream" or room.name == EVERYTHING:
+        raise InvalidRequest("last_seq goes with the id of one stream")
+    if type(seq) is not int or seq < 0:
+        raise InvalidRequest("last_seq is the number of a message: 0 or more")
+    if log_id is not None and not (isinstance(log_id, str) and _ID.fullmatch(log_id)):
+        raise InvalidRequest("log_id is no id")
+    return room, Since(seq, log_id)
+
+
 def join(rooms: set[Room], room: Room, limit: int) -> None:
     """Add `room`. Raises TooManyRequests when the client follows `limit` already."""
     if room not in rooms and len(rooms) >= limit:
@@ -99,6 +126,12 @@ class Outbox:
     @property
     def size_bytes(self) -> int:
         return self._bytes
+
+    def holds(self, messages: Sequence[Message]) -> bool:
+        """Whether all of `messages` fit beside what waits and must be told."""
+        needed = [old.size_bytes for old in self._waiting.values() if old.topic is None]
+        needed += [message.size_bytes for message in messages]
+        return len(needed) <= self.max_messages and sum(needed) <= self.max_bytes
 
     def offer(self, message: Message) -> bool:
         """Queue `message`. False: the client is too far behind to be told what it must know; disconnect it."""

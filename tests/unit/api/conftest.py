@@ -32,6 +32,7 @@ class House:
     keys: fleet.Keys
     streams: fleet.Streams
     encoders: fleet.Encoders
+    drills: fleet.Drills
     bus: Bus[Event]
     missing: list[str]
     site: GuardedSite
@@ -54,7 +55,7 @@ async def serve() -> AsyncIterator[Serve]:
         socket_limits: SocketLimits | None = None,
     ) -> House:
         keys, streams = fleet.Keys(), fleet.Streams()
-        encoders = fleet.Encoders(streams)
+        encoders, drills = fleet.Encoders(streams), fleet.Drills(streams)
         errors: list[BaseException] = []
         bus: Bus[Event] = Bus(errors.append)
         missing: list[str] = []
@@ -68,6 +69,7 @@ async def serve() -> AsyncIterator[Serve]:
             encoders=encoders,
             balancer=fleet.Balancer(streams),
             keys=keys,
+            drills=drills,
             bus=bus,
             ready=ready,
             media_origins=lambda: ("http://127.0.0.1:8081",),
@@ -85,7 +87,19 @@ async def serve() -> AsyncIterator[Serve]:
         site = GuardedSite(runner, host="127.0.0.1", port=0, limits=limits)
         port = await site.start()
         running.append((doors, site, runner))
-        return House(f"http://127.0.0.1:{port}", port, doors, keys, streams, encoders, bus, missing, site, counted)
+        return House(
+            base=f"http://127.0.0.1:{port}",
+            port=port,
+            doors=doors,
+            keys=keys,
+            streams=streams,
+            encoders=encoders,
+            drills=drills,
+            bus=bus,
+            missing=missing,
+            site=site,
+            counted=counted,
+        )
 
     yield start
     for doors, site, runner in running:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from app.domain.access import ApiKey, Principal, Scope
+from app.domain.drill import DrillKind
 from app.domain.encoder import (
     Capabilities,
     CodecProbe,
@@ -17,6 +18,7 @@ from app.domain.encoder import (
     WorkerReading,
 )
 from app.domain.errors import Conflict, NotAuthenticated, NotFound
+from app.domain.failover import DecidedBy, SwitchKind, SwitchReport, TrackSplice
 from app.domain.fleet import (
     BalancerView,
     Candidate,
@@ -55,7 +57,8 @@ from app.domain.session import (
     StreamRecord,
     StreamRequest,
 )
-from app.domain.stream import Destination, EncodeSettings, StreamState, Timing
+from app.domain.stream import Destination, EncodeSettings, StandbyGrade, StreamState, Timing
+from app.services.drill import DrillService
 from app.services.encoder_service import EncoderService
 from app.services.key_service import KeyService
 from app.services.load_balancer import LoadBalancer
@@ -115,6 +118,7 @@ class Streams(StreamService):
     def __init__(self) -> None:
         self.records: dict[StreamId, StreamRecord] = {}
         self.opened = 0
+        self.reports: list[SwitchReport] = []
 
     async def open(self, request: StreamRequest, owner: Principal) -> OpenedStream:
         self.opened += 1
@@ -166,9 +170,55 @@ class Streams(StreamService):
         record = self._own(stream_id, who)
         return (Note(record.created_at, stream_id, "stream opened", ""),)
 
+    async def failovers(self, stream_id: StreamId, who: Principal, limit: int = 100) -> tuple[SwitchReport, ...]:
+        self._own(stream_id, who)
+        return tuple(report for report in reversed(self.reports) if report.stream_id == stream_id)[:limit]
+
     def placement(self, stream_id: StreamId, who: Principal) -> tuple[PlacementDecision, ...]:
         self._own(stream_id, who)
         return (decision(stream_id),)
+
+
+class Drills(DrillService):
+    """Every drill of a stream is reported with the next generation, but one that is refused."""
+
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+        self.asked: list[tuple[StreamId, DrillKind, int]] = []
+
+    async def drill(
+        self, stream_id: StreamId, kind: DrillKind, count: int, who: Principal
+    ) -> tuple[SwitchReport, ...]:
+        await self._streams.get(stream_id, who)
+        self.asked.append((stream_id, kind, count))
+        made = tuple(report_of(stream_id, len(self._streams.reports) + 2 + number) for number in range(count))
+        self._streams.reports.extend(made)
+        return made
+
+
+def report_of(stream_id: StreamId, generation: int, *, missing: int = 0) -> SwitchReport:
+    return SwitchReport(
+        stream_id=stream_id,
+        generation=generation,
+        from_generation=generation - 1,
+        from_worker_id=WorkerId("wrk_a"),
+        to_worker_id=WorkerId("wrk_b"),
+        from_encoder_id=ENCODER,
+        to_encoder_id=EncoderId("enc_b"),
+        kind=SwitchKind.REFLEX,
+        grade=StandbyGrade.WARM,
+        cause="connection closed",
+        evidence="reset by the worker",
+        decided_by=DecidedBy.GATEWAY,
+        at=T0 + timedelta(seconds=generation),
+        proved=True,
+        detected_ms=12.0,
+        decided_ms=12.5,
+        first_frame_ms=180.0,
+        stall_ms=190.0,
+        catch_up_ms=400.0,
+        tracks=(TrackSplice("720p", 1000, 1033, missing, 0), TrackSplice("audio", 1000, 1021, 0, 0)),
+    )
 
 
 class Encoders(EncoderService):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.api.audience import Audience, Client
+from app.api.stream_log import StreamLogs
 from app.domain.access import Principal, Scope
 from app.domain.events import StreamChanged, WorkerReplaced
 from app.domain.ids import EncoderId, KeyId, StreamId
@@ -22,7 +23,8 @@ class Hall:
 
     def __init__(self) -> None:
         self.taken: list[Client] = []
-        self.audience = Audience(score_of=lambda _: None, overrun=self._take, now=lambda: 0.0)
+        self.logs = StreamLogs(log_id="log_1", floor=0)
+        self.audience = Audience(score_of=lambda _: None, overrun=self._take, logs=self.logs, now=lambda: 0.0)
 
     def _take(self, client: Client) -> None:
         self.taken.append(client)

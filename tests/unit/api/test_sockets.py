@@ -52,12 +52,15 @@ class Follower:
         auth = None if key is None else {"token": key}
         await self.client.connect(house.base, auth=auth, **options)
 
-    async def next(self, event: str) -> Any:
+    async def any(self) -> tuple[str, Any]:
         async with asyncio.timeout(5):
-            while True:
-                name, data = await self.heard.get()
-                if name == event:
-                    return data
+            return await self.heard.get()
+
+    async def next(self, event: str) -> Any:
+        while True:
+            name, data = await self.any()
+            if name == event:
+                return data
 
 
 @pytest.fixture
@@ -79,7 +82,8 @@ async def test_a_client_with_a_key_subscribes_and_hears_how_its_stream_is(
     house.keys.give("mine", Scope.READ, Scope.STREAMS)
     stream_id = await opened(house, http, "mine")
     await follower.connect(house, "mine", transports=transports)
-    assert await follower.client.call("subscribe", {"stream_id": stream_id}) == {"ok": True, "stream_id": stream_id}
+    answer = await follower.client.call("subscribe", {"stream_id": stream_id})
+    assert (answer["ok"], answer["stream_id"]) == (True, stream_id)
     first = await follower.next("stream_health")
     assert {"cpu_usage", "dropped_frames", "bitrate"} <= first.keys()
     record = house.streams.records[stream_id]

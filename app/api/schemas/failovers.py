@@ -1,0 +1,88 @@
+"""A change of encoder under a running stream, as clients see its report over REST and Socket.IO alike."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from app.api.registry import Answer
+from app.domain.failover import SwitchReport, TrackSplice
+
+
+class TrackSpliceView(Answer):
+    """Times on the stream's timeline. `missing`: frames of the source that never came out; null: not counted."""
+
+    name: str
+    last_ms: int | None = Field(description="of the old worker")
+    first_ms: int | None = Field(description="of the new worker")
+    missing: int | None
+    doubled: int
+
+    @classmethod
+    def of(cls, splice: TrackSplice) -> TrackSpliceView:
+        return cls(
+            name=splice.name,
+            last_ms=splice.last_ms,
+            first_ms=splice.first_ms,
+            missing=splice.missing,
+            doubled=splice.doubled,
+        )
+
+
+class FailoverView(Answer):
+    """Times are milliseconds since the last picture of the old worker was let through, by the gateway's clock."""
+
+    stream_id: str
+    generation: int = Field(description="of the new worker; with the stream it names the report")
+    from_generation: int
+    at: datetime
+    kind: str = Field(description="reflex, planned or replaced")
+    grade: str = Field(description="how ready the new worker stood: cold, warm, hot or active-active")
+    cause: str
+    evidence: str
+    decided_by: str = Field(description="gateway, control, operator or drill")
+    from_encoder_id: str | None
+    to_encoder_id: str
+    from_worker_id: str | None
+    to_worker_id: str
+    proved: bool = Field(description="the new worker had been proved before")
+    detected_ms: float | None = Field(description="null: not measured; a planned switch has no loss to detect")
+    decided_ms: float | None
+    first_frame_ms: float | None
+    stall_ms: float | None = Field(description="the longest time without a picture")
+    catch_up_ms: float | None
+    frames_missing: int | None = Field(description="of all tracks; null: of one at least it was not counted")
+    frames_doubled: int
+    tracks: list[TrackSpliceView]
+    parameters_changed: bool = Field(description="players were told of a discontinuity")
+    complete: bool = Field(description="false: measuring ended early, with the stream or the new worker")
+
+    @classmethod
+    def of(cls, report: SwitchReport) -> FailoverView:
+        return cls(
+            stream_id=report.stream_id,
+            generation=report.generation,
+            from_generation=report.from_generation,
+            at=report.at,
+            kind=report.kind,
+            grade=report.grade,
+            cause=report.cause,
+            evidence=report.evidence,
+            decided_by=report.decided_by,
+            from_encoder_id=report.from_encoder_id,
+            to_encoder_id=report.to_encoder_id,
+            from_worker_id=report.from_worker_id,
+            to_worker_id=report.to_worker_id,
+            proved=report.proved,
+            detected_ms=report.detected_ms,
+            decided_ms=report.decided_ms,
+            first_frame_ms=report.first_frame_ms,
+            stall_ms=report.stall_ms,
+            catch_up_ms=report.catch_up_ms,
+            frames_missing=report.frames_missing,
+            frames_doubled=report.frames_doubled,
+            tracks=[TrackSpliceView.of(track) for track in report.tracks],
+            parameters_changed=report.parameters_changed,
+            complete=report.complete,
+        )
