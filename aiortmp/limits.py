@@ -40,6 +40,8 @@ class Limits:
     """Message streams (createStream) open at once."""
     max_refusals: int = 16
     """Commands refused on one connection before it is closed."""
+    max_early_commands: int = 16
+    """Commands held while it is decided whether a client is let in; more are refused."""
     max_send_buffer_bytes: int = 64 * 1024 * 1024
     """Bytes waiting for a peer that does not read; beyond it the connection is cut."""
 

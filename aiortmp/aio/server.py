@@ -15,7 +15,7 @@ from aiortmp.aio.gathering import Gathering
 from aiortmp.aio.sending import MediaSender
 from aiortmp.aio.transport import Connection, MediaSink
 from aiortmp.amf0 import Value
-from aiortmp.errors import ConnectionLost, RtmpError
+from aiortmp.errors import ConnectionLost, ProtocolError, RtmpError
 from aiortmp.limits import Limits
 from aiortmp.session.events import ConnectRequested, Event, PlayRequested, PublishRequested, StreamEnded
 from aiortmp.session.server import ServerSession
@@ -55,8 +55,7 @@ class ConnectRequest:
 
     def accept(self) -> None:
         """Let it in. Without effect when it has gone meanwhile."""
-        self.connection.session.accept_connect(self._transaction)
-        self.connection.flush()
+        self.connection.let_in(self._transaction)
 
     def reject(self, code: str = "NetConnection.Connect.Rejected", description: str = "") -> None:
         """Refuse and close; ``description`` is what encoders show to people."""
@@ -187,6 +186,14 @@ class ServerConnection(Connection):
         """Send what is buffered, then close."""
         self.start_closing(reason)
 
+    def let_in(self, transaction: float) -> None:
+        """For requests: accept the client, and obey soon what it has asked for without waiting for that."""
+        self._session.accept_connect(transaction)
+        self.flush()
+        if self._session.has_early_commands:
+            # Not from here: the handler is in the middle of deciding.
+            self._loop.call_soon(self._obey_early_commands)
+
     def take_request(self, request: _StreamRequest) -> bool:
         """For requests: whether this one still waits for its answer, which it gets now.
 
@@ -256,6 +263,21 @@ class ServerConnection(Connection):
             self._handler.on_play(play)
         elif isinstance(event, StreamEnded):
             self.drop_stream(event.stream_id, event.reason)
+
+    def _obey_early_commands(self) -> None:
+        if self._reason is not None:
+            return
+        try:
+            for event in self._session.obey_early_commands():
+                self._handle(event)
+        except ProtocolError as error:
+            self._fail(error)
+            return
+        except BaseException:
+            self.abort("the handler failed")
+            raise
+        self._arm()
+        self.flush()
 
     def _ended(self, reason: RtmpError) -> None:
         self._requests.clear()

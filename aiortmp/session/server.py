@@ -86,12 +86,13 @@ class ServerSession(Session):
         self._streams: dict[int, StreamState] = {}
         self._names: dict[int, str] = {}
         self._refusals = 0
+        self._early: list[Command] = []
 
-    def receive_data(self, data: bytes, now: float) -> list[Event]:
-        """As for both roles. A client that wants nothing may not keep us busy either."""
-        if not self.is_set_up and self.received_bytes > self.limits.max_setup_bytes:
+    def _read_setup(self, data: bytes, now: float) -> list[Event]:
+        # A client that wants nothing may not keep us busy either.
+        if self.received_bytes - len(data) > self.limits.max_setup_bytes:
             raise LimitExceeded("max_setup_bytes", "too much was sent before anything was published or played")
-        return super().receive_data(data, now)
+        return super()._read_setup(data, now)
 
     # what the owner decides
 
@@ -101,6 +102,23 @@ class ServerSession(Session):
         self._outgoing.append(_WELCOME)
         self._outgoing.append(self.change_chunk_size(self._wanted_chunk_size))
         self._say(_CONNECTED[self._object_encoding], transaction)
+
+    @property
+    def has_early_commands(self) -> bool:
+        """Whether the client has asked for more behind connect, and did not wait for its answer."""
+        return bool(self._early)
+
+    def obey_early_commands(self) -> list[Event]:
+        """What the client asked for before it was let in, in order; nothing unless it has been.
+
+        Raises LimitExceeded as `receive_data` does.
+        """
+        events: list[Event] = []
+        if self._admission is _Admission.GRANTED:
+            early, self._early = self._early, []
+            for command in early:
+                self._obey(command, events)
+        return events
 
     def reject_connect(self, transaction: float, code: str, description: str) -> None:
         """Refuse the client; the owner closes the transport soon after."""
@@ -161,9 +179,17 @@ class ServerSession(Session):
             # ffmpeg hangs up right behind FCUnpublish and deleteStream. An answer to the first meets a closed
             # socket, and the reset throws away the second before it is read.
             return
-        elif self._admission is not _Admission.GRANTED:
+        elif self._admission is _Admission.GRANTED and not self._early:
+            self._obey(command, events)
+        elif self._admission is not _Admission.NONE and len(self._early) < self.limits.max_early_commands:
+            # Also once it is let in, until the owner has taken those before: nothing may overtake them.
+            self._early.append(command)
+        else:
             self._refuse(command, "not connected yet")
-        elif name == "createStream":
+
+    def _obey(self, command: Command, events: list[Event]) -> None:
+        name = command.name
+        if name == "createStream":
             self._create_stream(command)
         elif name in ("publish", "play"):
             self._ask(command, events)
