@@ -26,6 +26,18 @@ _LAYOUTS: Final = (8, 772)
 """Where the four bytes stand whose sum places the digest; it lies within the 728 bytes after them."""
 
 
+_FILLING: Final = os.urandom(BLOCK_BYTES - 24)
+
+
+def _filling() -> bytes:
+    """What stands behind the eight first bytes of a block without a digest.
+
+    Section 5.2.3 wants blocks that are told apart, nothing that cannot be guessed: so the whole is drawn once,
+    and each block begins with bytes of its own.
+    """
+    return os.urandom(16) + _FILLING
+
+
 def _hmac(key: bytes, message: bytes) -> bytes:
     return hmac.new(key, message, hashlib.sha256).digest()
 
@@ -89,7 +101,7 @@ class ServerHandshake:
     def _answer(self, block: bytes) -> bytes:
         found = _find_digest(block, _PLAYER_NAME) if block[4:8] != bytes(4) else None
         if found is None:
-            return _VERSION + bytes(8) + os.urandom(BLOCK_BYTES - 8) + block
+            return _VERSION + bytes(8) + _filling() + block
         layout, digest = found
         own = _block_with_digest(_SERVER_RELEASE, layout, _SERVER_NAME)
         return _VERSION + own + _answer_to_digest(digest, _SERVER_NAME + _SECRET)
@@ -111,7 +123,7 @@ class ClientHandshake:
         """C0 and C1, to be sent first."""
         if self._digest:
             return _VERSION + _block_with_digest(_PLAYER_RELEASE, _LAYOUTS[1], _PLAYER_NAME)
-        return _VERSION + bytes(8) + os.urandom(BLOCK_BYTES - 8)
+        return _VERSION + bytes(8) + _filling()
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
         """Takes bytes; gives what to send and, once `done`, what lies behind the handshake."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import ssl as ssl_module
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from typing import Protocol
 
 from aiortmp.aio.gathering import Gathering
@@ -281,12 +280,20 @@ class ServerConnection(Connection):
 
     def _ended(self, reason: RtmpError) -> None:
         self._requests.clear()
-        # Each owner is told, whatever another's callback does; the handler last, as it is pushed first.
-        with ExitStack() as told:
+        # Each owner is told, whatever another's callback does; the handler last.
+        try:
+            self._drop_all([*self._publications, *self._plays], str(reason))
+        finally:
             if self._handler is not None:
-                told.callback(self._handler.on_closed, reason)
-            for stream_id in reversed([*self._publications, *self._plays]):
-                told.callback(self.drop_stream, stream_id, str(reason))
+                self._handler.on_closed(reason)
+
+    def _drop_all(self, stream_ids: list[int], reason: str) -> None:
+        if stream_ids:
+            first, *others = stream_ids
+            try:
+                self.drop_stream(first, reason)
+            finally:
+                self._drop_all(others, reason)
 
     def _writable(self) -> None:
         for play in list(self._plays.values()):
