@@ -93,14 +93,15 @@ def show(system: System, video: Path, **request: object) -> Iterator[Show]:
 
 
 def worker_process(system: System, stream_id: str, generation: int) -> psutil.Process:
-    """As the node's log says it; the system must have been started with LOGS."""
+    """As its node's log in the data directory says it; the node must have been started with LOGS."""
 
     def look() -> int | None:
-        for line in reversed(system.log.read_text().splitlines()):
-            if '"worker started"' in line and stream_id in line:
-                told = json.loads(line)
-                if told["generation"] == generation:
-                    return int(told["pid"])
+        for log in system.data_dir.glob("*.log"):
+            for line in log.read_text().splitlines():
+                if '"worker started"' in line and stream_id in line:
+                    told = json.loads(line)
+                    if told["generation"] == generation:
+                        return int(told["pid"])
         return None
 
     return psutil.Process(wait_for(f"the worker of generation {generation}", look))

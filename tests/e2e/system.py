@@ -102,12 +102,12 @@ def _read_lines(stream: Any, lines: queue.Queue[str]) -> None:
 
 
 @contextmanager
-def running_system(data_dir: Path, **environ: str) -> Iterator[System]:
+def running_system(data_dir: Path, *options: str, **environ: str) -> Iterator[System]:
     """`up` on free ports with its data under `data_dir`; ended by SIGTERM, and nothing may be left behind."""
     log = data_dir / "up.log"
     data_dir.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "app", "up", "--json", "--data", str(data_dir)]
-    command += ["--control-port", "0", "--rtmp-port", "0", "--http-port", "0"]
+    command += ["--control-port", "0", "--rtmp-port", "0", "--http-port", "0", *options]
     with log.open("w") as log_file:
         process = subprocess.Popen(
             command,
