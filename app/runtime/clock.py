@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-monotonic = time.monotonic
-"""Seconds from an arbitrary start; never steps. For every duration, deadline and lease."""
+
+def monotonic() -> float:
+    """Seconds from an arbitrary start; never steps. For every duration, deadline and lease."""
+    return time.monotonic()
 
 
 def utc_now() -> datetime:
     """Aware UTC time, for facts that people read."""
-    return datetime.now(UTC)
+    return datetime.fromtimestamp(time.time(), UTC)
