@@ -1,0 +1,306 @@
+"""The fleet: control, one gateway with its real channels, encoder nodes; for each stream a publisher and viewers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+from aiortmp import MediaBatch, MessageType
+from app.assembly.control_services import ControlServices
+from app.domain.access import Principal, Scope
+from app.domain.encoder import EncoderInfo, EncoderReading, WorkerReading
+from app.domain.errors import Conflict, InvalidRequest, NoCapacity
+from app.domain.ids import GatewayId, KeyId, StreamId, WorkerId
+from app.domain.ladder import FrameRate, Rendition
+from app.domain.link import (
+    BreakWorker,
+    GatewayHello,
+    Heartbeat,
+    NodeHello,
+    Order,
+    ReconfigureWorker,
+    ReleaseStream,
+    ReserveStream,
+    StartWorker,
+    StopWorker,
+    WorkerExited,
+)
+from app.domain.secret import Secret
+from app.domain.session import OpenedStream, StreamRequest
+from app.domain.stream import StandbyGrade
+from app.media.channel import Channel
+from app.media.doors.rtmp import RtmpDoor
+from app.media.encoding.roster import Roster
+from app.media.gateway import Gateway
+from app.media.outputs import ChannelOutputs
+from app.runtime import clock
+from app.runtime.clock import utc_now
+from app.services.stream_validator import StreamValidator
+from tests.integration.services.peers import encoder
+from tests.unit.media.stream_parts import audio, audio_header, video, video_header
+
+from .link import SimLink, SimUplink
+from .memory_store import MemoryStore
+from .virtual_time import Clock
+from .wire import Wire
+from .worker import SimWorker
+
+FRAME_MS = 100
+GOP_MS = 2_000
+OWNER = Principal(KeyId("key_a"), "acme", frozenset({Scope.READ, Scope.STREAMS, Scope.ADMIN}))
+LADDER = (Rendition("240p", 426, 240, FrameRate(30), 400_000), Rendition("120p", 214, 120, FrameRate(30), 200_000))
+HEARTBEAT_S = 0.5
+
+
+class Node:
+    """An encoder node with simulated workers; the real roster says what it may take."""
+
+    def __init__(self, info: EncoderInfo, world: World) -> None:
+        self.info = info
+        self._world = world
+        self.uplink = SimUplink(info.node_id, lambda: world.link, world.dice)
+        self.roster = Roster(info.capabilities.max_streams)
+        self.workers: dict[WorkerId, SimWorker] = {}
+        self.cut = False
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    @property
+    def up(self) -> bool:
+        return bool(self._tasks)
+
+    def start(self) -> None:
+        # A process that starts knows nothing, and what it had to tell died with it.
+        self.uplink = SimUplink(self.info.node_id, lambda: self._world.link, self._world.dice)
+        self.uplink.cut = self.cut
+        self.roster = Roster(self.info.capabilities.max_streams)
+        self._tasks = [
+            asyncio.create_task(self.uplink.run(self.hello, self.perform)),
+            asyncio.create_task(self._beat()),
+        ]
+
+    def kill(self) -> None:
+        """The node and its children are gone."""
+        for task in self._tasks:
+            task.cancel()
+        self._tasks = []
+        self.uplink.break_now()
+        workers, self.workers = self.workers, {}
+        for worker in workers.values():
+            worker.kill()
+
+    def cut_off(self, *, cut: bool) -> None:
+        """From control and gateway alike."""
+        self.cut = cut
+        self.uplink.cut_off(cut=cut)
+        for worker in self.workers.values():
+            worker.cut_off(cut=cut)
+
+    def hello(self) -> NodeHello:
+        self.roster.forget_reservations()
+        return NodeHello("1", self.info, self.roster.running)
+
+    async def perform(self, order: Order) -> None:
+        match order:
+            case StartWorker():
+                self._start(order)
+            case StopWorker():
+                worker = self.workers.get(order.worker_id)
+                if worker is not None:
+                    # SIGKILL at the end helps against a stopped one, too.
+                    worker.kill(0)
+            case ReserveStream():
+                self.roster.reserve(order.stream_id)
+            case ReleaseStream():
+                self.roster.release(order.stream_id)
+            case BreakWorker():
+                worker = self.workers.get(order.worker_id)
+                if worker is None:
+                    raise Conflict("no such worker")
+                worker.kill() if order.how == "kill" else worker.stop()
+            case ReconfigureWorker():
+                if order.worker_id not in self.workers:
+                    raise Conflict("no such worker")
+            case _:
+                raise InvalidRequest(type(order).__name__)
+
+    def _start(self, start: StartWorker) -> None:
+        order = start.order
+        if self._world.dice.random() < self._world.refusals:
+            raise NoCapacity("this node refuses today")
+        admission = self.roster.admit(order)
+        if admission.already:
+            return
+        for old in admission.replaces:
+            self.workers[old].kill(0)
+        self.workers[order.worker_id] = worker = SimWorker(
+            order, self._world.door, self.info.host_id, on_exit=self._exited
+        )
+        worker.cut_off(cut=self.cut)
+        self.roster.started(order)
+
+    def _exited(self, worker: SimWorker, code: int, reason: str) -> None:
+        order = worker.order
+        self.workers.pop(order.worker_id, None)
+        self.roster.ended(order.worker_id)
+        if self.up:
+            self.uplink.tell(
+                WorkerExited(order.worker_id, order.stream_id, order.generation, utc_now(), code, reason)
+            )
+
+    async def _beat(self) -> None:
+        while True:
+            workers = tuple(
+                WorkerReading(
+                    w.order.worker_id, w.order.stream_id, w.order.generation, 20.0, 1 << 27, 1, 0, 1.0, 50.0
+                )
+                for w in self.workers.values()
+            )
+            reading = EncoderReading(cpu_percent=20.0, memory_percent=20.0, temperature_c=50.0, workers=workers)
+            self.uplink.tell(Heartbeat(reading))
+            await asyncio.sleep(HEARTBEAT_S)
+
+
+class Publisher:
+    """Sends a frame and a packet of sound every tenth of a second, from the moment it starts."""
+
+    def __init__(self, door: RtmpDoor, key: str) -> None:
+        wire = Wire(door, "publisher", on_media=lambda _: None, on_closed=self._closed)
+        wire.connect("live")
+        self._send = wire.publish(key)
+        self.sent: list[int] = []
+        self.cut_off = False
+        self._task = asyncio.create_task(self._run())
+
+    def _closed(self) -> None:
+        self.cut_off = True
+
+    async def _run(self) -> None:
+        self._send(MediaBatch.of([video_header(), audio_header()]))
+        at = 0
+        while True:
+            self._send(MediaBatch.of([video(at, key=at % GOP_MS == 0, body=b"s%d" % at), audio(at, b"s%d" % at)]))
+            self.sent.append(at)
+            at += FRAME_MS
+            await asyncio.sleep(FRAME_MS / 1000)
+
+    def stop(self) -> None:
+        self._task.cancel()
+
+
+class Viewer:
+    """Sees one muxed stream of the programme from its first frame on."""
+
+    buffered_bytes = 0
+
+    def __init__(self, channel: Channel, rendition: str) -> None:
+        self.pictures: list[int] = []
+        self.sounds: list[int] = []
+        channel.programme.muxes[rendition].join(self)
+
+    def send(self, batch: MediaBatch) -> None:
+        for message in batch:
+            if message.type is MessageType.DATA or message.payload[1:2] == b"\0":
+                continue
+            seen = self.pictures if message.type is MessageType.VIDEO else self.sounds
+            seen.append(message.timestamp)
+
+
+class Stream:
+    def __init__(self, world: World, opened: OpenedStream) -> None:
+        self.id: StreamId = opened.record.stream_id
+        channel = world.gateway.by_stream(self.id)
+        assert channel is not None
+        self.channel = channel
+        self.viewers = [Viewer(channel, rendition.name) for rendition in LADDER]
+        self.publisher = Publisher(world.door, opened.stream_key.reveal())
+
+
+class World:
+    def __init__(self, clock_of_run: Clock, dice: random.Random, *, hosts: int = 3) -> None:
+        self.clock = clock_of_run
+        self.dice = dice
+        self.refusals = 0.0
+        self.store = MemoryStore()
+        self.link: SimLink | None = None
+        self.services: ControlServices | None = None
+        self.uplink = SimUplink(GatewayId("gw-1"), lambda: self.link, dice)
+        self.gateway = Gateway(
+            tell=self.uplink.tell,
+            monotonic=clock.monotonic,
+            utc_now=utc_now,
+            make_outputs=lambda: ChannelOutputs(start_push=_nothing, start_recording=_nothing),
+        )
+        self.door = RtmpDoor(self.gateway)
+        self.nodes = [Node(encoder(f"n{number}"), self) for number in range(hosts)]
+        self.streams: list[Stream] = []
+        self.grades: dict[StreamId, StandbyGrade] = {}
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    async def start(self) -> None:
+        await self.start_control()
+        self._tasks.append(asyncio.create_task(self.uplink.run(self._hello, self.gateway.perform)))
+        self._tasks.append(asyncio.create_task(self.gateway.run()))
+        for node in self.nodes:
+            node.start()
+        await self.until(
+            lambda: self.services is not None and len(self.services.encoders.list()) == len(self.nodes)
+        )
+        await self.until(lambda: self.uplink.connected)
+
+    async def start_control(self) -> None:
+        link = SimLink()
+        self.services = await ControlServices._on(
+            self.store, link, StreamValidator(), Secret("pepper-of-these-histories"), None
+        )
+        self.link = link
+
+    async def kill_control(self) -> None:
+        """kill -9: no task of it gets another turn, nothing is flushed."""
+        services, link = self.services, self.link
+        self.services = self.link = None
+        if link is not None:
+            link.die()
+        if services is not None:
+            await services.keeper.close()
+
+    async def open_stream(self, grade: StandbyGrade) -> Stream:
+        request = StreamRequest(1280, 720, 2_000_000, 30.0, renditions=LADDER, hls=False, standby=grade)
+        assert self.services is not None
+        opened = await self.services.streams.open(request, OWNER)
+        stream = Stream(self, opened)
+        self.streams.append(stream)
+        self.grades[stream.id] = grade
+        return stream
+
+    async def until(self, true: Any, within_s: float = 60.0) -> None:
+        async with asyncio.timeout(within_s):
+            while not true():  # noqa: ASYNC110 - the condition belongs to the code under test
+                await asyncio.sleep(0.05)
+
+    async def end(self) -> None:
+        for stream in self.streams:
+            stream.publisher.stop()
+        await self.kill_control()
+        for node in self.nodes:
+            node.kill()
+        for task in self._tasks:
+            task.cancel()
+
+    def _hello(self) -> GatewayHello:
+        channels = tuple(room.channel.running() for room in self.gateway.rooms())
+        return GatewayHello(GatewayId("gw-1"), "1", "gw", 1935, None, "http://gw", channels)
+
+    def health(self, stream: Stream) -> Any:
+        assert self.services is not None
+        live = self.services.live.find(stream.id)
+        assert live is not None, "the stream is gone"
+        return self.services.streams._watch.health(live)
+
+    def live(self, stream: Stream) -> Any:
+        assert self.services is not None
+        return self.services.live.find(stream.id)
+
+
+def _nothing(*_: object) -> Any:
+    raise AssertionError("no pushes and recordings here")
