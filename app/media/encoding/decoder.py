@@ -40,6 +40,7 @@ class VideoDecoder:
         self._max_pixels = max_pixels
         self._context = self._open(reorders=False)
         self._is_fresh = True
+        self._skips = False
         self.broken = 0
 
     def _open(self, *, reorders: bool) -> VideoCodecContext:
@@ -66,10 +67,14 @@ class VideoDecoder:
     def sample_aspect_ratio(self) -> Fraction:
         return self._context.sample_aspect_ratio or Fraction(1)
 
-    def decode(self, packet: VideoPacket) -> list[VideoFrame]:
+    def decode(self, packet: VideoPacket, *, may_skip: bool = False) -> list[VideoFrame]:
+        """`may_skip`: nobody wants this picture; it is decoded only if others refer to it."""
         if self._is_fresh and packet.pts_ms > packet.dts_ms:
             self._context = self._open(reorders=True)
         self._is_fresh = False
+        if may_skip != self._skips:
+            self._skips = may_skip
+            self._context.skip_frame = "NONREF" if may_skip else "DEFAULT"
         coded = av.Packet(packet.data)
         coded.pts, coded.dts, coded.time_base = packet.pts_ms, packet.dts_ms, MILLISECONDS
         return self._frames(coded)

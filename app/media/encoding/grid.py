@@ -34,6 +34,10 @@ class FrameGate:
         self._taken_slot: tuple[int, int] | None = None
         self._begun = False
 
+    def begin_after(self, start_after_ms: int | None) -> None:
+        """Take the frames after this time from now on; None: all of them."""
+        self._start_after_ms = start_after_ms
+
     def judge(self, pts_ms: int) -> Verdict:
         previous_ms, self._previous_ms = self._previous_ms, pts_ms
         crosses = previous_ms is not None and pts_ms // self._interval_ms > previous_ms // self._interval_ms

@@ -8,39 +8,30 @@ Leaves to others: containers, RTMP, the clock's meaning.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from threading import Lock, Thread
 from typing import Final
 
-import av
-
-from app.domain.errors import InvalidRequest, ManagerError, Unavailable
-from app.domain.ladder import AUDIO_TRACK, Rendition
+from app.domain.errors import ManagerError, Unavailable
+from app.domain.ladder import Rendition
 from app.domain.stream import EncodeSettings
 from app.media.encoding.codecs import encoder_name
 from app.media.encoding.colour import Colour
 from app.media.encoding.conduit import Closed, Conduit
-from app.media.encoding.decoder import VideoDecoder
 from app.media.encoding.encoder import VideoEncoder
+from app.media.encoding.intake import Inlet, Intake, Outlets
 from app.media.encoding.meter import Meter
-from app.media.encoding.packets import (
-    AudioConfig,
-    AudioPacket,
-    ProgrammeItem,
-    SourceItem,
-    TrackPacket,
-    VideoConfig,
-    VideoEnd,
-    VideoPacket,
-)
-from app.media.encoding.rungs import Picture, Rung, Shot, share_out
-from app.media.encoding.sound import Sound
+from app.media.encoding.packets import ProgrammeItem, SourceItem, TrackPacket, VideoPacket
+from app.media.encoding.rungs import Picture, Rung, Shot
+from app.media.encoding.sharing import Begin, Sharing
+from app.media.encoding.words import StartAfter
 from app.runtime.clock import monotonic
 
 _INBOX_PACKETS: Final = 4096
 """Half a minute of 60 fps with sound: what a replay after a failover can bring at once."""
 _PICTURES: Final = 3
 _OUTBOX_PACKETS: Final = 512
+_AnyConduit = Conduit[Inlet] | Conduit[Picture | Begin] | Conduit[Shot] | Conduit[ProgrammeItem]
 IDLE_FLUSH_S: Final = 0.5
 """A live source silent for so long may be gone: the frames that the encoders hold back are let out."""
 
@@ -49,17 +40,19 @@ class Pipeline:
     """Runs from construction until `finish` has drained it, `abort`, or a failure.
 
     `start_after` names for each track the last timestamp that must not come out again. `idle_flush_s` is for live
-    sources; None for files. `on_output` is called when the outbox stops being empty, from any thread. `on_problem`
-    hears what is wrong with the source without ending the work. Raises InvalidRequest for settings that can't work.
+    sources; None for files. `listening`: nothing comes out before `speak`. `on_output` is called when the outbox
+    stops being empty, from any thread. `on_problem` hears what is wrong with the source without ending the work.
+    Raises InvalidRequest for settings that can't work.
     """
 
     def __init__(
         self,
         settings: EncodeSettings,
         *,
-        start_after: Mapping[str, int | None] | None = None,
+        start_after: StartAfter | None = None,
         idle_flush_s: float | None = None,
         decoder_threads: int = 1,
+        listening: bool = False,
         on_output: Callable[[], None] | None = None,
         on_problem: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -67,18 +60,23 @@ class Pipeline:
         self._settings = settings
         self._encoder_name = encoder_name(settings.codec)
         self._idle_flush_s = idle_flush_s
-        self._decoder_threads = decoder_threads
-        self._on_problem = on_problem
-        self._inbox: Conduit[SourceItem] = Conduit(_INBOX_PACKETS)
-        self._pictures: Conduit[Picture] = Conduit(_PICTURES)
+        self._inbox: Conduit[Inlet] = Conduit(_INBOX_PACKETS)
+        self._pictures: Conduit[Picture | Begin] = Conduit(_PICTURES)
         self.outbox: Conduit[ProgrammeItem] = Conduit(_OUTBOX_PACKETS, on_item=on_output)
         self._rungs = [
             Rung(rendition, settings.keyframe_interval_ms, after.get(rendition.name))
             for rendition in settings.ladder.renditions
         ]
-        self._sound = Sound(settings.ladder.audio, after.get(AUDIO_TRACK))
-        self._decoder: VideoDecoder | None = None
         self.meter = Meter()
+        self._intake = Intake(
+            settings,
+            after,
+            outlets=Outlets(self._pictures, self.outbox.put, on_problem),
+            meter=self.meter,
+            decoder_threads=decoder_threads,
+            listening=listening,
+        )
+        self._sharing = Sharing(self._rungs, self.meter, listening=listening)
         self.failure: ManagerError | None = None
         self._lock = Lock()
         self._threads = self._make_threads()
@@ -88,7 +86,7 @@ class Pipeline:
 
     # --- the owner's side -------------------------------------------------------------------------------
 
-    def put(self, item: SourceItem) -> None:
+    def put(self, item: SourceItem | Picture) -> None:
         """Wait for room, then take the item. Raises Closed when the pipeline is over."""
         self._note_arrival(item)
         self._inbox.put(item)
@@ -97,6 +95,10 @@ class Pipeline:
         """False when there is no room: encoding has fallen behind by a whole inbox. Raises Closed."""
         self._note_arrival(item)
         return self._inbox.try_put(item)
+
+    def speak(self, start_after: StartAfter) -> bool:
+        """Stop listening: what comes after these times goes out, kept pictures and sound first. False: no room."""
+        return self._inbox.try_put(Begin(start_after))
 
     @property
     def waiting(self) -> int:
@@ -124,14 +126,17 @@ class Pipeline:
         for thread in self._threads:
             thread.join(timeout_s)
 
-    def _note_arrival(self, item: SourceItem) -> None:
+    def _note_arrival(self, item: SourceItem | Picture) -> None:
         if isinstance(item, VideoPacket):
             self.meter.arrived(item.pts_ms, monotonic())
 
     # --- threads ----------------------------------------------------------------------------------------
 
     def _make_threads(self) -> list[Thread]:
-        works: list[tuple[str, Callable[[], None]]] = [("decode", self._decode), ("scale", self._scale)]
+        works: list[tuple[str, Callable[[], None]]] = [
+            ("decode", lambda: self._intake.run(self._inbox)),
+            ("scale", lambda: self._sharing.run(self._pictures)),
+        ]
         works += [(f"encode-{rung.rendition.name}", self._encoder_of(rung)) for rung in self._rungs]
         return [Thread(target=self._supervise, args=(work,), name=name, daemon=True) for name, work in works]
 
@@ -162,89 +167,5 @@ class Pipeline:
         if last:
             self.outbox.close()
 
-    def _conduits(self) -> list[Conduit[SourceItem] | Conduit[Picture] | Conduit[Shot] | Conduit[ProgrammeItem]]:
+    def _conduits(self) -> list[_AnyConduit]:
         return [self._inbox, self._pictures, *(rung.shots for rung in self._rungs), self.outbox]
-
-    # --- decode -----------------------------------------------------------------------------------------
-
-    def _decode(self) -> None:
-        try:
-            while (item := self._inbox.get()) is not None:
-                self._take(item)
-        except Closed:
-            self._drain_decoder()
-            self._emit_all(self._sound.drain())
-            self._pictures.close()
-
-    def _take(self, item: SourceItem) -> None:
-        match item:
-            case VideoPacket():
-                self._decode_picture(item)
-            case AudioPacket() | AudioConfig():
-                self._take_sound(item)
-            case VideoConfig():
-                self._configure_picture(item)
-            case VideoEnd():
-                self._drain_decoder()
-
-    def _configure_picture(self, config: VideoConfig) -> None:
-        if self._decoder is not None and self._decoder.config == config:
-            return  # said again, perhaps between two pictures that need each other
-        self._drain_decoder()
-        if not self._rungs:
-            return
-        try:
-            self._decoder = VideoDecoder(config, threads=self._decoder_threads)
-        except InvalidRequest as error:
-            self._on_problem(error.detail)
-
-    def _decode_picture(self, packet: VideoPacket) -> None:
-        decoder = self._decoder
-        if decoder is None:
-            if self._rungs:
-                self.meter.dropped()
-            return
-        before = decoder.broken
-        for frame in decoder.decode(packet):
-            self._pictures.put(Picture(frame, decoder.sample_aspect_ratio))
-        if decoder.broken > before:
-            self.meter.dropped(decoder.broken - before)
-
-    def _drain_decoder(self) -> None:
-        decoder, self._decoder = self._decoder, None
-        if decoder is None:
-            return
-        for frame in decoder.drain():
-            self._pictures.put(Picture(frame, decoder.sample_aspect_ratio))
-
-    def _take_sound(self, item: AudioConfig | AudioPacket) -> None:
-        before = self._sound.broken
-        try:
-            self._emit_all(self._sound.take(item))
-        except (InvalidRequest, av.FFmpegError) as error:
-            self._on_problem(f"sound: {error}")
-        if before == 0 and self._sound.broken:
-            self._on_problem("sound: packets that can't be decoded")
-
-    # --- gate and scale ---------------------------------------------------------------------------------
-
-    def _scale(self) -> None:
-        newest_ms: int | None = None
-        colour: Colour | None = None
-        try:
-            while (picture := self._pictures.get()) is not None:
-                pts_ms = picture.frame.pts
-                assert pts_ms is not None, "the decoder gives timed frames only"
-                if newest_ms is not None and pts_ms <= newest_ms:
-                    self.meter.dropped()
-                    continue
-                newest_ms = pts_ms
-                colour = colour or Colour.of(picture.frame)
-                share_out(self._rungs, picture, pts_ms, colour)
-        except Closed:
-            for rung in self._rungs:
-                rung.shots.close()
-
-    def _emit_all(self, items: list[ProgrammeItem]) -> None:
-        for item in items:
-            self.outbox.put(item)

@@ -33,6 +33,12 @@ class Picture:
     frame: VideoFrame
     aspect: Fraction
 
+    @property
+    def pts_ms(self) -> int:
+        pts_ms = self.frame.pts
+        assert pts_ms is not None, "decoders give timed frames only"
+        return pts_ms
+
 
 @dataclass(frozen=True, slots=True)
 class Shot:
@@ -46,7 +52,7 @@ class Shot:
 class Rung:
     """One rendition on its way: gate and scaler belong to the scaling thread, `encode` to one of its own."""
 
-    def __init__(self, rendition: Rendition, interval_ms: int, start_after_ms: int | None) -> None:
+    def __init__(self, rendition: Rendition, interval_ms: int, start_after_ms: int | None = None) -> None:
         self.rendition = rendition
         self.gate = FrameGate(rendition.frame_rate, interval_ms, start_after_ms)
         self.scaler = Scaler(rendition.width, rendition.height)

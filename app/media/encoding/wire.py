@@ -1,12 +1,11 @@
 """Between RTMP messages and the pipeline's packets: what the feed says, and how renditions go back.
 
-Pure: no connection, no clock. The contract of the feed (`onFeedStart`, timestamps) is in docs/architecture.md.
+Pure: no connection, no clock. Leaves to `words` what the gateway says to the worker itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from aiortmp import MediaMessage, MessageType, ProtocolError, amf0, flv
@@ -49,14 +48,6 @@ _WRAP: Final = 1 << 32
 _MAX_PROBLEMS: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class FeedStart:
-    """A feed begins: nothing at or before a track's time may be sent. None: nothing was sent of it yet."""
-
-    generation: int
-    start_after: Mapping[str, int | None]
-
-
 class WireClock:
     """Timeline of 64 bits from timestamps of 32: each is taken as the nearest to the one before."""
 
@@ -64,9 +55,12 @@ class WireClock:
         self._last_ms = reference_ms
 
     def extend(self, wire_ms: int) -> int:
-        ahead = (wire_ms - self._last_ms + _WRAP // 2) % _WRAP - _WRAP // 2
-        self._last_ms += ahead
+        self._last_ms = self.nearest(wire_ms)
         return self._last_ms
+
+    def nearest(self, wire_ms: int) -> int:
+        """The time of this line that is next to the last one. Only the low 32 bits of `wire_ms` count."""
+        return self._last_ms + (wire_ms - self._last_ms + _WRAP // 2) % _WRAP - _WRAP // 2
 
 
 class SourceReader:
@@ -74,7 +68,7 @@ class SourceReader:
     of problem is told once."""
 
     def __init__(self, clock: WireClock | None = None) -> None:
-        self._clock = clock or WireClock()
+        self.clock = clock or WireClock()
         self._audio_codec: str | None = None
         self._video_codec: str | None = None
         self.broken = 0
@@ -107,7 +101,7 @@ class SourceReader:
             return [VideoEnd()]
         if not tag.is_coded or not body:
             return []
-        dts_ms = self._clock.extend(message.timestamp)
+        dts_ms = self.clock.extend(message.timestamp)
         packet = VideoPacket(dts_ms, dts_ms + tag.composition_time_ms, body, tag.is_keyframe)
         if self._video_codec != codec:
             self._video_codec = codec
@@ -127,7 +121,7 @@ class SourceReader:
             return [AudioConfig(codec, body)]
         if not tag.is_coded or not body:
             return []
-        packet = AudioPacket(self._clock.extend(message.timestamp), body)
+        packet = AudioPacket(self.clock.extend(message.timestamp), body)
         if codec in _SELF_DESCRIBING and self._audio_codec != codec:
             self._audio_codec = codec
             return [AudioConfig(codec, b"", tag.sample_rate_hz, tag.channels), packet]
@@ -136,20 +130,6 @@ class SourceReader:
     def _problem(self, text: str) -> None:
         if text not in self.problems and len(self.problems) < _MAX_PROBLEMS:
             self.problems.append(text)
-
-
-def read_feed_start(message: MediaMessage) -> FeedStart | None:
-    """The feed's opening message, or None for any other data message. Raises ProtocolError for a torn one."""
-    if message.type is not MessageType.DATA:
-        return None
-    values = amf0.decode(message.payload)
-    if len(values) < 2 or values[0] != "onFeedStart" or not isinstance(values[1], Mapping):
-        return None
-    generation, after = values[1].get("generation"), values[1].get("start_after")
-    if not isinstance(generation, int | float) or not isinstance(after, Mapping):
-        raise ProtocolError("onFeedStart lacks generation or start_after")
-    times = {name: int(ms) if isinstance(ms, int | float) else None for name, ms in after.items()}
-    return FeedStart(int(generation), times)
 
 
 class PublisherWriter:
@@ -205,19 +185,31 @@ class ProgrammeWriter:
         opening = self._header(header, item.pts_ms) if header is not None else []
         return [*opening, self._frame(item)]
 
+    def has_opened(self, track: str) -> bool:
+        """Whether the picture track's header has been said."""
+        return track in self._video
+
     def _header(self, header: VideoHeader | AudioHeader, at_ms: int) -> list[MediaMessage]:
         if isinstance(header, AudioHeader):
             body = flv.build_audio(AudioCodec.AAC, header.extradata, sequence_header=True)
             return [metadata(audio_metadata(header), at_ms), _audio(at_ms, body)]
-        codec = self._video[header.track] = _VIDEO_CODECS[header.codec]
-        body = flv.build_video(codec, header.extradata, sequence_header=True)
-        return [metadata(video_metadata(header), at_ms), _video(at_ms, body)]
+        self._video[header.track] = _VIDEO_CODECS[header.codec]
+        return [metadata(video_metadata(header), at_ms), sequence_header(header, at_ms)]
 
     def _frame(self, packet: TrackPacket) -> MediaMessage:
         if packet.track == AUDIO_TRACK:
             return _audio(packet.pts_ms, flv.build_audio(AudioCodec.AAC, packet.data))
         body = flv.build_video(self._video[packet.track], packet.data, keyframe=packet.is_key)
         return _video(packet.pts_ms, body)
+
+
+def sequence_header(header: VideoHeader, at_ms: int) -> MediaMessage:
+    return _video(at_ms, flv.build_video(_VIDEO_CODECS[header.codec], header.extradata, sequence_header=True))
+
+
+def standby_ready(generation: int) -> MediaMessage:
+    """Said on the first track: this standby is proved, and its headers have been published."""
+    return MediaMessage(MessageType.DATA, 0, amf0.encode(["onStandbyReady", {"generation": generation}]))
 
 
 def metadata(values: Mapping[str, amf0.Value], at_ms: int = 0) -> MediaMessage:

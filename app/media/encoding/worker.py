@@ -7,39 +7,36 @@ encoding (`pipeline`), what the bytes of messages mean (`wire`).
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
-from aiortmp import MediaBatch, MediaMessage, ProtocolError, Rejected, RtmpError
-from aiortmp.aio import ClientConnection, Publish, connect
+from aiortmp import MediaBatch, MediaMessage, MessageType, ProtocolError, Rejected, RtmpError
+from aiortmp.aio import ClientConnection, Publish
 from app.domain.errors import InvalidRequest
-from app.domain.ladder import AUDIO_TRACK, SOURCE_RENDITION, AudioMode
-from app.domain.stream import WorkerOrder
+from app.domain.ladder import SOURCE_RENDITION
+from app.domain.stream import StandbyGrade, WorkerOrder
 from app.media.encoding.codecs import encoder_name
 from app.media.encoding.conduit import Closed
+from app.media.encoding.entry import dial, tracks_of
+from app.media.encoding.feed import Feed
+from app.media.encoding.packets import SourceItem
 from app.media.encoding.pipeline import IDLE_FLUSH_S, Pipeline
-from app.media.encoding.talk import ExitCode, Farewell, Figures, Line, Problem
-from app.media.encoding.wire import FeedStart, ProgrammeWriter, SourceReader, WireClock, read_feed_start
-from app.runtime.clock import monotonic
+from app.media.encoding.proof import Proof
+from app.media.encoding.standby import StandbyProofs
+from app.media.encoding.talk import ExitCode, Farewell, Line, Problem
+from app.media.encoding.wire import ProgrammeWriter, SourceReader, WireClock, sequence_header, standby_ready
+from app.media.encoding.words import FeedStart, Speak, Standby, StartAfter, read_word
 
-APP: Final = "worker"
 REPORT_INTERVAL_S: Final = 0.5
+SILENT_INTERVAL_S: Final = 3.0
+"""Of a standby, which costs next to nothing."""
 _MAX_UNSENT_BYTES: Final = 1024 * 1024
 """Above it nothing is taken from the pipeline: the encoders wait until the socket has drained."""
 _DRAIN_S: Final = 2.0
 _HANG_S: Final = 0.5
 """For each thread of the pipeline to end; one that hangs in a codec ends with the process."""
 _MAX_PROBLEMS: Final = 32
-
-
-@dataclass(frozen=True, slots=True)
-class _Feed:
-    """The source as it comes, from its opening message on."""
-
-    pipeline: Pipeline
-    reader: SourceReader
-    writer: ProgrammeWriter
 
 
 class Worker:
@@ -49,10 +46,13 @@ class Worker:
         self._order = order
         self._tell = tell
         self._decoder_threads = decoder_threads
+        self._nonce = secrets.token_hex(16)
         self._loop = asyncio.get_running_loop()
         self._outcome: asyncio.Future[Farewell] = self._loop.create_future()
         self._publishes: dict[str, Publish] = {}
-        self._feed: _Feed | None = None
+        self._reader: SourceReader | None = None
+        self._feed: Feed | None = None
+        self._standby: StandbyProofs | None = None
         self._told_problems: set[str] = set()
 
     async def run(self, stopping: asyncio.Event) -> Farewell:
@@ -79,18 +79,9 @@ class Worker:
             await self._leave(connection)
 
     async def _enter(self) -> ClientConnection:
-        order = self._order
-        connection = await connect(
-            f"rtmp://{_bracketed(order.gateway_host)}:{order.gateway_port}/{APP}",
-            args={
-                "stream_id": order.stream_id,
-                "worker_id": order.worker_id,
-                "generation": order.generation,
-                "token": order.token.reveal(),
-            },
-        )
+        connection = await dial(self._order, self._nonce)
         try:
-            for track in self._tracks():
+            for track in tracks_of(self._order):
                 publish = await connection.publish(track)
                 publish.on_end = self._publish_ended
                 publish.on_writable = self._pump
@@ -100,11 +91,6 @@ class Worker:
             connection.abort("was not let in")
             raise
         return connection
-
-    def _tracks(self) -> list[str]:
-        ladder = self._order.encode.ladder
-        names = [rendition.name for rendition in ladder.renditions]
-        return names if ladder.audio.mode is AudioMode.OFF else [*names, AUDIO_TRACK]
 
     async def _drain(self) -> None:
         """Let out what is inside, for a short while."""
@@ -145,41 +131,87 @@ class Worker:
             self._feed.pipeline.finish()
 
     def _take(self, message: MediaMessage) -> bool:
-        if self._feed is None:
-            return self._open_feed(message)
-        try:
-            for item in self._feed.reader.read(message):
-                if not self._feed.pipeline.try_put(item):
-                    self._end(ExitCode.BEHIND, "the source is a whole inbox ahead of the encoders")
-                    return False
-        except Closed:
+        if message.type is MessageType.DATA:
+            self._hear(message)
+            return not self._outcome.done()
+        reader = self._reader
+        if reader is None:
+            return True
+        items = reader.read(message)
+        if self._standby is not None:
+            self._standby.take(items)
+        if self._feed is not None and not self._feed_with(self._feed, items):
             return False
-        for problem in self._feed.reader.problems:
+        for problem in reader.problems:
             self._tell_problem(problem)
         return True
 
-    def _open_feed(self, message: MediaMessage) -> bool:
-        """Only the first such message counts: later data messages are the publisher's and could say anything."""
+    def _feed_with(self, feed: Feed, items: list[SourceItem]) -> bool:
         try:
-            start = read_feed_start(message)
+            if feed.take(items):
+                return True
+        except Closed:
+            return False
+        self._end(ExitCode.BEHIND, "the source is a whole inbox ahead of the encoders")
+        return False
+
+    # --- words of the gateway -----------------------------------------------------------------------------
+
+    def _hear(self, message: MediaMessage) -> None:
+        try:
+            word = read_word(message, self._nonce, unproved=self._reader is None)
         except ProtocolError as error:
             self._end(ExitCode.FAILED, str(error))
-            return False
-        if start is not None:
-            self._begin(start)
-        return True
+            return
+        match word:
+            case FeedStart():
+                self._throw_away()
+                self._begin(word.start_after)
+            case Standby():
+                self._throw_away()
+                self._stand_by(word)
+            case Speak():
+                self._speak(word)
 
-    def _begin(self, start: FeedStart) -> None:
-        known = [ms for ms in start.start_after.values() if ms is not None]
+    def _throw_away(self) -> None:
+        """What is inside comes from another time; threads that are busy with it end by themselves."""
+        if self._standby is not None:
+            self._standby.end()
+        if self._feed is not None:
+            self._feed.pipeline.abort()
+        self._standby = self._feed = self._reader = None
+
+    def _begin(self, start_after: StartAfter, *, listening: bool = False) -> None:
         pipeline = Pipeline(
             self._order.encode,
-            start_after=start.start_after,
+            start_after=start_after,
             idle_flush_s=IDLE_FLUSH_S,
             decoder_threads=self._decoder_threads,
+            listening=listening,
             on_output=self._wake,
             on_problem=self._wake_problem,
         )
-        self._feed = _Feed(pipeline, SourceReader(WireClock(max(known, default=0))), ProgrammeWriter())
+        known = [ms for ms in start_after.values() if ms is not None]
+        self._reader = SourceReader(WireClock(max(known, default=0)))
+        self._feed = Feed(pipeline, self._reader, ProgrammeWriter())
+
+    def _stand_by(self, word: Standby) -> None:
+        if word.grade in (StandbyGrade.HOT, StandbyGrade.ACTIVE_ACTIVE):
+            self._begin(word.start_after, listening=word.grade is StandbyGrade.HOT)
+        else:
+            self._reader = SourceReader()
+        self._standby = StandbyProofs(self._order.encode, self._wake_proof)
+
+    def _speak(self, word: Speak) -> None:
+        if self._feed is None or self._standby is None:
+            self._tell_problem("told to speak from what was decoded, but nothing was")
+            return
+        self._standby.end()
+        self._standby = None
+        clock = self._feed.reader.clock
+        after = {track: None if ms is None else clock.nearest(ms) for track, ms in word.start_after.items()}
+        if not self._feed.pipeline.speak(after):
+            self._end(ExitCode.BEHIND, "the source is a whole inbox ahead of the decoder")
 
     # --- programme --------------------------------------------------------------------------------------
 
@@ -191,18 +223,31 @@ class Worker:
         """Called in the pipeline's threads."""
         self._loop.call_soon_threadsafe(self._tell_problem, text)
 
+    def _wake_proof(self, proof: Proof) -> None:
+        """Called in a thread of the proof."""
+        self._loop.call_soon_threadsafe(self._proved, proof)
+
+    def _proved(self, proof: Proof) -> None:
+        if self._standby is None or self._outcome.done():
+            return
+        if proof.failure is not None:
+            self._tell_problem(f"not proved: {proof.failure.detail}")
+            return
+        for header in proof.headers:
+            if self._feed is not None and self._feed.writer.has_opened(header.track):
+                continue  # it encodes along and has said its own
+            self._publishes[header.track].send(MediaBatch.of([sequence_header(header, proof.at_ms)]))
+        first = next(iter(self._publishes.values()))
+        first.send(MediaBatch.of([standby_ready(self._order.generation)]))
+
     def _pump(self) -> None:
         feed = self._feed
         if feed is None or self._outcome.done():
             return
         if any(publish.buffered_bytes > _MAX_UNSENT_BYTES for publish in self._publishes.values()):
             return  # on_writable comes back here
-        messages: dict[str, list[MediaMessage]] = {}
-        for item in feed.pipeline.outbox.take_all():
-            messages.setdefault(item.track, []).extend(feed.writer.write(item))
-        for track, of_track in messages.items():
-            if of_track:
-                self._publishes[track].send(MediaBatch.of(of_track))
+        for track, messages in feed.outgoing().items():
+            self._publishes[track].send(MediaBatch.of(messages))
         if feed.pipeline.outbox.is_over:
             self._pipeline_over(feed.pipeline)
 
@@ -224,25 +269,10 @@ class Worker:
     async def _report(self) -> None:
         while True:
             if self._feed is not None:
-                self._tell(self._figures(self._feed))
-            await asyncio.sleep(REPORT_INTERVAL_S)
-
-    def _figures(self, feed: _Feed) -> Figures:
-        reading = feed.pipeline.meter.read(monotonic())
-        return Figures(
-            frames_encoded=reading.frames_encoded,
-            frames_dropped=reading.frames_dropped + feed.reader.broken,
-            speed=reading.speed,
-            latency_ms=reading.latency_ms,
-            waiting=feed.pipeline.waiting,
-            codec=encoder_name(self._order.encode.codec),
-        )
+                self._tell(self._feed.figures(self._order.encode))
+            await asyncio.sleep(REPORT_INTERVAL_S if self._standby is None else SILENT_INTERVAL_S)
 
     def _tell_problem(self, text: str) -> None:
         if text not in self._told_problems and len(self._told_problems) < _MAX_PROBLEMS:
             self._told_problems.add(text)
             self._tell(Problem(text))
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiortmp import MediaMessage, MessageType, ProtocolError, amf0, flv
+from aiortmp import MediaMessage, MessageType, amf0, flv
 from aiortmp.flv import AudioCodec, VideoCodec
 from app.domain.ladder import FrameRate
 from app.media.encoding.packets import (
@@ -20,12 +19,10 @@ from app.media.encoding.packets import (
     VideoPacket,
 )
 from app.media.encoding.wire import (
-    FeedStart,
     ProgrammeWriter,
     PublisherWriter,
     SourceReader,
     WireClock,
-    read_feed_start,
 )
 
 
@@ -98,18 +95,6 @@ def test_a_codec_nobody_can_decode_is_told_once() -> None:
 @given(st.binary(max_size=40), st.sampled_from([MessageType.VIDEO, MessageType.AUDIO]))
 def test_no_payload_makes_the_reader_fail(payload: bytes, kind: MessageType) -> None:
     SourceReader().read(MediaMessage(kind, 0, payload))
-
-
-def test_the_feed_s_start_is_read() -> None:
-    message = data("onFeedStart", {"generation": 3, "start_after": {"720p": 1234.0, "audio": None}})
-    assert read_feed_start(message) == FeedStart(3, {"720p": 1234, "audio": None})
-
-
-def test_other_data_is_no_start_and_a_torn_one_is_an_error() -> None:
-    assert read_feed_start(data("onMetaData", {"width": 1.0})) is None
-    assert read_feed_start(video(0, b"\x17")) is None
-    with pytest.raises(ProtocolError):
-        read_feed_start(data("onFeedStart", {"generation": 1}))
 
 
 def test_a_header_waits_for_its_first_frame_and_takes_its_time() -> None:
