@@ -18,6 +18,7 @@ from app.api.middleware import add_headers, guard
 from app.api.page import Page
 from app.api.peers import Network
 from app.api.registry import Registry
+from app.api.routes.failovers import FailoverRoutes
 from app.api.routes.keys import KeyRoutes
 from app.api.routes.monitoring import MonitoringRoutes
 from app.api.routes.streams import StreamRoutes
@@ -55,6 +56,7 @@ def all_rows(services: DoorServices) -> Registry:
 
     registry.add(
         *StreamRoutes(services).endpoints(),
+        *FailoverRoutes(services).endpoints(),
         *EncoderEndpoints(services).endpoints(),
         *MonitoringRoutes(services).endpoints(),
         *KeyRoutes(services).endpoints(),

@@ -1,4 +1,4 @@
-"""Reads a JSON body strictly: size, time, charset, depth, doubled names, then the model.
+"""Reads a JSON body strictly: size, time, charset, depth, doubled names, then the model. Queries alike.
 
 What the fields mean is the model's business.
 """
@@ -42,6 +42,17 @@ async def read_body(request: web.Request, model: type[B], *, deadline_s: float =
     except (web.RequestPayloadError, HttpProcessingError, zlib.error):
         raise MalformedRequest("the body is not encoded as its headers say") from None
     return parse(raw, model)
+
+
+def read_query(request: web.Request, model: type[B]) -> B:
+    """The query of `request` as `model`. Raises MalformedRequest or InvalidFields."""
+    given = request.query
+    if len(set(given)) != len(given):
+        raise MalformedRequest("the query names an entry twice")
+    try:
+        return model.model_validate(dict(given))
+    except ValidationError as error:
+        raise InvalidFields(tuple(_faults(error))) from None
 
 
 def parse(raw: bytes, model: type[B]) -> B:

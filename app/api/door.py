@@ -12,7 +12,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from app.api.access import Gatekeeper, bearer
-from app.api.bodies import read_body
+from app.api.bodies import read_body, read_query
 from app.api.idempotency import IdempotencyBook
 from app.api.limits import DoorLimits, KeyLoad, RateBooks
 from app.api.peers import Network, address_of, scheme_of
@@ -105,13 +105,15 @@ class Door:
         return await self._once(endpoint, call, name)
 
     async def _body(self, endpoint: Endpoint, request: web.Request) -> Body:
+        if endpoint.takes_query:
+            return read_query(request, endpoint.body)
         if not endpoint.takes_body:
             return NoBody()
         return await read_body(request, endpoint.body, deadline_s=self._limits.body_deadline_s)
 
     async def _once(self, endpoint: Endpoint, call: Call[Any], name: str) -> web.Response:
         key_id = call.who.key_id
-        before = self._answers.begin(key_id, name, call.body.model_dump_json().encode(), self._now())
+        before = self._answers.begin(key_id, name, _asked(endpoint, call), self._now())
         if before is not None:
             response = _json(before, endpoint.status)
             response.headers["Idempotency-Replayed"] = "true"
@@ -124,6 +126,11 @@ class Door:
         content = result.model_dump_json().encode() if isinstance(result, Answer) else b""
         self._answers.finish(key_id, name, content)
         return _json(content, endpoint.status)
+
+
+def _asked(endpoint: Endpoint, call: Call[Any]) -> bytes:
+    """All that tells this request from another one under the same Idempotency-Key."""
+    return "\n".join((endpoint.name, *call.params.values(), call.body.model_dump_json())).encode()
 
 
 def _params(request: web.Request) -> dict[str, str]:

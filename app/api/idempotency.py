@@ -22,7 +22,7 @@ _FORM: Final = re.compile(r'"?[\x21\x23-\x7e]{1,128}"?')
 
 @dataclass(slots=True)
 class _Entry:
-    body: bytes
+    asked: bytes
     since: float
     answer: bytes | None = None
 
@@ -35,23 +35,23 @@ class IdempotencyBook:
         self._max = max_answers
         self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
 
-    def begin(self, key_id: str, name: str, body: bytes, now: float) -> bytes | None:
+    def begin(self, key_id: str, name: str, asked: bytes, now: float) -> bytes | None:
         """The answer given before, or None: carry it out, then call `finish` or `give_up`.
 
-        Raises Conflict while the first one runs, InvalidRequest when it had another body.
+        Raises Conflict while the first one runs, InvalidRequest when it asked for something else.
         """
         if not _FORM.fullmatch(name):
             raise MalformedRequest("the Idempotency-Key is not 1 to 128 visible ASCII characters")
         self._forget_old(now)
-        digest = hashlib.sha256(body).digest()
+        digest = hashlib.sha256(asked).digest()
         entry = self._entries.get((key_id, name))
         if entry is None:
             self._make_room()
             self._entries[(key_id, name)] = _Entry(digest, now)
             return None
-        if entry.body != digest:
+        if entry.asked != digest:
             raise InvalidRequest(
-                "this Idempotency-Key was used with another body", hint="use a new key for a new request"
+                "this Idempotency-Key was used for another request", hint="use a new key for a new request"
             )
         if entry.answer is None:
             raise Conflict("the first request with this Idempotency-Key still runs", retry_after_s=1.0)

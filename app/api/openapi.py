@@ -101,6 +101,8 @@ def _operation(endpoint: Endpoint, alias_number: int) -> dict[str, Any]:
         operation["x-scope"] = str(endpoint.scope)
     if alias_number:
         operation["x-alias-of"] = endpoint.name
+    if endpoint.takes_query:
+        operation["parameters"] += _query_parameters(endpoint.body)
     if endpoint.idempotent_by_key:
         operation["parameters"].append(_idempotency_parameter())
     if endpoint.takes_body:
@@ -118,6 +120,15 @@ def _path_parameter(name: str) -> dict[str, Any]:
         "required": True,
         "schema": {"type": "string", "pattern": f"^{PARAM.pattern}$"},
     }
+
+
+def _query_parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
+    schema = model.model_json_schema()
+    needed = schema.get("required", ())
+    return [
+        {"name": name, "in": "query", "required": name in needed, "schema": field}
+        for name, field in schema["properties"].items()
+    ]
 
 
 def _idempotency_parameter() -> dict[str, Any]:
@@ -158,8 +169,10 @@ def _kinds(endpoint: Endpoint) -> list[Kind]:
     errors: list[type[ManagerError]] = [*endpoint.errors, TooManyRequests]
     if endpoint.scope is not None:
         errors += [NotAuthenticated, NotAllowed]
-    if _PARAMS.search(endpoint.path) or endpoint.takes_body or endpoint.idempotent_by_key:
+    if _PARAMS.search(endpoint.path) or endpoint.takes_body or endpoint.takes_query or endpoint.idempotent_by_key:
         errors.append(MalformedRequest)
+    if endpoint.takes_query:
+        errors.append(InvalidFields)
     if endpoint.takes_body:
         errors += [InvalidFields, BodyTooLarge, UnsupportedMedia, TooSlow]
     return [KINDS[error.code] for error in dict.fromkeys(errors)]

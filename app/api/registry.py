@@ -42,6 +42,12 @@ class NoBody(Body):
     """The request carries nothing."""
 
 
+class Query(Body):
+    """What a request asks by the query of its address: texts, from which the fields are read."""
+
+    model_config = ConfigDict(strict=False)
+
+
 class RateKind(StrEnum):
     READ = "read"
     WRITE = "write"
@@ -55,7 +61,7 @@ B = TypeVar("B", bound=Body)
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[B]):
-    """One request, its key checked and its body read."""
+    """One request, its key checked and its body or query read."""
 
     who: Principal
     body: B
@@ -95,6 +101,7 @@ class Endpoint:
     scope: Scope | None
     tag: str
     body: type[Body] = NoBody
+    """A `Query` is read from the address instead."""
     answer: type[Answer] | None = None
     status: int = 200
     other_statuses: tuple[int, ...] = ()
@@ -110,8 +117,12 @@ class Endpoint:
             yield prefix + self.path
 
     @property
+    def takes_query(self) -> bool:
+        return issubclass(self.body, Query)
+
+    @property
     def takes_body(self) -> bool:
-        return self.body is not NoBody
+        return self.body is not NoBody and not self.takes_query
 
 
 @dataclass(slots=True)

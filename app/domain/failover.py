@@ -92,3 +92,8 @@ class SwitchReport:
     @property
     def frames_doubled(self) -> int:
         return sum(track.doubled for track in self.tracks)
+
+    @property
+    def lossless(self) -> bool:
+        """Measured to the end on every track, and no frame missing or doubled."""
+        return self.complete and self.frames_missing == 0 and self.frames_doubled == 0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 from pydantic import Field
 
-from app.api.registry import Answer
+from app.api.registry import Answer, Body, Query
+from app.domain.drill import DrillKind
 from app.domain.failover import SwitchReport, TrackSplice
 
 
@@ -85,4 +87,35 @@ class FailoverView(Answer):
             tracks=[TrackSpliceView.of(track) for track in report.tracks],
             parameters_changed=report.parameters_changed,
             complete=report.complete,
+        )
+
+
+class FailoversQuery(Query):
+    limit: Annotated[int, Field(ge=1, le=1000, description="so many at most, the newest")] = 100
+
+
+class FailoverList(Answer):
+    failovers: list[FailoverView] = Field(description="newest first; the last 1000 of a stream are kept")
+
+    @classmethod
+    def of(cls, reports: tuple[SwitchReport, ...]) -> FailoverList:
+        return cls(failovers=[FailoverView.of(report) for report in reports])
+
+
+class DrillBody(Body):
+    kind: DrillKind = Field(
+        description="kill: SIGKILL to the active worker; stall: SIGSTOP; planned: a switch at a segment border"
+    )
+    count: Annotated[int, Field(ge=1, le=10, description="one after the other, each once protected again")] = 1
+
+
+class DrillAnswer(Answer):
+    passed: bool = Field(description="every switch was measured to its end, no frame was lost, none came twice")
+    failovers: list[FailoverView] = Field(description="of this drill, in order")
+
+    @classmethod
+    def of(cls, reports: tuple[SwitchReport, ...]) -> DrillAnswer:
+        return cls(
+            passed=all(report.lossless for report in reports),
+            failovers=[FailoverView.of(report) for report in reports],
         )

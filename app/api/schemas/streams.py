@@ -21,7 +21,7 @@ from app.domain.session import (
     StreamRecord,
     StreamRequest,
 )
-from app.domain.stream import Destination, StreamMode
+from app.domain.stream import Destination, SlateMode, StandbyGrade, StreamMode
 
 Bitrate = Annotated[int, Field(ge=1, le=1_000_000_000, description="bit/s", examples=[5_000_000])]
 Fps = Annotated[float, Field(gt=0, le=1000, description="frames per second", examples=[30])]
@@ -75,6 +75,17 @@ class InitBody(Body):
     reconnect_window_s: Annotated[int, Field(ge=0, le=600)] = 60
     key_lifetime_s: Annotated[int, Field(ge=60, le=31_536_000)] = 24 * 3600
     region: Word | None = None
+    standby: StandbyGrade = Field(
+        StandbyGrade.WARM,
+        description="how ready the backup stands: cold (room is kept), warm (proved and silent), hot (decodes along), "
+        "active-active (encodes along)",
+    )
+    backup_input: bool = Field(
+        False, description="hand out a second key, for a second publisher that takes over when the first one goes"
+    )
+    slate: SlateMode = Field(
+        SlateMode.OFF, description="what is shown while nobody publishes and the reconnect window is open"
+    )
 
     def request(self) -> StreamRequest:
         width, height = size_of(self.resolution)
@@ -97,6 +108,9 @@ class InitBody(Body):
             reconnect_window_s=self.reconnect_window_s,
             key_lifetime_s=self.key_lifetime_s,
             region=self.region,
+            standby=self.standby,
+            backup_input=self.backup_input,
+            slate=self.slate,
         )
 
 
@@ -147,10 +161,11 @@ class PlaybackView(Answer):
 
 
 class OpenedAnswer(Answer):
-    """`stream_key` and `ffmpeg` hold the key; it is shown this once."""
+    """`stream_key`, `backup_stream_key` and `ffmpeg` hold keys; they are shown this once."""
 
     stream_id: str
     stream_key: str
+    backup_stream_key: str | None = Field(description="of the second input; null where none was asked for")
     stream_key_expires_at: datetime | None
     rtmp_url: str = Field(description="the server part: OBS wants server and key apart")
     rtmps_url: str | None
@@ -158,6 +173,7 @@ class OpenedAnswer(Answer):
     state: str
     primary_encoder: ChosenEncoder | None
     backup_encoder: ChosenEncoder | None
+    standby: str = Field(description="how ready the backup is kept")
     playback: PlaybackView
     ladder: LadderView
     recommendations: list[str]
@@ -171,6 +187,7 @@ class OpenedAnswer(Answer):
         return cls(
             stream_id=record.stream_id,
             stream_key=key,
+            backup_stream_key=opened.backup_stream_key.reveal() if opened.backup_stream_key else None,
             stream_key_expires_at=record.key_expires_at,
             rtmp_url=opened.rtmp_url,
             rtmps_url=opened.rtmps_url,
@@ -180,6 +197,7 @@ class OpenedAnswer(Answer):
             state=record.state,
             primary_encoder=ChosenEncoder.of(opened.primary),
             backup_encoder=ChosenEncoder.of(opened.backup),
+            standby=record.standby,
             playback=PlaybackView.of(opened.playback),
             ladder=LadderView.of(record.ladder),
             recommendations=list(opened.advice.recommendations),
@@ -218,6 +236,9 @@ class StreamView(Answer):
     stream_key_expires_at: datetime | None
     primary_encoder_id: str | None
     backup_encoder_id: str | None
+    standby: str = Field(description="how ready the backup is kept: cold, warm, hot or active-active")
+    backup_input: bool
+    slate: str
     ladder: LadderView
     playback: PlaybackView
     destinations: list[DestinationView]
@@ -244,6 +265,9 @@ class StreamView(Answer):
             stream_key_expires_at=record.key_expires_at,
             primary_encoder_id=record.primary_id,
             backup_encoder_id=record.backup_id,
+            standby=record.standby,
+            backup_input=record.backup_key_sha256 is not None,
+            slate=record.slate,
             ladder=LadderView.of(record.ladder),
             playback=PlaybackView.of(playback),
             destinations=[DestinationView.of(destination) for destination in record.destinations],
@@ -274,7 +298,10 @@ class StreamEvents(Answer):
 
 
 class ChangedAnswer(Answer):
-    change: str = Field(description="none, in_place (nothing restarted) or swap (a new worker takes over)")
+    change_class: str = Field(
+        description="none, in_place (nothing restarted) or planned_switch (a new worker takes over without a gap)"
+    )
+    change: str = Field(description="the same, under its older name")
     stream: StreamView
     recommendations: list[str]
     warnings: list[str]
@@ -282,6 +309,7 @@ class ChangedAnswer(Answer):
     @classmethod
     def of(cls, outcome: ChangeOutcome, stream: StreamView) -> ChangedAnswer:
         return cls(
+            change_class=outcome.change_class,
             change=outcome.change_class,
             stream=stream,
             recommendations=list(outcome.advice.recommendations),

@@ -29,6 +29,7 @@ class House:
     base: str
     port: int
     doors: Doors
+    services: DoorServices
     keys: fleet.Keys
     streams: fleet.Streams
     encoders: fleet.Encoders
@@ -91,6 +92,7 @@ async def serve() -> AsyncIterator[Serve]:
             base=f"http://127.0.0.1:{port}",
             port=port,
             doors=doors,
+            services=services,
             keys=keys,
             streams=streams,
             encoders=encoders,

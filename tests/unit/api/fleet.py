@@ -65,6 +65,7 @@ from app.services.load_balancer import LoadBalancer
 from app.services.stream_service import StreamService
 
 T0 = datetime(2026, 11, 20, 12, tzinfo=UTC)
+BACKUP_KEY = "sk_CANARY_backup_0123456789abcdef01234567"
 STREAM_KEY = "sk_CANARY_0123456789abcdef0123456789abcdef"
 DESTINATION_KEY = "CANARY_destination_key"
 ENCODER = EncoderId("enc_a")
@@ -134,6 +135,7 @@ class Streams(StreamService):
             None,
             playback_of(record),
             Advice(warnings=("no backup stands ready",), recommendations=("add an encoder",)),
+            Secret(BACKUP_KEY) if request.backup_input else None,
         )
 
     def _own(self, stream_id: StreamId, who: Principal) -> StreamRecord:
@@ -196,7 +198,7 @@ class Drills(DrillService):
         return made
 
 
-def report_of(stream_id: StreamId, generation: int, *, missing: int = 0) -> SwitchReport:
+def report_of(stream_id: StreamId, generation: int, *, missing: int | None = 0) -> SwitchReport:
     return SwitchReport(
         stream_id=stream_id,
         generation=generation,
@@ -310,6 +312,9 @@ def stream_record(stream_id: StreamId, tenant: str, request: StreamRequest) -> S
         record=request.record,
         hls=request.hls,
         region=request.region,
+        standby=request.standby,
+        backup_key_sha256="11" * 32 if request.backup_input else None,
+        slate=request.slate,
         primary_id=ENCODER,
         backup_id=None,
         generation=1,

@@ -30,6 +30,7 @@ def body_for(endpoint: Endpoint) -> dict[str, Any] | None:
     return {
         "init_stream": {"resolution": "1280x720", "bitrate": 3_000_000, "fps": 30},
         "change_stream": {"record": True},
+        "drill_stream": {"kind": "kill"},
         "control_encoder": {"action": "drain"},
         "create_key": {"name": "n", "scopes": ["read"]},
     }.get(endpoint.name)

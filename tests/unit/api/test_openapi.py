@@ -26,6 +26,8 @@ CONTRACT = [
     ("GET", "/api/encoders/{encoder_id}/metrics"),
     ("GET", "/api/encoders/{encoder_id}/status"),
     ("GET", "/api/encoders/system/status"),
+    ("GET", "/api/streams/{stream_id}/failovers"),
+    ("POST", "/api/streams/{stream_id}/drill"),
     ("POST", "/encoders/{encoder_id}/control"),
     ("GET", "/encoders/{encoder_id}/metrics"),
     ("GET", "/health/encoder/{encoder_id}"),

@@ -34,6 +34,48 @@ async def test_init_answers_what_a_publisher_needs_and_shows_the_key_once(house:
             assert "CANARY" not in text
 
 
+async def test_init_takes_how_ready_the_backup_stands_and_hands_out_a_second_key_once(
+    house: Any, http: ClientSession
+) -> None:
+    wanted = INIT | {"standby": "active-active", "backup_input": True, "slate": "last_frame"}
+    async with http.post(f"{house.base}/api/streams/init", json=wanted, headers=house.auth()) as response:
+        opened = await response.json()
+        assert response.status == 201
+    assert opened["standby"] == "active-active"
+    assert opened["backup_stream_key"].startswith("sk_CANARY_backup")
+    async with http.get(f"{house.base}/api/streams/{opened['stream_id']}", headers=house.auth()) as response:
+        text = await response.text()
+        shown = await response.json()
+    assert (shown["standby"], shown["backup_input"], shown["slate"]) == ("active-active", True, "last_frame")
+    assert "CANARY" not in text
+
+
+async def test_without_a_word_about_it_the_backup_stands_warm_and_there_is_one_key(
+    house: Any, http: ClientSession
+) -> None:
+    async with http.post(f"{house.base}/api/streams/init", json=INIT, headers=house.auth()) as response:
+        opened = await response.json()
+    assert (opened["standby"], opened["backup_stream_key"]) == ("warm", None)
+
+
+@pytest.mark.parametrize("field", [{"standby": "lukewarm"}, {"slate": "black"}, {"backup_input": 1}])
+async def test_an_unknown_grade_or_slate_opens_nothing(
+    house: Any, http: ClientSession, field: dict[str, Any]
+) -> None:
+    async with http.post(f"{house.base}/api/streams/init", json=INIT | field, headers=house.auth()) as response:
+        assert response.status == 422
+    assert house.streams.opened == 0
+
+
+async def test_a_change_says_what_it_took(house: Any, http: ClientSession) -> None:
+    async with http.post(f"{house.base}/api/streams/init", json=INIT, headers=house.auth()) as response:
+        stream_id = (await response.json())["stream_id"]
+    async with http.put(
+        f"{house.base}/api/streams/{stream_id}/config", json={"record": True}, headers=house.auth()
+    ) as response:
+        assert (await response.json())["change_class"] == "in_place"
+
+
 def test_a_stream_shows_the_generation_that_works_not_the_highest_that_was_handed_out() -> None:
     kept = replace(record(), generation=2)
     assert StreamView.of(kept, None, Playback(None, None, None)).generation == 1
