@@ -10,9 +10,14 @@ CONTROL = "control"
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """`epoch` grows with every holder, one that came back included; `left_s` is by the store's clock, at most 0
-    when the lease has run out."""
+    """As the store has it. `epoch` grows with every holder, with one that came back too.
+
+    `expires_us` is by the store's clock and another one after each renewal, 0 when the lease was given back;
+    `left_s` is the rest of it when it was read, `length_s` what the holder asks for.
+    """
 
     holder: str
     epoch: int
+    expires_us: int
     left_s: float
+    length_s: float

@@ -1,10 +1,11 @@
 """Whether this control may act: it claims a lease, renews it, and stops by itself before another one may take it.
 
-The store decides who holds the lease and when it runs out, by its own clock. This machine judges only how long it
-may still act, by a monotonic clock and from the moment at which it *asked*: an answer that was long on its way is
-worth that much less. Asking the store is the doer's business (`app/services/leadership.py`). A lease alone lets two
-act, when one stands still in the middle of something; what is written and ordered therefore carries the epoch, and
-whoever receives it refuses an older one.
+The store gives the lease to one at a time. All judgement of time is here and by a monotonic clock, so no step of a
+wall clock moves a lease: the holder may act for so long from the moment at which it *asked*, as an answer may be long
+on its way; another one takes the lease when it has seen no renewal for the lease's whole length. Only its first look
+believes the store's clock. Asking the store is the doer's business (`app/services/leadership.py`). A lease alone lets
+two act, when one stands still in the middle of something; what is written and ordered therefore carries the epoch,
+and whoever receives it refuses an older one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
+
+from app.domain.lease import Lease
 
 LEASE_S: Final = 15.0
 _FENCE_PART: Final = 10 / 15
@@ -54,10 +57,9 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class HeldBy:
-    """Another one holds the lease for `left_s` more, at most 0: it ran out meanwhile."""
+    """Another one holds the lease, or did when it ran out."""
 
-    holder: str
-    left_s: float
+    lease: Lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,9 @@ Event = Granted | HeldBy | Away
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    pass
+    """Take the lease if nobody ever held it, it was given back, or it is still exactly `over`."""
+
+    over: Lease | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,10 @@ class LeaseMachine:
         self._fence_at = 0.0
         self._ask_at = now
         self._asked: Claim | Renew | None = None
+        self._seen: Lease | None = None
+        self._renewed_at = now
+        """Since when `_seen` is known to be unchanged."""
+        self._looked_at: float | None = None
         self.standing: str = "nobody is known to lead"
         """Why this one does not lead, in words."""
 
@@ -134,7 +142,7 @@ class LeaseMachine:
             return self._step_down(f"the lease could not be renewed for {self._limits.fence_s:g} s", now)
         if self._asked is not None or now < self._ask_at:
             return ()
-        self._asked = Claim() if self._epoch is None else Renew(self._epoch)
+        self._asked = Claim(self._run_out(now)) if self._epoch is None else Renew(self._epoch)
         return (self._asked,)
 
     def feed(self, event: Event, now: float) -> tuple[Command, ...]:
@@ -142,10 +150,9 @@ class LeaseMachine:
         match event:
             case Granted(epoch, asked_at):
                 return self._granted(epoch, asked_at, now, claimed=isinstance(asked, Claim))
-            case HeldBy(holder, left_s):
-                self.standing = f"{holder} leads"
-                # Not later than it runs out: whoever waits takes over at once.
-                self._ask_at = now + min(self._limits.retry_s, max(left_s, 0.0) + AT_ONCE_S)
+            case HeldBy(lease):
+                self._see(lease, now)
+                self.standing = f"{lease.holder} leads"
                 return () if self._epoch is None else self._step_down(self.standing, now)
             case Away(detail):
                 self._ask_at = now + min(AWAY_RETRY_S, self._limits.retry_s)
@@ -171,6 +178,21 @@ class LeaseMachine:
         self._epoch, self._fence_at = epoch, fence_at
         self._ask_at = asked_at + self._limits.retry_s
         return (Lead(epoch),) if is_new else ()
+
+    def _see(self, lease: Lease, now: float) -> None:
+        """Note when the lease was renewed: after the last look, or, at the first look, whenever the store says."""
+        if self._seen is None or (lease.epoch, lease.expires_us) != (self._seen.epoch, self._seen.expires_us):
+            told_at = now - max(0.0, lease.length_s - lease.left_s)
+            self._renewed_at = told_at if self._looked_at is None else max(told_at, self._looked_at)
+        self._seen, self._looked_at = lease, now
+        # Not later than it runs out: whoever waits takes over at once.
+        left_s = max(0.0, self._renewed_at + lease.length_s - now)
+        self._ask_at = now + min(self._limits.retry_s, left_s + AT_ONCE_S)
+
+    def _run_out(self, now: float) -> Lease | None:
+        """The lease of another one that was not renewed for its whole length."""
+        seen = self._seen
+        return seen if seen is not None and now - self._renewed_at >= seen.length_s else None
 
     def _step_down(self, reason: str, now: float) -> tuple[Command, ...]:
         self._epoch = None

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.domain.lease import Lease
 from app.policy.lease import (
     AWAY_RETRY_S,
     Away,
@@ -39,6 +40,10 @@ def leader(epoch: int = 3) -> LeaseMachine:
     return machine
 
 
+def lease(holder: str, left_s: float, *, epoch: int = 3, expires_us: int = 1) -> Lease:
+    return Lease(holder, epoch, expires_us, left_s, LIMITS.lease_s)
+
+
 def test_the_proportions_are_those_of_kubernetes() -> None:
     assert (LIMITS.lease_s, LIMITS.fence_s, LIMITS.retry_s) == (15.0, 10.0, pytest.approx(2.0))
 
@@ -67,12 +72,44 @@ def test_it_renews_in_time_and_leads_on() -> None:
 def test_a_lease_of_another_one_is_claimed_when_it_runs_out_and_looked_at_before() -> None:
     machine = standby()
     machine.tick(0.0)
-    assert machine.feed(HeldBy("beta", 7.5), 0.0) == ()
+    held = lease("beta", 2.5)
+    assert machine.feed(HeldBy(held), 0.0) == ()
     assert machine.standing == "beta leads"
     assert machine.due == pytest.approx(2.0)
     assert machine.tick(2.0) == (Claim(),)
-    machine.feed(HeldBy("beta", 0.5), 2.0)
+    machine.feed(HeldBy(lease("beta", 0.5)), 2.0)
     assert machine.due == pytest.approx(2.52)
+    assert machine.tick(2.52) == (Claim(lease("beta", 0.5)),)
+
+
+def test_a_lease_that_is_renewed_is_never_claimed_however_the_store_s_clock_steps() -> None:
+    machine = standby()
+    now = 0.0
+    for turn in range(20):
+        assert machine.tick(now) == (Claim(),)
+        machine.feed(HeldBy(lease("beta", -3600.0 if turn else 14.0, expires_us=turn)), now)
+        assert machine.due is not None
+        now = machine.due
+
+
+def test_a_dead_one_s_lease_is_claimed_though_the_store_s_clock_went_back_an_hour() -> None:
+    machine = standby()
+    now, asked = 0.0, machine.tick(0.0)
+    while asked == (Claim(),):
+        machine.feed(HeldBy(lease("beta", 3600.0)), now)
+        assert machine.due is not None
+        now = machine.due
+        asked = machine.tick(now)
+    assert asked == (Claim(lease("beta", 3600.0)),)
+    assert now == pytest.approx(15.0, abs=0.1)
+
+
+def test_at_the_first_look_a_lease_that_ran_out_long_ago_is_claimed_at_once() -> None:
+    machine = standby()
+    machine.tick(0.0)
+    machine.feed(HeldBy(lease("beta", -80.0)), 0.0)
+    assert machine.due == pytest.approx(0.02)
+    assert machine.tick(0.02) == (Claim(lease("beta", -80.0)),)
 
 
 def test_without_renewal_it_stops_before_the_lease_runs_out() -> None:
@@ -133,7 +170,7 @@ def test_a_claim_that_was_granted_too_late_is_given_back_and_made_again() -> Non
 def test_who_hears_that_another_one_leads_steps_down_at_once() -> None:
     machine = leader()
     machine.tick(2.0)
-    assert machine.feed(HeldBy("beta", 14.0), 2.1) == (StepDown("beta leads"),)
+    assert machine.feed(HeldBy(lease("beta", 14.0)), 2.1) == (StepDown("beta leads"),)
     assert machine.epoch(2.1) is None
     machine = leader()
     assert machine.superseded("the database has a newer epoch", 1.0) != ()
@@ -154,14 +191,20 @@ class Row:
 
     def ask(self, who: str, command: Claim | Renew, asked_at: float, now: float) -> Event:
         if isinstance(command, Renew):
-            if self.holder != who or self.epoch != command.epoch:
-                return HeldBy(self.holder, self.expires - now)
-        elif self.expires > now:
-            return HeldBy(self.holder, self.expires - now)
-        else:
+            if (self.holder, self.epoch) != (who, command.epoch):
+                return HeldBy(self._lease(now))
+        elif self.epoch == 0 or self.expires == 0 or self._is(command.over):
             self.holder, self.epoch = who, self.epoch + 1
+        else:
+            return HeldBy(self._lease(now))
         self.expires = now + LIMITS.lease_s
         return Granted(self.epoch, asked_at)
+
+    def _is(self, over: Lease | None) -> bool:
+        return over is not None and (over.epoch, over.expires_us) == (self.epoch, round(self.expires * 1e6))
+
+    def _lease(self, now: float) -> Lease:
+        return Lease(self.holder, self.epoch, round(self.expires * 1e6), self.expires - now, LIMITS.lease_s)
 
 
 @dataclass
@@ -171,6 +214,7 @@ class Control:
     name: str
     machine: LeaseMachine
     frozen_until: float = 0.0
+    cut_until: float = 0.0
     under_way: tuple[float, float, Claim | Renew, float] | None = None
     answer: Event | None = None
     reigns: list[int] = field(default_factory=list)
@@ -185,14 +229,14 @@ class Control:
                     self.reigns.append(epoch)
                 case GiveBack(epoch):
                     if (row.holder, row.epoch) == (self.name, epoch):
-                        row.expires = now
+                        row.expires = 0
                 case StepDown():
                     pass
 
 
 STEP = st.tuples(
     st.floats(0.05, 3.0),
-    st.sampled_from(["", "", "", "freeze a", "freeze b", "cut"]),
+    st.sampled_from(["", "", "freeze a", "freeze b", "cut a", "cut b"]),
     st.floats(0.0, 40.0),
     st.tuples(st.floats(0.0, 6.0), st.floats(0.0, 6.0)),
 )
@@ -203,29 +247,30 @@ STEP = st.tuples(
 def test_no_two_act_at_once_whatever_stands_still_or_is_late(
     steps: list[tuple[float, str, float, tuple[float, float]]],
 ) -> None:
-    row, now, cut_until = Row(), 0.0, 0.0
+    row, now = Row(), 0.0
     both = [Control(name, LeaseMachine(now=0.0, limits=LIMITS)) for name in ("a", "b")]
     for wait_s, fault, fault_s, delays in steps:
-        if fault.startswith("freeze"):
-            both["ab".index(fault[-1])].frozen_until = now + fault_s
-        elif fault == "cut":
-            cut_until = now + min(fault_s, 20.0)
+        struck = both["ab".index(fault[-1])] if fault else None
+        if struck is not None and fault.startswith("freeze"):
+            struck.frozen_until = now + fault_s
+        elif struck is not None:
+            struck.cut_until = now + fault_s
         until = now + wait_s
         while now < until:
             now += 0.05
             for one in both:
-                _turn(one, row, now, cut=now < cut_until, delays=delays)
+                _turn(one, row, now, delays)
             acting = [one.name for one in both if one.frozen_until <= now and one.machine.epoch(now) is not None]
             assert len(acting) <= 1, f"{acting} act at {now}"
     reigns = [epoch for one in both for epoch in one.reigns]
     assert len(reigns) == len(set(reigns)), "an epoch was led twice"
 
 
-def _turn(one: Control, row: Row, now: float, *, cut: bool, delays: tuple[float, float]) -> None:
+def _turn(one: Control, row: Row, now: float, delays: tuple[float, float]) -> None:
     """A question reaches the store, its answer comes back, the machine gets its turn; frozen: only the first."""
     if one.under_way is not None and one.answer is None and now >= one.under_way[0]:
         _, _, command, asked_at = one.under_way
-        one.answer = Away("cut off") if cut else row.ask(one.name, command, asked_at, now)
+        one.answer = Away("cut off") if now < one.cut_until else row.ask(one.name, command, asked_at, now)
     if one.frozen_until > now:
         return
     if one.under_way is not None and one.answer is not None and now >= one.under_way[1]:
