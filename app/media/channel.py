@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
-from aiortmp import MediaBatch
+from aiortmp import MediaBatch, MessageType
 from app.domain.link import (
     ChannelReading,
     DestinationReading,
@@ -19,19 +19,21 @@ from app.domain.link import (
     RunningChannel,
     SourceDown,
     SourceUp,
-    WorkerDown,
     WorkerUp,
 )
 from app.domain.stream import ChannelPlan, StreamMode
 from app.media.arrival import Arrival, arrive
 from app.media.fanout import Outlet
+from app.media.feed import SourceNow, WorkerLink, is_word
 from app.media.join import Headers
 from app.media.programme import Programme, track_names
 from app.media.ring import ReplayRing
+from app.media.selection import select
 from app.media.source import Publisher, Source
 from app.media.switch import OutputSwitch
+from app.media.switch_log import SwitchLog
 from app.media.timeline import Timeline
-from app.media.worker_seat import SourceNow, WorkerLink, WorkerSeat
+from app.media.worker_seat import WorkerSeat
 
 DRAIN_S: Final = 1.0
 """After the publisher is gone its last frames come back from the worker; then what is open is closed."""
@@ -50,9 +52,9 @@ class Channel:
         utc_now: Callable[[], datetime],
     ) -> None:
         self.plan = plan
-        self._tell = tell
+        self.tell = tell
         self._monotonic = monotonic
-        self._utc_now = utc_now
+        self.utc_now = utc_now
         self._passthrough = plan.mode is StreamMode.PASSTHROUGH
         self.source = Source()
         self.headers = Headers()
@@ -60,12 +62,15 @@ class Channel:
         self.ring = ReplayRing(max_bytes=plan.timing.ring_max_bytes, max_s=plan.timing.ring_max_s)
         self.switch = OutputSwitch(track_names(plan))
         self.programme = Programme(plan)
+        self.switches = SwitchLog(self)
         self.worker = WorkerSeat(
             timeline=self.timeline,
             switch=self.switch,
             ring=self.ring,
+            headers=self.headers,
+            look=lambda: self._source_now(self._monotonic()),
             on_frames=self._on_frames,
-            on_down=self._on_worker_down,
+            on_event=self.switches.on_event,
         )
         self._programme_s: float | None = None
         self._programme_generation: int | None = None
@@ -81,9 +86,22 @@ class Channel:
         self.plan = plan
         self.switch.retrack(track_names(plan))
         self.programme.apply(plan)
+        self.worker.keep(plan.active, plan.standby)
+
+    @property
+    def track_names(self) -> tuple[str, ...]:
+        """The tracks that the plan's workers publish."""
+        return track_names(self.plan)
 
     def running(self) -> RunningChannel:
-        return RunningChannel(self.plan.stream_id, self.plan.revision, self.switch.generation, self.source.told)
+        standby = self.worker.standby
+        return RunningChannel(
+            self.plan.stream_id,
+            self.plan.revision,
+            self.switch.generation,
+            self.source.told,
+            standby_generation=standby.feed.link.generation if standby is not None and standby.is_ready else None,
+        )
 
     # --- publisher -------------------------------------------------------------------------------------
 
@@ -115,7 +133,7 @@ class Channel:
         self.source.leave(self._monotonic())
         self._pause_at_s = self._monotonic() + (0 if self._passthrough else DRAIN_S)
         if told is not None:
-            self._tell(SourceDown(self.plan.stream_id, self._utc_now(), reason))
+            self.tell(SourceDown(self.plan.stream_id, self.utc_now(), reason))
 
     def on_source(self, publisher: Publisher, batch: MediaBatch) -> None:
         """What one read of the publisher brought: the road of every packet."""
@@ -124,6 +142,8 @@ class Channel:
             return
         self._now_s = now_s = self._monotonic()
         arrival = arrive(batch, self._place)
+        if arrival.headers and not self._passthrough:
+            arrival = _without_words(arrival)
         source.take(arrival, now_s)
         if source.told is None and arrival.frames:
             self._announce()
@@ -140,10 +160,14 @@ class Channel:
     # --- worker ----------------------------------------------------------------------------------------
 
     def feed(self, link: WorkerLink, outlet: Outlet) -> bool:
-        """A worker asks for the source; False when a newer generation is fed."""
-        if not self.worker.feed(link, outlet, self.headers, self._source_now(self._monotonic())):
+        """A worker asks for the source, to speak or to stand by; False when a newer generation is fed."""
+        grant = self.plan.standby
+        if grant is not None and self.switch.generation < link.generation == grant.generation:
+            self.worker.stand_by(link, outlet, self.plan.grade)
+            return True
+        if not self.worker.feed(link, outlet):
             return False
-        self._tell(WorkerUp(self.plan.stream_id, link.worker_id, link.generation, self._utc_now()))
+        self.tell(WorkerUp(self.plan.stream_id, link.worker_id, link.generation, self.utc_now()))
         return True
 
     def on_track(self, link: WorkerLink, track: str, batch: MediaBatch) -> None:
@@ -170,7 +194,7 @@ class Channel:
         if publisher is not None:
             self.leave(publisher, reason)
             publisher.close(reason)
-        self.worker.remove(reason)
+        self.worker.clear(reason)
         self.programme.end()
         self.ring.clear()
         self.programme.dismiss(reason)
@@ -183,7 +207,7 @@ class Channel:
         newest, shown = self.timeline.newest_ms, self.programme.newest_ms
         return ChannelReading(
             stream_id=self.plan.stream_id,
-            at=self._utc_now(),
+            at=self.utc_now(),
             source_up=self.source.is_up,
             source_bps=meter.bps if self.source.is_up else None,
             source_fps=meter.fps if self.source.is_up else None,
@@ -204,7 +228,7 @@ class Channel:
     def _place(self, stamps: Sequence[tuple[int, int]]) -> list[int]:
         timeline = self.timeline
         if timeline.zero_wall_ms is None:
-            self._wall_ms = round(self._utc_now().timestamp() * 1000)
+            self._wall_ms = round(self.utc_now().timestamp() * 1000)
         placed = timeline.place(stamps, now_s=self._now_s, wall_ms=self._wall_ms)
         if placed and not self.programme.begun:
             assert timeline.zero_wall_ms is not None, "the first frame sets it"
@@ -228,7 +252,7 @@ class Channel:
         if self._programme_generation != self.switch.generation:
             self._programme_generation = self.switch.generation
             stall_ms = None if self._programme_s is None else (now_s - self._programme_s) * 1000
-            self._tell(ProgrammeUp(self.plan.stream_id, self.switch.generation, self._utc_now(), stall_ms))
+            self.tell(ProgrammeUp(self.plan.stream_id, self.switch.generation, self.utc_now(), stall_ms))
         self._programme_s = now_s
 
     def _announce(self) -> None:
@@ -238,7 +262,7 @@ class Channel:
         width, height = source.size or (None, None)
         source.told = SourceUp(
             self.plan.stream_id,
-            self._utc_now(),
+            self.utc_now(),
             publisher.peer,
             source.software,
             source.video_codec,
@@ -246,7 +270,14 @@ class Channel:
             width,
             height,
         )
-        self._tell(source.told)
+        self.tell(source.told)
 
-    def _on_worker_down(self, link: WorkerLink, reason: str) -> None:
-        self._tell(WorkerDown(self.plan.stream_id, link.worker_id, link.generation, self._utc_now(), reason))
+
+def _without_words(arrival: Arrival) -> Arrival:
+    """Without messages that only the gateway may say to its workers."""
+    words = [
+        index
+        for index in arrival.headers
+        if (message := arrival.batch[index]).type is MessageType.DATA and is_word(message.payload)
+    ]
+    return select(arrival, [i for i in range(len(arrival.positions)) if i not in words]) if words else arrival

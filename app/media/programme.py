@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from aiortmp import MediaBatch
 from app.domain.ladder import AUDIO_TRACK, SOURCE_RENDITION, AudioMode
 from app.domain.link import TrackReading
 from app.domain.stream import ChannelPlan, StreamMode
@@ -18,6 +17,7 @@ from app.media.hls.packager import Packager
 from app.media.interleave import Interleaver
 from app.media.join import Headers
 from app.media.rates import TrackMeter
+from app.media.selection import header_arrival
 from app.media.timeline import AUDIO, VIDEO
 
 Tap = Callable[[Arrival], None]
@@ -108,7 +108,12 @@ class Programme:
 
     def push_source(self, arrival: Arrival) -> None:
         """Packets of the publisher, picture and sound together: the programme of a stream passed through."""
-        self._count_source(arrival)
+        if arrival.video_frames:
+            self.meters[SOURCE_RENDITION].count(arrival, arrival.video_frames)
+            if arrival.audio_frames:
+                self.meters[AUDIO_TRACK].count_frames(arrival, arrival.audio_frames)
+        else:
+            self.meters[AUDIO_TRACK].count(arrival, arrival.audio_frames)
         if arrival.headers:
             self._learn(SOURCE_RENDITION, arrival)
         if self.packager is not None:
@@ -129,6 +134,13 @@ class Programme:
                 merged = interleaver.push(AUDIO if name == AUDIO_TRACK else VIDEO, arrival)
                 if merged is not None:
                     self._emit(rendition, merged)
+
+    def header(self, track: str) -> bytes | None:
+        """The payload of `track`'s sequence header; None before there is one."""
+        known = (
+            self._headers[track].get(AUDIO if track == AUDIO_TRACK else VIDEO) if track in self._headers else None
+        )
+        return known.payload if known is not None else None
 
     def pause(self) -> None:
         """The source is gone for now: show all that came."""
@@ -187,9 +199,7 @@ class Programme:
     def _known(self, track: str) -> Arrival | None:
         """The headers of `track` as an arrival of their own."""
         messages = self._headers[track].messages(0) if track in self._headers else []
-        if not messages:
-            return None
-        return Arrival(MediaBatch.of(messages), [0] * len(messages), range(len(messages)), (), None, 0, 0, 0)
+        return header_arrival(messages) if messages else None
 
     def _wanted(self) -> set[str]:
         outputs = self._plan.outputs
@@ -204,11 +214,3 @@ class Programme:
             mux.push(arrival)
         if self._tap is not None and rendition == self.top:
             self._tap(arrival)
-
-    def _count_source(self, arrival: Arrival) -> None:
-        if arrival.video_frames:
-            self.meters[SOURCE_RENDITION].count(arrival, arrival.video_frames)
-            if arrival.audio_frames:
-                self.meters[AUDIO_TRACK].count_frames(arrival, arrival.audio_frames)
-        else:
-            self.meters[AUDIO_TRACK].count(arrival, arrival.audio_frames)

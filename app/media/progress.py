@@ -11,6 +11,8 @@ from typing import Final
 STALL_S: Final = 0.5
 START_S: Final = 10.0
 """Until the first frame of a worker: start, catch up, encode."""
+PROVED_START_S: Final = 5.0
+"""The same for one that was proved before: its decoder and encoders have run already."""
 LATENCY_SHARE: Final = 2.0
 """A worker may be silent for twice the delay it was seen to need."""
 STALL_MAX_S: Final = 5.0
@@ -19,17 +21,21 @@ _FORGET: Final = 0.995
 
 
 class WorkerProgress:
-    def __init__(self, now_s: float) -> None:
+    """`frame_s` is when the last programme frame passed, `lag_ms` how far behind the source it was."""
+
+    def __init__(self, now_s: float, *, start_s: float = START_S) -> None:
         self._since_s = now_s
+        self._start_s = start_s
         self._source_s: float | None = None
-        self._frame_s: float | None = None
         self._latency_s = 0.0
+        self.frame_s: float | None = None
+        self.lag_ms: float | None = None
 
     @property
     def limit_s(self) -> float:
         """Silence allowed right now."""
-        if self._frame_s is None:
-            return START_S
+        if self.frame_s is None:
+            return self._start_s
         return min(STALL_MAX_S, max(STALL_S, self._latency_s * LATENCY_SHARE))
 
     def source(self, now_s: float) -> None:
@@ -41,9 +47,20 @@ class WorkerProgress:
 
     def programme(self, now_s: float, lag_ms: float | None) -> None:
         """A programme frame passed the switch, `lag_ms` behind the newest source frame."""
-        self._frame_s = now_s
+        self.frame_s = now_s
+        self.lag_ms = lag_ms
         if lag_ms is not None:
             self._latency_s = max(self._latency_s * _FORGET, lag_ms / 1000)
+
+    def settle(self) -> None:
+        """The worker has caught up with what was before it: how late it was until now says nothing of its pace."""
+        self._latency_s = (self.lag_ms or 0.0) / 1000
+
+    @property
+    def due(self) -> float | None:
+        """When silence will be too long if nothing comes; None: the worker owes nothing."""
+        last = self._last_sign_s()
+        return None if last is None else last + self.limit_s
 
     def stalled(self, now_s: float) -> float | None:
         """Seconds of silence when that is too long, else None."""
@@ -56,4 +73,4 @@ class WorkerProgress:
     def _last_sign_s(self) -> float | None:
         if self._source_s is None:
             return None
-        return self._since_s if self._frame_s is None else max(self._frame_s, self._since_s)
+        return self._since_s if self.frame_s is None else max(self.frame_s, self._since_s)

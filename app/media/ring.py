@@ -89,6 +89,10 @@ class ReplayRing:
                     first = index
         return [batch for group in groups[first:] for batch in group.batches]
 
+    def newest_group(self) -> list[MediaBatch]:
+        """From the newest key frame on; in a source without pictures the newest sound. Empty: nothing is held."""
+        return list(self._groups[-1].batches) if self._groups else []
+
     def _put_key(self, arrival: Arrival, key: int) -> None:
         self._has_video = True
         if key and self._groups:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from aiortmp import MediaBatch
 from app.domain.ladder import AUDIO_TRACK
 from app.media.arrival import Arrival
+from app.media.selection import is_key, select_or_none
 
 
 class _Track:
@@ -78,6 +78,10 @@ class OutputSwitch:
         """Frames refused because their time had passed already."""
         return sum(track.doubled for track in self._tracks.values())
 
+    def fence(self, arrival: Arrival) -> None:
+        """Count what came from a worker that may not speak."""
+        self.fenced += arrival.frames
+
     def admit(self, name: str, generation: int, arrival: Arrival) -> Arrival | None:
         """What of `arrival` may pass; None: nothing. Headers pass with the generation that speaks."""
         track = self._tracks[name]
@@ -109,43 +113,14 @@ class OutputSwitch:
                 keep.append(index)
             elif track.last_ms is not None and position <= track.last_ms:
                 track.doubled += 1
-            elif name != AUDIO_TRACK and track.needs_key and not _is_key(arrival, index):
+            elif name != AUDIO_TRACK and track.needs_key and not is_key(arrival, index):
                 self.undecodable += 1
             else:
                 track.needs_key = False
                 track.last_ms = position
                 track.frames += 1
                 keep.append(index)
-        return _of(arrival, keep)
+        return select_or_none(arrival, keep)
 
     def _headers_only(self, arrival: Arrival) -> Arrival | None:
-        return _of(arrival, [*arrival.headers]) if arrival.headers else None
-
-
-def _is_key(arrival: Arrival, index: int) -> bool:
-    head = arrival.batch[index].peek(2)
-    return bool(head) and head[0] >> 4 & 7 == 1
-
-
-def _of(arrival: Arrival, keep: Sequence[int]) -> Arrival | None:
-    if not keep:
-        return None
-    if len(keep) == len(arrival.positions):
-        return arrival
-    place = {old: new for new, old in enumerate(keep)}
-    headers = [place[index] for index in arrival.headers if index in place]
-    others = [place[index] for index in arrival.others if index in place]
-    frames = [index for index in keep if index not in {*arrival.headers, *arrival.others}]
-    keys = [index for index in frames if arrival.key is not None and index >= arrival.key]
-    key = next((place[index] for index in keys if _is_key(arrival, index)), None)
-    batch = MediaBatch.of([arrival.batch[index] for index in keep])
-    return Arrival(
-        batch,
-        [arrival.positions[index] for index in keep],
-        headers,
-        others,
-        key if arrival.video_frames else None,
-        len(frames) if arrival.video_frames else 0,
-        0 if arrival.video_frames else len(frames),
-        batch.size_bytes,
-    )
+        return select_or_none(arrival, [*arrival.headers])

@@ -1,49 +1,38 @@
-"""The encoding worker's seat of a channel: feeds it the source, takes its tracks through the output switch.
+"""The seats of a channel's workers: one speaks, one stands by. Feeds them the source, takes what they encoded
+through the output switch, and gives the stream to the standby when the one who speaks is lost.
 
-One worker sits here at a time. A newer generation takes the seat when its feed begins, not when it is announced, so
-the old one speaks until then. Leaves to the door how a worker proves who it is.
+A newer generation takes over when its feed begins, not when it is announced, so the old one speaks until then.
+Leaves to the door how a worker proves who it is, to `reflex` the verdict on a loss, to `switch` what may pass.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
 
-from aiortmp import MediaBatch, amf0
-from app.domain.ids import WorkerId
+from aiortmp import MediaBatch
+from app.domain.failover import DecidedBy, SwitchKind
 from app.domain.ladder import AUDIO_TRACK
-from app.media.arrival import Arrival, arrive, data_message
+from app.domain.stream import StandbyGrade, WorkerGrant
+from app.media.arrival import Arrival, arrive
 from app.media.fanout import Outlet
+from app.media.feed import Feed, SourceNow, WorkerLink
 from app.media.join import Headers
-from app.media.progress import WorkerProgress
+from app.media.progress import PROVED_START_S, START_S, WorkerProgress
+from app.media.reflex import Loss, Reflex, on_loss
 from app.media.ring import ReplayRing
+from app.media.seat_events import Before, Gave, Lost, Proved, Released, SeatEvent, TrackBefore
+from app.media.standby import Standby
 from app.media.switch import OutputSwitch
 from app.media.timeline import Timeline
 
-FEED_MAX_BYTES = 48 * 1024 * 1024
-"""A worker with this much unread source behind it, its replay not counted, will not catch up."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerLink:
-    """A worker's connection. `close` cuts it with the reason for the log."""
-
-    worker_id: WorkerId
-    generation: int
-    close: Callable[[str], None]
-
-
-class SourceNow(NamedTuple):
-    """The time, and how far the source's picture and sound are on the timeline; None: there is none."""
-
-    now_s: float
-    video_ms: int | None
-    audio_ms: int | None
+UNREAD = "the worker does not read its feed"
 
 
 class WorkerSeat:
-    """`on_frames(track, arrival)` hears what passed the switch, `on_down(link, reason)` that a worker is over."""
+    """`on_frames(track, arrival)` hears what passed the switch, `on_event` what became of workers.
+
+    `look` tells the time and how far the source is.
+    """
 
     def __init__(
         self,
@@ -51,46 +40,92 @@ class WorkerSeat:
         timeline: Timeline,
         switch: OutputSwitch,
         ring: ReplayRing,
+        headers: Headers,
+        look: Callable[[], SourceNow],
         on_frames: Callable[[str, Arrival], None],
-        on_down: Callable[[WorkerLink, str], None],
+        on_event: Callable[[SeatEvent], None],
     ) -> None:
         self._timeline = timeline
         self._switch = switch
         self._ring = ring
+        self._headers = headers
+        self._look = look
         self._on_frames = on_frames
-        self._on_down = on_down
-        self._outlet: Outlet | None = None
-        self._unread_max_bytes = FEED_MAX_BYTES
+        self._on_event = on_event
+        self._active: Feed | None = None
         self._progress: dict[str, WorkerProgress] = {}
-        self.link: WorkerLink | None = None
+        self._standby: Standby | None = None
+        self._lost: Lost | None = None
+        """The last one who spoke, lost, while nobody follows."""
 
-    def feed(self, link: WorkerLink, outlet: Outlet, headers: Headers, now: SourceNow) -> bool:
-        """Begin to feed `link`; False when a newer generation sits here. The one before it is told to go."""
+    # --- who sits here ---------------------------------------------------------------------------------
+
+    @property
+    def link(self) -> WorkerLink | None:
+        """The worker that speaks."""
+        return self._active.link if self._active is not None else None
+
+    @property
+    def standby(self) -> Standby | None:
+        return self._standby
+
+    @property
+    def is_bereft(self) -> bool:
+        """The worker that spoke was lost, and nobody has come since."""
+        return self._lost is not None
+
+    def feed(self, link: WorkerLink, outlet: Outlet) -> bool:
+        """`link` speaks from now on; False when a newer generation does. The one before it is told to go."""
+        was, orphaned = self._before(), self._lost
         if not self._switch.hand_over(link.generation):
             return False
-        self.remove(f"replaced by generation {link.generation}")
-        start_after = self._switch.start_after()
-        self.link, self._outlet = link, outlet
-        self._progress = {track: WorkerProgress(now.now_s) for track in start_after}
-        outlet.send(MediaBatch.of([data_message(_feed_start(link.generation, start_after))]))
-        replay = self._ring.replay(self._switch.returned_ms(now.video_ms, now.audio_ms))
-        messages = headers.messages(self._ring.start_ms or self._timeline.newest_ms or 0)
-        if messages:
-            outlet.send(MediaBatch.of(messages))
-        for batch in replay:
-            outlet.send(batch)
-        self._unread_max_bytes = FEED_MAX_BYTES + sum([batch.size_bytes for batch in replay])
+        self._release(f"replaced by generation {link.generation}")
+        standby = self._standby
+        if standby is not None and standby.feed.link.generation <= link.generation:
+            self.remove_standby(f"generation {link.generation} speaks")
+        self._sit(Feed(link, outlet), START_S)
+        self._replay()
+        if orphaned is not None or was.link is not None:
+            loss = orphaned.loss if orphaned is not None else None
+            self._tell_gave(was, loss, kind=SwitchKind.REPLACED, cause="replaced by control")
         return True
 
+    def stand_by(self, link: WorkerLink, outlet: Outlet, grade: StandbyGrade) -> None:
+        """`link` waits for its turn, which has come when the one who spoke is lost."""
+        self.remove_standby(f"generation {link.generation} stands by")
+        feed = Feed(link, outlet)
+        if self._lost is not None:
+            self._give(feed, None, self._lost.before, self._lost.loss, verdict=Reflex.FEED)
+            return
+        self._standby = Standby(feed, grade)
+        start_after = self._switch.start_after()
+        self._standby.enter(self._headers, self._ring, position_ms=self._position_ms, start_after=start_after)
+
+    def keep(self, active: WorkerGrant | None, standby: WorkerGrant | None) -> None:
+        """A newer plan names these two. It may not know yet that the stream was given to its standby."""
+        waits = self._standby
+        if waits is None:
+            return
+        link = waits.feed.link
+        if active is not None and active.generation == link.generation:
+            self._standby, loss = None, self._lost.loss if self._lost is not None else None
+            self._give(waits.feed, waits, self._before(), loss, kind=SwitchKind.REPLACED)
+        elif standby is None or (standby.worker_id, standby.generation) != (link.worker_id, link.generation):
+            self.remove_standby("the plan does not name it any more")
+
+    # --- media -----------------------------------------------------------------------------------------
+
     def push_source(self, arrival: Arrival, now: SourceNow) -> None:
-        """Hand live source packets to the worker, if one is fed."""
-        outlet = self._outlet
-        if outlet is None:
+        """Hand live source packets to the workers."""
+        standby = self._standby
+        if standby is not None:
+            self._push_standby(standby, arrival)
+        active = self._active
+        if active is None:
             return
-        if outlet.buffered_bytes > self._unread_max_bytes:
-            self.remove("the worker does not read its feed")
+        if not active.push(arrival.batch):
+            self._lose(Loss("stalled", UNREAD, now.now_s))
             return
-        outlet.send(arrival.batch)
         # A source with pictures is judged by them alone: sound that is passed through says nothing of an encoder.
         has_video = now.video_ms is not None
         if arrival.video_frames or (arrival.audio_frames and not has_video):
@@ -100,46 +135,178 @@ class WorkerSeat:
 
     def take(self, link: WorkerLink, track: str, batch: MediaBatch, now: SourceNow) -> None:
         """Packets of one track that `link` encoded."""
+        active = self._active
+        if active is None or link is not active.link:
+            self._take_aside(link, track, batch)
+            return
         if not self._switch.knows(track):
             return
         passed = self._switch.admit(track, link.generation, arrive(batch, self._around))
         if passed is None:
             return
         progress = self._progress.get(track)
-        if passed.frames and progress is not None and link is self.link:
+        if passed.frames and progress is not None:
             newest_ms = now.audio_ms if track == AUDIO_TRACK else now.video_ms
             lag_ms = None if newest_ms is None else max(0, newest_ms - passed.positions[-1])
             progress.programme(now.now_s, lag_ms)
         self._on_frames(track, passed)
+
+    # --- ends ------------------------------------------------------------------------------------------
 
     def check(self, now_s: float) -> None:
         """Let a worker go that stands still on any track it owes; one that the plan dropped it does not owe."""
         for track, progress in self._progress.items():
             silence_s = progress.stalled(now_s) if self._switch.knows(track) else None
             if silence_s is not None:
-                self.remove(f"no programme frame on {track} for {silence_s:.1f} s while the source flows")
+                seen = f"no programme frame on {track} for {silence_s:.2f} s while the source flows"
+                self._lose(Loss("stalled", seen, now_s))
                 return
 
-    def gone(self, link: WorkerLink, reason: str) -> None:
-        """`link`'s connection ended by itself."""
-        if link is self.link:
-            self.remove(reason)
+    @property
+    def due(self) -> float | None:
+        """When `check` may find something if nothing comes until then."""
+        return min([due for progress in self._progress.values() if (due := progress.due) is not None], default=None)
 
-    def remove(self, reason: str) -> None:
-        """Clear the seat and say so; nothing happens when it is empty."""
-        link = self.link
-        if link is None:
-            return
-        self.link = self._outlet = None
-        self._progress = {}
-        link.close(reason)
-        self._on_down(link, reason)
+    def gone(self, link: WorkerLink, cause: str, evidence: str) -> None:
+        """`link`'s connection ended by itself."""
+        if self._active is not None and link is self._active.link:
+            self._lose(Loss(cause, evidence, self._look().now_s))
+        elif self._standby is not None and link is self._standby.feed.link:
+            self.remove_standby(f"{cause}: {evidence}")
+
+    def remove_standby(self, reason: str) -> None:
+        """Let the one that waits go; nothing happens without one."""
+        standby, self._standby = self._standby, None
+        if standby is not None:
+            standby.feed.link.close(reason)
+            self._on_event(Released(standby.feed.link, reason))
+
+    def clear(self, reason: str) -> None:
+        """The stream is over: let everybody go."""
+        self.remove_standby(reason)
+        self._release(reason)
+        self._lost = None
+
+    def settle(self) -> None:
+        """The worker that speaks has caught up with the source."""
+        for progress in self._progress.values():
+            progress.settle()
+
+    # --- inside ----------------------------------------------------------------------------------------
+
+    @property
+    def _position_ms(self) -> int:
+        return self._ring.start_ms or self._timeline.newest_ms or 0
+
+    def _before(self) -> Before:
+        if self._lost is not None:
+            return self._lost.before
+        tracks = {
+            name: TrackBefore(last_ms, seen.frame_s, seen.lag_ms)
+            if seen is not None
+            else TrackBefore(last_ms, None, None)
+            for name, last_ms in self._switch.start_after().items()
+            for seen in (self._progress.get(name),)
+        }
+        return Before(self.link, self._switch.generation, tracks)
+
+    def _sit(self, feed: Feed, start_s: float) -> None:
+        now_s = self._look().now_s
+        self._active = feed
+        self._progress = {t: WorkerProgress(now_s, start_s=start_s) for t in self._switch.start_after()}
+
+    def _replay(self) -> None:
+        now, feed = self._look(), self._active
+        assert feed is not None, "somebody sits here"
+        feed.start(self._switch.start_after())
+        replay = self._ring.replay(self._switch.returned_ms(now.video_ms, now.audio_ms))
+        feed.replay(self._headers.messages(self._position_ms), replay)
+
+    def _push_standby(self, standby: Standby, arrival: Arrival) -> None:
+        if not standby.push(arrival):
+            self.remove_standby(UNREAD)
+        elif arrival.key is not None or (arrival.audio_frames and not self._headers.has_video):
+            standby.show(self._headers, self._ring, self._position_ms)
+
+    def _take_aside(self, link: WorkerLink, track: str, batch: MediaBatch) -> None:
+        """From one that does not speak: nothing passes, but the standby may tell of itself."""
+        arrival = arrive(batch, self._around)
+        standby = self._standby
+        if standby is not None and link is standby.feed.link:
+            if standby.take(track, arrival):
+                self._on_event(Proved(link, standby.headers))
+        else:
+            self._switch.fence(arrival)
+
+    def _lose(self, loss: Loss) -> None:
+        """The one who speaks is lost: the standby takes over, or nobody does until another worker comes."""
+        active, was = self._active, self._before()
+        assert active is not None, "only who speaks can be lost"
+        self._active, self._progress = None, {}
+        active.link.close(loss.reason)
+        now, standby = self._look(), self._standby
+        verdict = on_loss(
+            standby.grade if standby is not None else None,
+            is_ready=standby is not None and standby.is_ready,
+            missing_from_ms=self._switch.returned_ms(now.video_ms, now.audio_ms),
+            newest_ms=now.video_ms if now.video_ms is not None else now.audio_ms,
+        )
+        if standby is None or verdict is Reflex.WAIT:
+            self._lost = Lost(was, loss)
+            self._on_event(self._lost)
+        else:
+            self._standby = None
+            self._give(standby.feed, standby, was, loss, verdict=verdict)
+
+    def _give(
+        self,
+        feed: Feed,
+        standby: Standby | None,
+        was: Before,
+        loss: Loss | None,
+        *,
+        kind: SwitchKind = SwitchKind.REFLEX,
+        verdict: Reflex = Reflex.FEED,
+    ) -> None:
+        """`feed`'s worker, which may have stood by as `standby`, speaks from now on."""
+        handed = self._switch.hand_over(feed.link.generation)
+        assert handed, "only a newer generation stands by"
+        self._release(f"replaced by generation {feed.link.generation}")
+        self._sit(feed, PROVED_START_S if standby is not None and standby.is_ready else START_S)
+        if verdict is Reflex.SPEAK:
+            feed.speak(self._switch.start_after())
+        else:
+            self._replay()
+        self._tell_gave(was, loss, kind=kind, cause="named by the plan", standby=standby)
+
+    def _tell_gave(
+        self, was: Before, loss: Loss | None, *, kind: SwitchKind, cause: str, standby: Standby | None = None
+    ) -> None:
+        """`cause` is that of a switch without a loss."""
+        self._lost, link = None, self.link
+        assert link is not None, "somebody sits here"
+        event = Gave(
+            link=link,
+            before=was,
+            kind=kind,
+            cause=loss.cause if loss is not None else cause,
+            evidence=loss.evidence if loss is not None else "",
+            decided_by=DecidedBy.GATEWAY if kind is SwitchKind.REFLEX else DecidedBy.CONTROL,
+            detected_s=loss.at_s if loss is not None else None,
+            decided_s=self._look().now_s,
+            grade=standby.grade if standby is not None else StandbyGrade.COLD,
+            is_proved=standby is not None and standby.is_ready,
+            headers=dict(standby.headers) if standby is not None else {},
+        )
+        self._on_event(event)
+
+    def _release(self, reason: str) -> None:
+        """Let the one who speaks go, without calling it a loss."""
+        active = self._active
+        self._active, self._progress = None, {}
+        if active is not None:
+            active.link.close(reason)
+            self._on_event(Released(active.link, reason))
 
     def _around(self, stamps: Sequence[tuple[int, int]]) -> list[int]:
         return [self._timeline.around(stamp) for _, stamp in stamps]
-
-
-def _feed_start(generation: int, start_after: object) -> bytes:
-    """The data message that opens a feed: nothing at or before `start_after` of a track may be sent."""
-    assert isinstance(start_after, dict), "the switch gives one entry for each track"
-    return amf0.encode(["onFeedStart", {"generation": generation, "start_after": start_after}])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 import structlog
@@ -18,9 +19,9 @@ from app.domain.ids import WorkerId
 from app.media.admission import digest, play_name
 from app.media.channel import Channel
 from app.media.doors.doorman import Doorman
+from app.media.feed import WorkerLink
 from app.media.gateway import Gateway
 from app.media.source import Publisher
-from app.media.worker_seat import WorkerLink
 
 log = structlog.get_logger()
 
@@ -29,6 +30,7 @@ PLAY: Final = "play"
 WORKER: Final = "worker"
 WRONG_APP: Final = "no such application: publish to /live, play from /play"
 NOT_A_WORKER: Final = "this worker is not the one the plan names"
+_NONCE_MAX: Final = 128
 
 
 class RtmpDoor:
@@ -96,7 +98,7 @@ class DoorHandler:
             self._entered = None
         if self._worker is not None:
             channel, link = self._worker
-            channel.worker.gone(link, f"connection closed: {reason}")
+            channel.worker.gone(link, "connection closed", str(reason or "by the worker"))
 
     # --- publishers ------------------------------------------------------------------------------------
 
@@ -164,11 +166,11 @@ class DoorHandler:
             play = request.accept()
         except ConnectionLost:
             return
-        play.on_end = lambda reason: channel.worker.gone(link, f"feed ended: {reason}")
+        play.on_end = lambda reason: channel.worker.gone(link, "feed ended", reason)
         channel.feed(link, play)
 
     def _publish_track(self, request: PublishRequest, channel: Channel, link: WorkerLink) -> None:
-        if not channel.switch.knows(request.name):
+        if request.name not in channel.track_names:
             request.reject(description="no such track in this programme")
             return
         try:
@@ -182,30 +184,31 @@ def _known_worker(
 ) -> tuple[Channel, WorkerLink] | None:
     """The channel and seat that a worker's connect arguments prove a right to; None: none."""
     stream_id, worker_id, token = args.get("stream_id"), args.get("worker_id"), args.get("token")
-    generation = args.get("generation")
+    generation, nonce = args.get("generation"), args.get("nonce")
     if not isinstance(stream_id, str) or not isinstance(worker_id, str) or not isinstance(token, str):
         return None
     channel = gateway.by_stream(stream_id)
-    grant = channel.plan.active if channel is not None else None
-    if channel is None or grant is None or not isinstance(generation, int | float):
+    if channel is None:
         return None
-    proved = hmac.compare_digest(digest(token).encode(), grant.token_sha256.encode())
-    if not proved or worker_id != grant.worker_id or generation != grant.generation:
-        return None
-    return channel, WorkerLink(WorkerId(worker_id), grant.generation, close)
+    for grant in (channel.plan.active, channel.plan.standby):
+        if grant is None or worker_id != grant.worker_id or generation != grant.generation:
+            continue
+        if hmac.compare_digest(digest(token).encode(), grant.token_sha256.encode()):
+            own = nonce if isinstance(nonce, str) and len(nonce) <= _NONCE_MAX else None
+            return channel, WorkerLink(WorkerId(worker_id), grant.encoder_id, grant.generation, close, own)
+    return None
 
 
 class SourceSink:
     """A publisher's packets, straight into its channel."""
 
-    __slots__ = ("_channel", "_publisher")
+    __slots__ = ("_channel", "_publisher", "on_media")
 
     def __init__(self, channel: Channel, publisher: Publisher) -> None:
         self._channel = channel
         self._publisher = publisher
-
-    def on_media(self, batch: MediaBatch) -> None:
-        self._channel.on_source(self._publisher, batch)
+        # No method of its own: this is called for every packet.
+        self.on_media: Callable[[MediaBatch], None] = partial(channel.on_source, publisher)
 
     def on_end(self, reason: str) -> None:
         self._channel.leave(self._publisher, reason)

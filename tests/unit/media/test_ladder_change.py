@@ -6,7 +6,7 @@ import dataclasses
 from datetime import UTC, datetime
 
 from aiortmp import MediaBatch
-from app.domain.ids import DestinationId, PlaybackId, StreamId, WorkerId
+from app.domain.ids import DestinationId, EncoderId, PlaybackId, StreamId, WorkerId
 from app.domain.ladder import AudioMode, AudioPlan, FrameRate, Ladder, Rendition
 from app.domain.link import DestinationReading, Fact
 from app.domain.secret import Secret
@@ -14,9 +14,9 @@ from app.domain.stream import ChannelPlan, Destination, Outputs, StreamMode, Tim
 from app.media.arrival import Arrival
 from app.media.channel import Channel
 from app.media.fanout import FanOut
+from app.media.feed import FEED_MAX_BYTES, WorkerLink
 from app.media.outputs import ChannelOutputs
 from app.media.source import Publisher
-from app.media.worker_seat import FEED_MAX_BYTES, WorkerLink
 from tests.unit.media.stream_parts import AVC_RECORD, Outlet, video, video_header
 
 TOP, LOW = (Rendition(name, 320, 180, FrameRate(25), 500_000) for name in ("top", "low"))
@@ -50,7 +50,7 @@ class Stage:
             plan, tell=self.facts.append, monotonic=lambda: self.now_s, utc_now=lambda: datetime.now(UTC)
         )
         self.publisher = Publisher("192.0.2.1:1", None, self.cut.append)
-        self.link = WorkerLink(WorkerId("wrk_1"), 1, self.cut.append)
+        self.link = WorkerLink(WorkerId("wrk_1"), EncoderId("enc_1"), 1, self.cut.append)
         self.channel.sit_down(self.publisher)
 
     def hire(self) -> None:
@@ -164,4 +164,4 @@ def test_a_worker_may_take_its_time_over_a_long_replay() -> None:
     assert stage.cut == []
     stage.feed.buffered_bytes += FEED_MAX_BYTES + 1
     stage.source(2_480)
-    assert stage.cut == ["the worker does not read its feed"]
+    assert stage.cut == ["stalled: the worker does not read its feed"]

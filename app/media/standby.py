@@ -1,0 +1,85 @@
+"""The worker that stands by: what it is shown, and when it has proved itself. It never passes the output switch.
+
+Leaves to the seat when it takes over, to the worker how it proves itself.
+"""
+
+from __future__ import annotations
+
+from aiortmp import MediaMessage, MessageType, ProtocolError, amf0
+from app.domain.stream import StandbyGrade
+from app.media.arrival import Arrival
+from app.media.feed import Feed, StartAfter
+from app.media.formats import HEADER_MAX_BYTES
+from app.media.join import Headers
+from app.media.ring import ReplayRing
+from app.media.timeline import AUDIO, VIDEO
+
+_READY = b"\x02\x00\x0eonStandbyReady"
+
+
+class Standby:
+    """`headers` are the sequence headers that it published, by track; `is_ready` once it said that it is proved."""
+
+    def __init__(self, feed: Feed, grade: StandbyGrade) -> None:
+        self.feed = feed
+        self.grade = grade
+        self.headers: dict[str, MediaMessage] = {}
+        self.is_ready = False
+        self._shown: tuple[bytes | None, bytes | None] | None = None
+
+    @property
+    def follows(self) -> bool:
+        """Whether it is sent live packets."""
+        return self.grade in (StandbyGrade.HOT, StandbyGrade.ACTIVE_ACTIVE)
+
+    def enter(self, headers: Headers, ring: ReplayRing, *, position_ms: int, start_after: StartAfter) -> None:
+        """Tell it what it is, and show it what there is of the source."""
+        joins = self.grade is StandbyGrade.ACTIVE_ACTIVE
+        self.feed.stand_by(self.grade, start_after if joins else None)
+        if self.follows:
+            known = [ms for ms in start_after.values() if ms is not None]
+            replay = ring.replay(min(known, default=None)) if joins else ring.newest_group()
+            self.feed.replay(headers.messages(position_ms), replay)
+        else:
+            self.show(headers, ring, position_ms)
+
+    def show(self, headers: Headers, ring: ReplayRing, position_ms: int) -> None:
+        """Headers and the newest key frame, unless it has seen these headers. Call when a key frame has come."""
+        said = _payload(headers, VIDEO), _payload(headers, AUDIO)
+        newest = ring.newest_group()
+        if self.follows or said == self._shown or not newest:
+            return
+        self._shown = said
+        key = [newest[0][:1]] if headers.has_video else []
+        self.feed.replay(headers.messages(position_ms), key)
+
+    def push(self, arrival: Arrival) -> bool:
+        """Live packets, for one that follows; False when it does not read."""
+        return not self.follows or self.feed.push(arrival.batch)
+
+    def take(self, track: str, arrival: Arrival) -> bool:
+        """What it published on `track`; True when it says that it is proved."""
+        told = False
+        for index in arrival.headers:
+            message = arrival.batch[index]
+            if message.type is MessageType.DATA:
+                told = self._says_ready(message.payload) or told
+            elif len(message.payload) <= HEADER_MAX_BYTES:
+                self.headers[track] = message
+        self.is_ready = self.is_ready or told
+        return told
+
+    def _says_ready(self, payload: bytes) -> bool:
+        if not payload.startswith(_READY):
+            return False
+        try:
+            values = amf0.decode(payload)
+        except ProtocolError:
+            return False
+        said = values[1] if len(values) > 1 else None
+        return isinstance(said, dict) and said.get("generation") == self.feed.link.generation
+
+
+def _payload(headers: Headers, kind: int) -> bytes | None:
+    known = headers.get(kind)
+    return known.payload if known is not None else None
