@@ -90,7 +90,7 @@ class WorkerChild:
         self.reading = host.read_process(self.pid)
         if self.reading is not None and self.reading.rss_bytes > MAX_RSS_BYTES and self._cause is None:
             self._cause = f"held {self.reading.rss_bytes // 2**20} MiB of memory"
-            self._signal(signal.SIGKILL)
+            self.signal(signal.SIGKILL)
 
     async def stop(self, reason: str) -> None:
         """Ask, then SIGTERM, then SIGKILL; returns when the process is gone. Safe to call twice."""
@@ -99,17 +99,18 @@ class WorkerChild:
         self._process.stdin.close()
         if await self._gone_within(ASK_S):
             return
-        self._signal(signal.SIGTERM)
+        self.signal(signal.SIGTERM)
         if await self._gone_within(TERM_S):
             return
-        self._signal(signal.SIGKILL)
+        self.signal(signal.SIGKILL)
         await asyncio.shield(self._listening)
 
     async def _gone_within(self, timeout_s: float) -> bool:
         done, _ = await asyncio.wait((self._listening,), timeout=timeout_s)
         return bool(done)
 
-    def _signal(self, number: int) -> None:
+    def signal(self, number: int) -> None:
+        """Nothing happens when the process is gone."""
         if self._process.returncode is None:
             self._process.send_signal(number)
 

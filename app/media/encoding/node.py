@@ -6,13 +6,15 @@ Leaves to others: the link's bytes (`Uplink`), reading the machine (`Host`), wha
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from app.domain.encoder import EncoderInfo, EncoderReading, WorkerReading
-from app.domain.errors import InvalidRequest, NoCapacity, Unavailable
+from app.domain.errors import InvalidRequest, NoCapacity, NotFound, Unavailable
 from app.domain.ids import WorkerId
 from app.domain.link import (
+    BreakWorker,
     Heartbeat,
     NodeHello,
     Order,
@@ -32,6 +34,7 @@ from app.runtime.clock import utc_now
 from app.runtime.tasks import TaskGroupKeeper
 
 HEARTBEAT_S: Final = 0.5
+_BREAKS: Final = {"kill": signal.SIGKILL, "stall": signal.SIGSTOP}
 
 Log = Callable[[str, dict[str, object]], None]
 
@@ -90,6 +93,8 @@ class EncoderNode:
                 await self._start(order.order)
             case StopWorker():
                 self._stop(order.worker_id, order.reason)
+            case BreakWorker():
+                self._break(order)
             case ReserveStream():
                 self._check(order.order)
                 self._roster.reserve(order.stream_id)
@@ -121,6 +126,17 @@ class EncoderNode:
         child = self._children.get(worker_id)
         if child is not None:
             self._tasks.start(child.stop(reason), name=f"stop {worker_id}")
+
+    def _break(self, order: BreakWorker) -> None:
+        """Make it fail as it would by itself: what follows is told like any other failure."""
+        number = _BREAKS.get(order.how)
+        if number is None:
+            raise InvalidRequest(f"a worker can't be broken by {order.how}", hint=f"one of {', '.join(_BREAKS)}")
+        child = self._children.get(order.worker_id)
+        if child is None:
+            raise NotFound(f"no worker {order.worker_id} runs here")
+        self._log("worker broken by order", _facts(child.order) | {"how": order.how})
+        child.signal(number)
 
     def _check(self, order: WorkerOrder) -> None:
         name = encoder_name(order.encode.codec)

@@ -1,7 +1,7 @@
 """What a node may take: pure decisions over its running workers and its reservations.
 
-A stream counts once, however it is held; of one stream only the highest generation runs. Leaves to others:
-starting and stopping processes (`node`).
+A stream counts once, however it is held. Of one stream the highest generation runs, and a standby beside those
+before it until they are stopped by order. Leaves to others: starting and stopping processes (`node`).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Roster:
                 f"{order.stream_id} runs generation {newest} here"
             )
         self._need_room(order.stream_id)
-        return Admission(replaces=tuple(worker.worker_id for worker in of_stream))
+        return Admission(replaces=() if order.standby else tuple(worker.worker_id for worker in of_stream))
 
     def reserve(self, stream_id: StreamId) -> None:
         """Raises NoCapacity. Keeping room twice is keeping it once."""

@@ -66,8 +66,14 @@ class Gate:
             encode=plan or settings(),
         )
 
-    def start_feed(self, start_after: dict[str, int | None] | None = None, generation: int = 1) -> None:
-        payload = amf0.encode(["onFeedStart", {"generation": generation, "start_after": start_after or {}}])
+    def start_feed(self, start_after: dict[str, int | None] | None = None) -> None:
+        self.say("onFeedStart", start_after=start_after or {})
+
+    def say(self, name: str, **values: amf0.Value) -> None:
+        """A word to the worker itself, unless it is given another nonce than the worker's."""
+        nonce = self.connects[-1].args["nonce"]
+        said: dict[str, amf0.Value] = {"nonce": nonce, "generation": 1} | values
+        payload = amf0.encode([name, {key: value for key, value in said.items() if value != "none"}])
         self.plays[-1].send(MediaBatch.of([MediaMessage(MessageType.DATA, 0, payload)]))
 
     def send(self, items: Iterable[SourceItem]) -> None:
@@ -78,6 +84,17 @@ class Gate:
 
     def end_feed(self) -> None:
         self.plays[-1].finish(description="the publisher is gone")
+
+    @property
+    def ready(self) -> int:
+        """How often the worker said that it is proved."""
+        said = [m for of_track in self.tracks.values() for m in of_track if m.type is MessageType.DATA]
+        return sum(amf0.decode(m.payload) == ["onStandbyReady", {"generation": 1.0}] for m in said)
+
+    def headers(self, track: str) -> list[bytes]:
+        """The parameter sets that were said of a picture track."""
+        videos = [m.payload for m in self.tracks.get(track, []) if m.type is MessageType.VIDEO]
+        return [tag.body(p) for p in videos if (tag := flv.parse_video(p)).is_sequence_header]
 
     def times(self, track: str) -> list[int]:
         """Timestamps of the track's frames."""

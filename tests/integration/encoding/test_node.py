@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
@@ -16,9 +16,10 @@ import pytest
 from aiortmp import MediaBatch, MediaMessage, MessageType
 from app.adapters.host.machine import Machine
 from app.domain.encoder import Capabilities, CodecProbe, EncoderInfo, EncoderKind
-from app.domain.errors import Conflict, InvalidRequest, NoCapacity
+from app.domain.errors import Conflict, InvalidRequest, NoCapacity, NotFound
 from app.domain.ids import EncoderId, HostId, NodeId, StreamId
 from app.domain.link import (
+    BreakWorker,
     CloseChannel,
     Fact,
     Heartbeat,
@@ -33,6 +34,7 @@ from app.domain.link import (
 from app.domain.stream import EncodeSettings
 from app.media.encoding.confine import MAX_RSS_BYTES
 from app.media.encoding.node import EncoderNode
+from app.media.encoding.talk import ExitCode
 from app.ports.host import HostFacts, HostReading, ProcessReading
 from tests.integration.encoding.gate import TOKEN, Gate, until
 from tests.unit.media.encoding.clips import clip, settings, shifted, small
@@ -146,6 +148,69 @@ async def test_a_newer_generation_replaces_the_older_which_is_refused_from_then_
     assert [worker.generation for worker in node.hello().workers] == [2]
     with pytest.raises(Conflict):
         await node.perform(StartWorker(gate.order(1)))
+
+
+async def test_a_standby_runs_beside_the_worker_that_encodes_and_either_can_be_stopped(
+    node: EncoderNode, link: Link, gate: Gate
+) -> None:
+    await node.perform(StartWorker(gate.order(1)))
+    await node.perform(StartWorker(replace(gate.order(2), standby=True)))
+    await until(lambda: len(gate.plays) == 2, "both workers to connect")
+    assert link.exits == []
+    await node.perform(StartWorker(gate.order(stream="str_2")))
+    with pytest.raises(NoCapacity):
+        await node.perform(StartWorker(gate.order(stream="str_3")))
+    await node.perform(StopWorker(gate.order(1).worker_id, "its standby took over"))
+    await until(lambda: link.exits, "the old worker to go")
+    await node.perform(StartWorker(replace(gate.order(3), standby=True)))
+    await until(lambda: len(gate.plays) == 4, "the next standby to connect")
+    await node.perform(StopWorker(gate.order(3).worker_id, "no longer wanted"))
+    await until(lambda: len(link.exits) == 2, "the standby to go")
+    assert sorted(w.generation for w in node.hello().workers if w.stream_id == "str_1") == [2]
+
+
+@pytest.mark.parametrize(("how", "status"), [("kill", None), ("stall", psutil.STATUS_STOPPED)])
+async def test_a_drill_breaks_a_worker_for_real(
+    node: EncoderNode, link: Link, gate: Gate, how: str, status: str | None
+) -> None:
+    order = gate.order()
+    await node.perform(StartWorker(order))
+    await until(lambda: gate.plays, "the worker to connect")
+    child = children()[0]
+    await node.perform(BreakWorker(order.worker_id, how))
+    if status is None:
+        await until(lambda: link.exits, "the exit to be told")
+        assert link.exits[0].reason == "killed by SIGKILL"
+    else:
+        await until(lambda: child.status() == status, "the worker to stand still")
+        assert link.exits == []
+
+
+async def test_only_known_workers_are_broken_in_known_ways(node: EncoderNode, gate: Gate) -> None:
+    order = gate.order()
+    with pytest.raises(NotFound):
+        await node.perform(BreakWorker(order.worker_id, "kill"))
+    await node.perform(StartWorker(order))
+    with pytest.raises(InvalidRequest, match="bend"):
+        await node.perform(BreakWorker(order.worker_id, "bend"))
+
+
+async def test_a_worker_that_stood_still_while_it_was_cut_off_ends_by_itself(
+    node: EncoderNode, link: Link, gate: Gate
+) -> None:
+    order = gate.order()
+    await node.perform(StartWorker(order))
+    await until(lambda: gate.plays, "the worker to connect")
+    gate.start_feed()
+    gate.send(clip(small()))
+    await until(lambda: gate.times("big"), "the worker to encode")
+    child = children()[0]
+    await node.perform(BreakWorker(order.worker_id, "stall"))
+    await until(lambda: child.status() == psutil.STATUS_STOPPED, "the worker to stand still")
+    gate.connections[0].abort("replaced")
+    os.kill(child.pid, signal.SIGCONT)
+    await until(lambda: link.exits, "the worker to end")
+    assert link.exits[0].exit_code == ExitCode.LOST
 
 
 async def test_a_problem_of_the_source_is_logged_and_the_worker_goes_on(

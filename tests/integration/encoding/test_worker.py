@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from aiortmp import MediaBatch, MediaMessage, MessageType, amf0, flv
-from app.media.encoding.children import WorkerChild
+from app.domain.stream import EncodeSettings
+from app.media.encoding.children import OnProblem, WorkerChild
 from app.media.encoding.packets import VideoEnd
 from app.media.encoding.talk import ExitCode
 from tests.integration.encoding.gate import TOKEN, Gate, until
@@ -27,8 +28,14 @@ class Exits:
         self.seen.append((code, reason))
 
 
-async def start(gate: Gate, exits: Exits) -> WorkerChild:
-    child = await WorkerChild.start(gate.order(), command=COMMAND, on_exit=exits)
+async def start(
+    gate: Gate,
+    exits: Exits,
+    *,
+    plan: EncodeSettings | None = None,
+    on_problem: OnProblem = lambda child, text: None,
+) -> WorkerChild:
+    child = await WorkerChild.start(gate.order(plan=plan), command=COMMAND, on_exit=exits, on_problem=on_problem)
     await until(lambda: gate.plays or exits.seen, "the worker to connect")
     return child
 
@@ -86,7 +93,10 @@ async def test_a_publisher_can_t_play_gateway(gate: Gate) -> None:
     items = clip(small())
     gate.start_feed()
     gate.send(items[:20])
-    gate.start_feed({"big": 2_000, "small": 2_000, "audio": 2_000})
+    for nonce in ("none", "guessed", ""):
+        gate.say("onFeedStart", nonce=nonce, start_after={"big": 2_000, "small": 2_000, "audio": 2_000})
+        gate.say("onStandby", nonce=nonce, grade="warm")
+        gate.say("onSlate", nonce=nonce, mode="still", from_ms=0)
     gate.send(items[20:])
     gate.end_feed()
     await until(lambda: exits.seen, "the worker to end with its source")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,6 +33,18 @@ def test_the_same_worker_twice_is_once() -> None:
     assert roster.admit(order("a")) == Admission()
     roster.started(order("a"))
     assert roster.admit(order("a")) == Admission(already=True)
+
+
+def test_a_standby_replaces_nobody_and_takes_no_place_of_its_own() -> None:
+    roster = Roster(1)
+    roster.started(order("a", 1))
+    standby = replace(order("a", 2), standby=True)
+    assert roster.admit(standby) == Admission()
+    roster.started(standby)
+    roster.ended(order("a", 1).worker_id)
+    assert [worker.generation for worker in roster.running] == [2]
+    with pytest.raises(Conflict):
+        roster.admit(replace(order("a", 1, "wrk_late"), standby=True))
 
 
 def test_a_newer_generation_replaces_though_the_node_is_full() -> None:

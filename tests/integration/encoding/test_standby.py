@@ -1,0 +1,143 @@
+"""A real worker child as a standby: proves itself, keeps silent, speaks when it is told to."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.media.encoding.packets import SourceItem, VideoConfig, VideoPacket
+from app.media.encoding.talk import ExitCode
+from tests.integration.encoding.gate import Gate, until
+from tests.integration.encoding.test_worker import Exits, start
+from tests.unit.media.encoding.clips import clip, from_key_at_or_before, small, video_of
+
+TRACKS = ("big", "small")
+
+
+def header_and_key(items: tuple[SourceItem, ...]) -> list[SourceItem]:
+    """What the gateway shows a standby of the source."""
+    config = next(item for item in items if isinstance(item, VideoConfig))
+    key = next(item for item in items if isinstance(item, VideoPacket) and item.is_key)
+    return [config, key]
+
+
+async def test_a_warm_standby_proves_itself_with_the_source_and_keeps_silent(gate: Gate) -> None:
+    child = await start(gate, Exits())
+    gate.say("onStandby", grade="warm")
+    gate.send(header_and_key(clip(small(b_frames=2))))
+    await until(lambda: gate.ready, "the proof")
+    for track in TRACKS:
+        assert len(gate.headers(track)) == 1
+        assert gate.times(track) == []
+    await child.stop("test ends")
+
+
+async def test_a_standby_without_a_source_proves_itself_with_a_picture_of_its_own_and_then_with_the_source(
+    gate: Gate,
+) -> None:
+    child = await start(gate, Exits())
+    gate.say("onStandby", grade="warm")
+    await until(lambda: gate.ready, "the proof without a source")
+    assert [len(gate.headers(track)) for track in TRACKS] == [1, 1]
+    gate.send(header_and_key(clip(small())))
+    await until(lambda: gate.ready == 2, "the proof with the source")
+    assert [len(gate.headers(track)) for track in TRACKS] == [2, 2]
+    await child.stop("test ends")
+
+
+async def test_each_new_header_of_the_source_is_proved(gate: Gate) -> None:
+    child = await start(gate, Exits())
+    gate.say("onStandby", grade="warm")
+    first, second = header_and_key(clip(small())), header_and_key(clip(small(width=640, height=360)))
+    gate.send([*first, *first])
+    await until(lambda: gate.ready, "the first proof")
+    gate.send(second)
+    await until(lambda: gate.ready == 2, "the proof of the new header")
+    await child.stop("test ends")
+
+
+async def test_a_source_that_can_t_be_decoded_proves_nothing_and_is_told(gate: Gate) -> None:
+    problems: list[str] = []
+    child = await start(gate, Exits(), on_problem=lambda _, text: problems.append(text))
+    config, key = header_and_key(clip(small()))
+    gate.say("onStandby", grade="warm")
+    assert isinstance(key, VideoPacket)
+    gate.send([config, VideoPacket(key.dts_ms, key.pts_ms, b"\xff" * 40, True)])
+    await until(lambda: problems, "the problem")
+    assert "not proved" in problems[0]
+    assert gate.ready == 0
+    await child.stop("test ends")
+
+
+async def test_the_parameter_sets_of_a_proof_are_those_of_the_programme(gate: Gate) -> None:
+    child = await start(gate, Exits())
+    items = clip(small(width=640, height=360))
+    gate.say("onStandby", grade="warm")
+    gate.send(header_and_key(items))
+    await until(lambda: gate.ready, "the proof")
+    gate.start_feed()
+    gate.send(items)
+    await until(lambda: all(gate.times(track) for track in TRACKS), "the programme")
+    for track in TRACKS:
+        proved, spoken = gate.headers(track)
+        assert proved == spoken
+    await child.stop("test ends")
+
+
+async def test_a_standby_that_is_fed_goes_on_exactly_after_the_last_frame(gate: Gate) -> None:
+    exits = Exits()
+    await start(gate, exits)
+    items = clip(small(b_frames=2))
+    gate.say("onStandby", grade="warm")
+    gate.send(header_and_key(items))
+    await until(lambda: gate.ready, "the proof")
+    last = sorted(packet.pts_ms for packet in video_of(items))[47]
+    gate.start_feed({"big": last, "small": last, "audio": 1_500})
+    gate.send(from_key_at_or_before(items, last))
+    gate.end_feed()
+    await until(lambda: exits.seen, "the worker to end with its source")
+    assert exits.seen[0][0] == ExitCode.DONE
+    for track in TRACKS:
+        assert min(gate.times(track)) > last
+        assert gate.numbers(track) == list(range(48, 90))
+    assert min(gate.times("audio")) > 1_500
+
+
+async def test_a_second_start_of_the_feed_begins_anew(gate: Gate) -> None:
+    exits = Exits()
+    await start(gate, exits)
+    items = clip(small())
+    times = [packet.pts_ms for packet in video_of(items)]
+    gate.start_feed({"big": times[9], "small": times[9], "audio": times[9]})
+    gate.send(items)
+    await until(lambda: gate.times("big"), "the first feed's programme")
+    gate.start_feed({"big": times[69], "small": times[69], "audio": times[69]})
+    gate.send(items)
+    gate.end_feed()
+    await until(lambda: exits.seen, "the worker to end with its source")
+    assert exits.seen[0][0] == ExitCode.DONE
+    assert [len(gate.headers(track)) for track in TRACKS] == [2, 2], "the new feed opens with its headers"
+    for track in TRACKS:
+        assert gate.times(track)[-20:] == times[70:]
+        assert gate.numbers(track)[-20:] == list(range(70, 90))
+
+
+async def test_a_standby_can_become_one_again(gate: Gate) -> None:
+    child = await start(gate, Exits())
+    items = clip(small())
+    gate.start_feed()
+    gate.send(items)
+    await until(lambda: gate.times("big"), "the programme")
+    gate.say("onStandby", grade="warm")
+    gate.send(header_and_key(items))
+    await until(lambda: gate.ready, "the proof")
+    await child.stop("test ends")
+
+
+@pytest.mark.parametrize("grade", ["warm", "hot"])
+async def test_a_standby_is_stopped_like_any_worker(gate: Gate, grade: str) -> None:
+    exits = Exits()
+    child = await start(gate, exits)
+    gate.say("onStandby", grade=grade)
+    await until(lambda: gate.ready, "the proof")
+    await child.stop("no longer wanted")
+    assert exits.seen[0] == (ExitCode.DONE, "stopped: no longer wanted")
