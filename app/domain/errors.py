@@ -10,6 +10,7 @@ ManagerError
 ├── TooManyRequests           come back later (retry_after_s)
 ├── NoCapacity                no encoder can take it now
 ├── Unavailable               a part of the system is away; trying again makes sense
+│   └── NotLeading            another control acts now; it, or this one later, takes the same call
 └── DeviceError               an encoder answered, but not as it should
 """
 
@@ -71,6 +72,10 @@ class NoCapacity(ManagerError):
 class Unavailable(ManagerError):
     code = "unavailable"
     retryable = True
+
+
+class NotLeading(Unavailable):
+    code = "not_leading"
 
 
 class DeviceError(ManagerError):

@@ -1,11 +1,11 @@
 """Whether this control may act: it claims a lease, renews it, and stops by itself before another one may take it.
 
 The store gives the lease to one at a time. All judgement of time is here and by a monotonic clock, so no step of a
-wall clock moves a lease: the holder may act for so long from the moment at which it *asked*, as an answer may be long
-on its way; another one takes the lease when it has seen no renewal for the lease's whole length. Only its first look
-believes the store's clock. Asking the store is the doer's business (`app/services/leadership.py`). A lease alone lets
-two act, when one stands still in the middle of something; what is written and ordered therefore carries the epoch,
-and whoever receives it refuses an older one.
+wall clock moves a lease: the holder may act for so long from the moment at which it *asked*, as an answer may be
+long on its way; another one takes the lease when it has seen no renewal for the lease's whole length. Only its
+first look believes the store's clock. Asking the store is the doer's business (`app/services/leadership.py`). A
+lease alone lets two act, when one stands still in the middle of something; what is written and ordered therefore
+carries the epoch, and whoever receives it refuses an older one.
 """
 
 from __future__ import annotations

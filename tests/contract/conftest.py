@@ -23,7 +23,7 @@ def postgres_url() -> Iterator[str]:
         yield url
 
 
-async def _new_database(base: str) -> str:
+async def new_database(base: str) -> str:
     name = f"encman_{uuid.uuid4().hex}"
     connection = await asyncpg.connect(f"{base}/postgres")
     await connection.execute(f'CREATE DATABASE "{name}"')
@@ -35,7 +35,7 @@ async def _new_database(base: str) -> str:
 async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite+aiosqlite:///{tmp_path}/store.db"
-    return await _new_database(request.getfixturevalue("postgres_url"))
+    return await new_database(request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture

@@ -22,6 +22,9 @@ WAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
 POOL_WAIT_S: Final = 3
 STATEMENT_S: Final = 5
 CONNECT_S: Final = 3
+IDLE_IN_TRANSACTION_MS: Final = 3_000
+"""A control that stands still in the middle of a write holds its lease's row: the server ends that, and the next
+control may take over."""
 
 _DRIVERS: Final = {
     "sqlite": "sqlite+aiosqlite",
@@ -53,7 +56,11 @@ def open_engine(database_url: str) -> AsyncEngine:
         pool_timeout=POOL_WAIT_S,
         pool_pre_ping=True,
         hide_parameters=True,
-        connect_args={"timeout": CONNECT_S, "command_timeout": STATEMENT_S},
+        connect_args={
+            "timeout": CONNECT_S,
+            "command_timeout": STATEMENT_S,
+            "server_settings": {"idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS)},
+        },
     )
 
 

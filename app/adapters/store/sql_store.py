@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.adapters.store import failovers
 from app.adapters.store.engine import open_engine, our_errors, own_file
+from app.adapters.store.leases import LeaseRows, refuse_older
 from app.adapters.store.migrate import upgrade
 from app.adapters.store.rows import key_of, key_row, note_of, note_row, stream_row, streams_of
 from app.adapters.store.seal import Sealer
@@ -23,6 +24,7 @@ from app.domain.errors import Conflict
 from app.domain.failover import SwitchReport
 from app.domain.fleet import OperatorWish
 from app.domain.ids import EncoderId, KeyId, StreamId
+from app.domain.lease import Lease
 from app.domain.note import Note
 from app.domain.secret import Secret
 from app.domain.session import StreamRecord
@@ -34,7 +36,7 @@ TRIM_EVERY: Final = 500
 
 
 class SqlStore:
-    """Implements `Store`. Made by `open`, which brings the database to this version first."""
+    """Implements `Store` and `LeaseBook`. Made by `open`, which brings the database to this version first."""
 
     def __init__(self, engine: AsyncEngine, sealer: Sealer, lock: TextIO | None) -> None:
         self._engine = engine
@@ -43,6 +45,7 @@ class SqlStore:
         self._writer = GroupWriter(engine)
         self._since_trim = 0
         self._dialect: Any = sqlite if engine.dialect.name == "sqlite" else postgresql
+        self._leases = LeaseRows(engine.dialect.name, self._dialect, exclusive=self.exclusive)
         self._put_stream = _upsert_stream(self._dialect)
         self._put_wish = _upsert_wish(self._dialect)
 
@@ -70,6 +73,30 @@ class SqlStore:
 
     async def ping(self) -> None:
         await self._rows(select(func.count()).select_from(encoder_wishes))
+
+    # --- the lease
+
+    @property
+    def exclusive(self) -> bool:
+        return self._lock is not None
+
+    async def claim(self, name: str, holder: str, *, length_s: float, over: Lease | None) -> Lease:
+        with our_errors():
+            async with self._engine.begin() as connection:
+                return await self._leases.claim(connection, name, holder, length_s=length_s, over=over)
+
+    async def renew(self, name: str, lease: Lease) -> Lease:
+        with our_errors():
+            async with self._engine.begin() as connection:
+                return await self._leases.renew(connection, name, lease)
+
+    async def give_back(self, name: str, lease: Lease) -> None:
+        with our_errors():
+            async with self._engine.begin() as connection:
+                await self._leases.give_back(connection, name, lease)
+
+    def write_under(self, name: str, epoch: int) -> None:
+        self._writer.fence = lambda connection: refuse_older(connection, name, epoch)
 
     # --- streams
 

@@ -76,6 +76,16 @@ failovers: Final = Table(
     Index("ix_failovers_at", "at_us"),
 )
 
+leases: Final = Table(
+    "leases",
+    METADATA,
+    Column("name", String(64), primary_key=True),
+    Column("holder", String(200), nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("expires_us", BigInteger, nullable=False),
+    Column("length_us", BigInteger, nullable=False),
+)
+
 
 def to_us(at: datetime) -> int:
     return (at - _EPOCH) // _MICROSECOND

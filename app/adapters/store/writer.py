@@ -2,7 +2,8 @@
 
 Under load several callers share one commit, so one sync to disk; alone, a write pays for itself only.
 A write that is refused or crashes takes no other one with it: its group is run again one by one. A database that is
-away fails the whole group at once, so nobody waits for several time-outs.
+away fails the whole group at once, so nobody waits for several time-outs. A control that leads no more writes
+nothing: each transaction begins with `fence`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ MAX_WAITING: Final = 2_048
 MAX_GROUP: Final = 64
 
 Work = Callable[[AsyncConnection], Awaitable[Any]]
+Fence = Callable[[AsyncConnection], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class _Job:
 
 class GroupWriter:
     def __init__(self, engine: AsyncEngine) -> None:
+        self.fence: Fence | None = None
+        """Raises NotLeading for writes that must not happen any more."""
         self._engine = engine
         self._jobs: asyncio.Queue[_Job] = asyncio.Queue(MAX_WAITING)
         self._task = asyncio.create_task(self._run(), name="store-writer")
@@ -72,6 +76,8 @@ class GroupWriter:
         try:
             with our_errors():
                 async with self._engine.begin() as connection:
+                    if self.fence is not None:
+                        await self.fence(connection)
                     results = [await job.work(connection) for job in group]
         except Exception as error:  # supervises foreign work: one bad write must not end all later ones
             if len(group) > 1 and not isinstance(error, Unavailable):
