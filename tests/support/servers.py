@@ -18,7 +18,9 @@ NGINX_RTMP_MODULE = "/usr/lib/nginx/modules/ngx_rtmp_module.so"
 
 @contextlib.contextmanager
 def nginx_rtmp(applications: str = "application live { live on; }", **options: str) -> Iterator[int]:
-    """Port of a real nginx-rtmp. `applications`: what its server holds; `options`: its other directives."""
+    """Port of a real nginx-rtmp. `applications`: what its server holds, with {port} for that port; `options`: its
+    other directives.
+    """
     nginx = program("nginx", package="nginx", places=("/usr/sbin/nginx",))
     program(NGINX_RTMP_MODULE, package="libnginx-mod-rtmp", places=(NGINX_RTMP_MODULE,))
     port = free_port()
@@ -28,7 +30,8 @@ def nginx_rtmp(applications: str = "application live { live on; }", **options: s
             f"load_module {NGINX_RTMP_MODULE};\n"
             f"daemon off; master_process off; pid {home}/pid; error_log {home}/error.log info;\n"
             "events { worker_connections 1024; }\n"
-            f"rtmp {{ server {{ listen 127.0.0.1:{port}; {directives} {applications} }} }}\n"
+            f"rtmp {{ server {{ listen 127.0.0.1:{port}; {directives} "
+            f"{applications.replace('{port}', str(port))} }} }}\n"
         )
         with _running([nginx, "-p", str(home), "-c", str(home / "nginx.conf")], port=port):
             yield port

@@ -1,0 +1,1 @@
+"""Failovers under a viewer: how long the picture stands, and what is lost."""
