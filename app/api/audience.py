@@ -11,6 +11,7 @@ from app.api.socket_events import Saying, is_reading, message, room_of_event, te
 from app.api.stream_log import StreamLogs
 from app.domain.access import Principal, Scope
 from app.domain.events import EncoderChanged, EncoderRead, Event, StreamChanged, StreamHealthRead
+from app.domain.fleet import EncoderMetrics
 from app.domain.ids import EncoderId, StreamId
 from app.domain.secret import Secret
 from app.domain.stream import StreamState
@@ -40,17 +41,17 @@ class Client:
 
 
 class Audience:
-    """`score_of` gives an encoder's score; `overrun` takes a client that cannot be told what it must know."""
+    """`metrics_of` gives an encoder's figures; `overrun` takes a client that cannot be told what it must know."""
 
     def __init__(
         self,
         *,
-        score_of: Callable[[EncoderId], float | None],
+        metrics_of: Callable[[EncoderId], EncoderMetrics | None],
         overrun: Callable[[Client], None],
         logs: StreamLogs,
         now: Callable[[], float],
     ) -> None:
-        self._score_of = score_of
+        self._metrics_of = metrics_of
         self._overrun = overrun
         self._logs = logs
         self._now = now
@@ -105,8 +106,7 @@ class Audience:
         hearers = self._hearers(event)
         if not hearers and is_reading(event):
             return
-        score = self._score_of(event.encoder_id) if isinstance(event, EncoderRead) else None
-        telling = tell(event, score)
+        telling = tell(event, self._metrics_of(event.encoder_id) if isinstance(event, EncoderRead) else None)
         for saying in telling.sayings:
             told = self._written(telling.stream_id, saying)
             for client in hearers:

@@ -142,8 +142,13 @@ def device_status(reading: EncoderReading | None) -> dict[str, float | int | str
     }
 
 
-def connection_health(metrics: EncoderMetrics) -> dict[str, float | str | None]:
-    return {"health_score": metrics.score, "state": metrics.state, "last_reading_at": metrics.at.isoformat()}
+def connection_health(metrics: EncoderMetrics | None) -> dict[str, float | str | None]:
+    """The `connection_health` of REST and Socket.IO; None: the encoder is not known any more."""
+    return {
+        "health_score": metrics.score if metrics else None,
+        "state": metrics.state if metrics else None,
+        "last_reading_at": metrics.at.isoformat() if metrics else None,
+    }
 
 
 def _id(params: dict[str, str]) -> EncoderId:

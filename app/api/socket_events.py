@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from app.api.encoder_endpoints import device_status
+from app.api.encoder_endpoints import connection_health, device_status
 from app.api.schemas.failovers import FailoverView
 from app.api.schemas.health import HealthView
 from app.domain.events import (
@@ -22,6 +22,7 @@ from app.domain.events import (
     WorkerReplaced,
 )
 from app.domain.failover import SwitchReport
+from app.domain.fleet import EncoderMetrics
 from app.domain.ids import StreamId
 from app.domain.session import StreamHealth
 from app.services.websocket_security import Message, Room
@@ -60,15 +61,15 @@ def is_reading(event: Event) -> bool:
     return isinstance(event, StreamHealthRead | EncoderRead)
 
 
-def tell(event: Event, encoder_score: float | None) -> Telling:
-    """`event` in words; `encoder_score` is that of the encoder an encoder's event is about."""
+def tell(event: Event, metrics: EncoderMetrics | None) -> Telling:
+    """`event` in words; `metrics` are those of the encoder whose reading is told."""
     match event:
         case StreamHealthRead():
             return Telling(event.tenant, event.health.stream_id, (stream_health(event.health),))
         case EncoderChanged():
             return Telling(None, None, (Saying("encoder_changed", _encoder_changed(event)),))
         case EncoderRead():
-            return Telling(None, None, (_health_update(event, encoder_score),))
+            return Telling(None, None, (_health_update(event, metrics),))
         case _:
             return Telling(event.tenant, event.stream_id, _changes(event))
 
@@ -105,12 +106,12 @@ def message(saying: Saying) -> Message:
     return Message(saying.event, saying.data, len(orjson.dumps(saying.data)), saying.topic)
 
 
-def _health_update(event: EncoderRead, score: float | None) -> Saying:
+def _health_update(event: EncoderRead, metrics: EncoderMetrics | None) -> Saying:
     data = {
         "encoder_id": event.encoder_id,
         "at": event.at.isoformat(),
         "device_status": device_status(event.reading),
-        "connection_health": {"health_score": score},
+        "connection_health": connection_health(metrics),
     }
     return Saying("health_update", data, f"encoder:{event.encoder_id}")
 

@@ -36,6 +36,7 @@ from app.domain.errors import (
     TooManyRequests,
     Unavailable,
 )
+from app.domain.fleet import EncoderMetrics
 from app.domain.ids import EncoderId
 from app.domain.secret import Secret
 from app.runtime.tasks import TaskGroupKeeper, run_again
@@ -84,7 +85,7 @@ class SocketDoor:
         self._trusted = trusted
         self._now = now
         self._limits = limits or SocketLimits()
-        self._audience = Audience(score_of=self._score_of, overrun=self._overrun, logs=logs, now=now)
+        self._audience = Audience(metrics_of=self._metrics_of, overrun=self._overrun, logs=logs, now=now)
         self._subscriptions = Subscriptions(
             services=services, audience=self._audience, logs=logs, rooms=self._limits.rooms
         )
@@ -255,9 +256,9 @@ class SocketDoor:
         self._audience.send(client, message(Saying("problem", _problem(error), "problem")))
         return _refusal(error)
 
-    def _score_of(self, encoder_id: EncoderId) -> float | None:
+    def _metrics_of(self, encoder_id: EncoderId) -> EncoderMetrics | None:
         try:
-            return self._services.encoders.metrics(encoder_id).score
+            return self._services.encoders.metrics(encoder_id)
         except NotFound:
             return None
 

@@ -101,7 +101,7 @@ function drawFigures(state, stream, health) {
     figure("Health", known(health?.score) ? Math.round(health.score) : "–", scoreColour(health?.score)),
     figure("Bit rate", bitrate(health?.bitrate), "c-blue", history.map((point) => point.bitrate)),
     figure("Encoder CPU", percent(health?.cpu_usage), "c-blue", history.map((point) => point.cpu)),
-    figure("Dropped frames", count(health?.dropped_frames), health?.dropped_frames ? "c-amber" : "c-green"),
+    figure("Dropped frames", count(health?.dropped_frames), health?.dropped_frames ? "c-amber" : known(health?.dropped_frames) ? "c-green" : "c-grey"),
     figure("Encode delay", ms(lag), "c-blue"),
     figure("Takeovers", count(health?.restarts), health?.restarts ? "c-amber" : "c-green"));
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+NTSC_TOLERANCE = 0.0002
+"""Relative. Rates of NTSC are written short: 29.97 stands for 30000/1001 = 29.97003, 23.98 for 23.97602."""
 AUDIO_TRACK = "audio"
 """Track name of the programme's sound; every other track name is a rendition's."""
 SOURCE_RENDITION = "source"
@@ -17,6 +19,15 @@ class FrameRate:
 
     num: int
     den: int = 1
+
+    @classmethod
+    def of(cls, fps: float) -> FrameRate:
+        """The rate that people mean by `fps`: one of NTSC's, or whole thousandths."""
+        whole = round(fps * 1.001)
+        if fps < whole and abs(whole * 1000 / 1001 - fps) <= whole * NTSC_TOLERANCE:
+            return cls(whole * 1000, 1001)
+        thousandths = round(fps * 1000)
+        return cls(thousandths // 1000) if thousandths % 1000 == 0 else cls(thousandths, 1000)
 
     @property
     def fps(self) -> float:

@@ -149,7 +149,8 @@ class StreamHealth:
     generation: int
     cpu_usage: float | None
     """CPU of the active worker, percent of one core."""
-    dropped_frames: int
+    dropped_frames: int | None
+    """None while no worker has told."""
     bitrate: float | None
     """Programme's highest rendition and audio, bit/s."""
     source: SourceUp | None

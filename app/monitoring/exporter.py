@@ -125,5 +125,6 @@ class Exporter(Collector):
             if health.score is not None:
                 score.add_metric(stream, health.score)
             protected.add_metric(stream, float(health.protected))
-            dropped.add_metric(stream, health.dropped_frames)
+            if health.dropped_frames is not None:
+                dropped.add_metric(stream, health.dropped_frames)
         yield from (rate, score, protected, dropped)

@@ -25,13 +25,12 @@ FRAME_RATES: Final = (
     FrameRate(60_000, 1001),
     FrameRate(60),
 )
-_FPS_TOLERANCE: Final = 0.006
-"""29.97 stands for 30000/1001 = 29.97003."""
 
 
 def frame_rate(fps: float) -> FrameRate | None:
     """The supported rate that `fps` means, or None."""
-    return next((rate for rate in FRAME_RATES if abs(rate.fps - fps) <= _FPS_TOLERANCE), None)
+    meant = FrameRate.of(fps)
+    return meant if meant in FRAME_RATES else None
 
 
 def recommended_bps(short_side: int, fps: float) -> int:

@@ -132,7 +132,7 @@ def _ended_health(record: StreamRecord, at: datetime) -> StreamHealth:
         backup_id=None,
         generation=record.generation,
         cpu_usage=None,
-        dropped_frames=0,
+        dropped_frames=None,
         bitrate=None,
         source=None,
         channel=None,

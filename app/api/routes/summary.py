@@ -14,11 +14,12 @@ from app.domain.stream import StreamState
 
 def totals(streams: Sequence[StreamHealth]) -> StreamTotals:
     rates = [health.bitrate for health in streams if health.bitrate is not None]
+    dropped = [health.dropped_frames for health in streams if health.dropped_frames is not None]
     return StreamTotals(
         total=len(streams),
         by_state=dict(Counter(str(health.state) for health in streams)),
         protected=sum(health.protected for health in streams),
-        dropped_frames=sum(health.dropped_frames for health in streams),
+        dropped_frames=sum(dropped) if dropped else None,
         bitrate=sum(rates) if rates else None,
     )
 

@@ -29,17 +29,11 @@ Targets = Annotated[list[Target], Field(max_length=16)]
 
 DEFAULT_BPS: Final = 4_500_000
 """What the ready line publishes when nothing is encoded here: what is recommended for 720p."""
-NTSC: Final = {23.98: (24000, 1001), 23.976: (24000, 1001), 29.97: (30000, 1001), 59.94: (60000, 1001)}
 
 
 def size_of(resolution: str) -> tuple[int, int]:
     width, height = resolution.split("x")
     return int(width), int(height)
-
-
-def frame_rate(fps: float) -> FrameRate:
-    num, den = NTSC.get(round(fps, 3), (round(fps * 1000), 1000))
-    return FrameRate(num // 1000, 1) if den == 1000 and num % 1000 == 0 else FrameRate(num, den)
 
 
 class RenditionBody(Body):
@@ -50,7 +44,7 @@ class RenditionBody(Body):
 
     def rendition(self) -> Rendition:
         width, height = size_of(self.resolution)
-        return Rendition(self.name, width, height, frame_rate(self.fps), self.bitrate)
+        return Rendition(self.name, width, height, FrameRate.of(self.fps), self.bitrate)
 
 
 class InitBody(Body):
@@ -77,8 +71,8 @@ class InitBody(Body):
     region: Word | None = None
     standby: StandbyGrade = Field(
         StandbyGrade.WARM,
-        description="how ready the backup stands: cold (room is kept), warm (proved and silent), hot (decodes along), "
-        "active-active (encodes along)",
+        description="how ready the backup stands: cold (room is kept), warm (proved and silent), "
+        "hot (decodes along), active-active (encodes along)",
     )
     backup_input: bool = Field(
         False, description="hand out a second key, for a second publisher that takes over when the first one goes"

@@ -38,7 +38,7 @@ class StreamTotals(Answer):
     total: int
     by_state: dict[str, int]
     protected: int = Field(description="with a backup that stands ready")
-    dropped_frames: int
+    dropped_frames: int | None = Field(description="null when none is known")
     bitrate: float | None = Field(description="bit/s of all programmes together; null when none is known")
 
 

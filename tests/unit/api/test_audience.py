@@ -24,7 +24,7 @@ class Hall:
     def __init__(self) -> None:
         self.taken: list[Client] = []
         self.logs = StreamLogs(log_id="log_1", floor=0)
-        self.audience = Audience(score_of=lambda _: None, overrun=self._take, logs=self.logs, now=lambda: 0.0)
+        self.audience = Audience(metrics_of=lambda _: None, overrun=self._take, logs=self.logs, now=lambda: 0.0)
 
     def _take(self, client: Client) -> None:
         self.taken.append(client)

@@ -16,7 +16,7 @@ from app.api.limits import DoorLimits
 from app.api.registry import Body
 from app.api.schemas.encoders import ControlBody
 from app.api.schemas.keys import KeyBody
-from app.api.schemas.streams import ConfigBody, InitBody, frame_rate
+from app.api.schemas.streams import ConfigBody, InitBody
 from app.domain.access import Scope
 from app.domain.errors import ManagerError
 from app.domain.events import StreamChanged, StreamHealthRead
@@ -178,15 +178,6 @@ def test_no_json_whatever_makes_a_model_fail_in_another_way_than_by_refusal(mode
 def test_no_bytes_whatever_make_a_body_fail_in_another_way_than_by_refusal(raw_body: bytes) -> None:
     with pytest.raises(ManagerError):
         parse(raw_body, InitBody)
-
-
-@pytest.mark.parametrize(
-    ("fps", "fraction"),
-    [(30, (30, 1)), (25.0, (25, 1)), (29.97, (30000, 1001)), (59.94, (60000, 1001)), (12.5, (12500, 1000))],
-)
-def test_frame_rates_become_the_fractions_they_stand_for(fps: float, fraction: tuple[int, int]) -> None:
-    rate = frame_rate(fps)
-    assert (rate.num, rate.den) == fraction
 
 
 async def eventually(holds: Any) -> None:
