@@ -6,8 +6,7 @@ Holds no rule of RTMP. Both roles derive from `Connection` and handle the sessio
 from __future__ import annotations
 
 import asyncio
-import socket
-from typing import Any, Final, Protocol, cast
+from typing import Final, Protocol, cast
 
 from aiortmp.aio.gathering import Gathering
 from aiortmp.errors import ConnectionLost, LimitExceeded, ProtocolError, RtmpError
@@ -47,13 +46,15 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._wakes_at = 0.0
         self._reason: RtmpError | None = None
         self._cut: asyncio.TimerHandle | None = None
         self._gathering: Gathering | None = None
         self._congested = False
         self._paused = False
         self._fault: RtmpError | None = None
-        self._over: asyncio.Future[RtmpError | None] = loop.create_future()
+        self._is_over = False
+        self._over: asyncio.Future[None] | None = None
 
     # the owner's side
 
@@ -97,7 +98,11 @@ class Connection(asyncio.Protocol):
 
     async def wait_closed(self) -> RtmpError | None:
         """Until the connection is over; why it is."""
-        return await asyncio.shield(self._over)
+        if not self._is_over:
+            # Made for those who wait: hardly anybody does.
+            self._over = self._over or self._loop.create_future()
+            await asyncio.shield(self._over)
+        return self._reason
 
     def pause_reading(self) -> None:
         """Take no more from the peer until `resume_reading`: the kernel's window slows it down."""
@@ -164,9 +169,7 @@ class Connection(asyncio.Protocol):
         name = transport.get_extra_info("peername")
         if isinstance(name, tuple):
             self.peer = (str(name[0]), int(name[1]))
-        raw: Any = transport.get_extra_info("socket")
-        if raw is not None and raw.family != socket.AF_UNIX:
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # Both asyncio and uvloop have set TCP_NODELAY.
         self._arm()
         self.flush()
 
@@ -199,8 +202,9 @@ class Connection(asyncio.Protocol):
         try:
             self._end(self._fault or lost)
         finally:
-            if not self._over.done():
-                self._over.set_result(self._reason)
+            self._is_over = True
+            if self._over is not None and not self._over.done():
+                self._over.set_result(None)
 
     def pause_writing(self) -> None:
         self._congested = True
@@ -252,12 +256,19 @@ class Connection(asyncio.Protocol):
             self._cut = self._loop.call_later(self._limits.close_s, self._transport.abort)
 
     def _arm(self) -> None:
+        """Wake up when the session is due, or sooner: deadlines mostly move away, which then costs nothing."""
+        if self._reason is not None:
+            return
+        due = self._session.due
         if self._timer is not None:
+            if self._wakes_at <= due:
+                return
             self._timer.cancel()
-        if self._reason is None:
-            self._timer = self._loop.call_at(self._session.due, self._on_timer)
+        self._wakes_at = due
+        self._timer = self._loop.call_at(due, self._on_timer)
 
     def _on_timer(self) -> None:
+        self._timer = None
         if self.is_closed:
             return
         if self._paused:

@@ -392,3 +392,20 @@ def test_everything_works_on_uvloop_too() -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(story())
+
+
+@pytest.mark.parametrize("loop_name", ["asyncio", "uvloop"])
+def test_loops_do_not_hold_small_answers_back_by_themselves(loop_name: str) -> None:
+    factory = asyncio.new_event_loop if loop_name == "asyncio" else pytest.importorskip("uvloop").new_event_loop
+
+    async def no_delay() -> int:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
+        transport, _ = await loop.create_connection(asyncio.Protocol, *server.sockets[0].getsockname())
+        option = transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        transport.close()
+        server.close()
+        return int(option)
+
+    with asyncio.Runner(loop_factory=factory) as runner:
+        assert runner.run(no_delay()) == 1
