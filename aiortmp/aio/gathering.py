@@ -23,34 +23,35 @@ _FULL_BYTES: Final = 256 * 1024
 class Gathering:
     """One for all connections of a loop. `sleep` blocks the loop: that is the purpose."""
 
-    __slots__ = ("_armed", "_bytes", "_call_soon", "_pause_s", "_reads", "_since", "_sleep", "is_busy")
+    __slots__ = ("_call_soon", "_pause_s", "_since", "_sleep", "bytes", "is_busy", "is_gathering", "reads")
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, pause_s: float, *, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self.is_busy = False
         """Whether so much comes that the loop pauses between polls."""
+        self.is_gathering = False
+        """Whether a pause comes at the end of this turn. While it does, `begin` need not be called."""
+        self.reads = 0
+        self.bytes = 0
+        """Count each read of media here, before `begin`: attributes, as a call for every read would be felt."""
         self._call_soon = loop.call_soon
         self._pause_s = pause_s
         self._sleep = sleep
         self._since = 0.0
-        self._reads = 0
-        self._bytes = 0
-        self._armed = False
 
-    def note(self, size_bytes: int, now: float) -> None:
-        """Media was read. Called for every read, with the loop's time."""
-        self._reads += 1
-        self._bytes += size_bytes
+    def begin(self, now: float) -> None:
+        """Media was read, and nothing before it in this turn of the loop that is known of."""
         if now - self._since >= _WINDOW_S:
-            self.is_busy = self._reads >= (now - self._since) * _BUSY_READS_PER_S
-            self._since, self._reads, self._bytes = now, 0, 0
-        if self.is_busy and not self._armed:
-            self._armed = True
+            self.is_busy = self.reads >= (now - self._since) * _BUSY_READS_PER_S
+            self._since = now
+            self.reads = self.bytes = 0
+        if self.is_busy:
+            self.is_gathering = True
             self._call_soon(self._pause)
 
     def _pause(self) -> None:
-        self._armed = False
-        if self._bytes < _FULL_BYTES:
+        self.is_gathering = False
+        if self.bytes < _FULL_BYTES:
             self._sleep(self._pause_s)
-        self._bytes = 0
+        self.bytes = 0

@@ -7,11 +7,11 @@ between. Otherwise the batch is encoded with full headers, which also lets the n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from aiortmp.aio.transport import Connection
-from aiortmp.media import MediaBatch, encode_row
+from aiortmp.media import MediaBatch, Span, encode_row
 
 _SMALLEST_RAW_CHUNK_BYTES: Final = 1024
 """Smaller chunks are not handed on: they would cost every reader what one publisher saves."""
@@ -58,8 +58,14 @@ class MediaSender:
             and batch._shift == self._shift
         )
         self._serial = batch._serial
-        if follows and not batch._lanes & ~self._lanes and self._may_go_raw(batch):
-            self._send_raw(batch)
+        if (
+            follows
+            and batch._spans is not None
+            and not batch._lanes & ~self._lanes
+            and batch._chunk_size >= _SMALLEST_RAW_CHUNK_BYTES
+            and (not batch._has_full_header or batch.stream_id == self.stream_id)
+        ):
+            self._send_raw(connection, batch._spans, batch._chunk_size)
             return
         self._lanes = self._lanes | batch._lanes if follows else batch._lanes
         self._source = source
@@ -67,26 +73,16 @@ class MediaSender:
         connection.media_owner = self
         connection.write(batch.encoded(connection.out_chunk_size, self.stream_id))
 
-    def _may_go_raw(self, batch: MediaBatch) -> bool:
-        return (
-            batch._spans is not None
-            and batch._chunk_size >= _SMALLEST_RAW_CHUNK_BYTES
-            and (not batch._has_full_header or batch.stream_id == self.stream_id)
-        )
-
-    def _send_raw(self, batch: MediaBatch) -> None:
-        connection = self.connection
-        if batch._chunk_size != connection.out_chunk_size:
-            connection.change_chunk_size(batch._chunk_size)
-        spans = batch._spans
-        assert spans is not None, "checked by _may_go_raw"
+    def _send_raw(self, connection: Connection, spans: Sequence[Span], chunk_size: int) -> None:
+        if chunk_size != connection.out_chunk_size:
+            connection.change_chunk_size(chunk_size)
         if len(spans) == 1 and not isinstance(spans[0], tuple):
             connection.write(spans[0])
             return
         parts: list[bytes | memoryview] = []
         for span in spans:
             if isinstance(span, tuple):
-                encode_row(span, batch._chunk_size, self.stream_id, parts)
+                encode_row(span, chunk_size, self.stream_id, parts)
             else:
                 parts.append(span)
         connection.write_parts(parts)

@@ -180,8 +180,12 @@ class Connection(asyncio.Protocol):
         try:
             for event in self._session.receive_data(data, now):
                 if type(event) is MediaBatch:
-                    if self._gathering is not None:
-                        self._gathering.note(len(data), now)
+                    gathering = self._gathering
+                    if gathering is not None:
+                        gathering.reads += 1
+                        gathering.bytes += len(data)
+                        if not gathering.is_gathering:
+                            gathering.begin(now)
                     sink = self.sinks.get(event.stream_id)
                     if sink is not None:
                         sink.on_media(event)
@@ -191,7 +195,7 @@ class Connection(asyncio.Protocol):
         except ProtocolError as error:
             self._fail(error)
             return
-        if self._session.has_data:
+        if self._session._outgoing:  # not `has_data`: this is asked after every read
             self.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:

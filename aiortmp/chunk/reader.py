@@ -83,7 +83,8 @@ class ChunkReader:
             self._scan(head, 0)
         else:
             self._scan(data, at)
-        self._flush()
+        if self._touched:
+            self._flush()
         out = self._out
         self._out = []
         return out

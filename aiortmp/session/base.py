@@ -105,6 +105,12 @@ class Session:
         """What these bytes mean, in order. Raises ProtocolError; the session is over then."""
         self.received_bytes += len(data)
         self._last_heard = now
+        if self._setup_deadline is None:
+            return self._read(data)
+        return self._read_setup(data, now)
+
+    def _read_setup(self, data: bytes, now: float) -> list[Event]:
+        """What comes before anything is published or played."""
         if self._handshake is None:
             return self._read(data)
         reply, data = self._handshake.feed(data)

@@ -138,10 +138,10 @@ class FanOut:
         return reader, leave
 
     def push(self, arrival: Arrival) -> None:
-        for index in arrival.headers:
-            self.headers.learn(arrival.batch[index])
-        self._cache.put(arrival, has_video=self.headers.has_video)
         headers = self.headers
+        for index in arrival.headers:
+            headers.learn(arrival.batch[index])
+        self._cache.put(arrival, headers)
         for reader in self._readers:
             reader.offer(arrival, headers)
 

@@ -67,20 +67,21 @@ class JoinCache:
         self._size_bytes = 0
         self._has_key = False
 
-    def put(self, arrival: Arrival, *, has_video: bool) -> None:
-        if arrival.key is not None:
+    def put(self, arrival: Arrival, headers: Headers) -> None:
+        key = arrival.key
+        if key is not None:
             self.clear()
             self._has_key = True
-            self._add(arrival.positions[arrival.key], tail(arrival, arrival.key), arrival.size_bytes)
+            self._add(arrival, arrival.positions[key], tail(arrival, key))
         elif self._has_key:
-            self._add(arrival.positions[0], arrival.batch, arrival.size_bytes)
-        elif not has_video and arrival.audio_frames:
-            self._add(arrival.positions[0], arrival.batch, arrival.size_bytes)
+            self._add(arrival, arrival.positions[0], arrival.batch)
+        elif arrival.audio_frames and not headers.has_video:
+            self._add(arrival, arrival.positions[0], arrival.batch)
             while len(self._batches) > 1 and arrival.positions[-1] - self._batches[0][0] > AUDIO_ONLY_MS:
                 self._size_bytes -= self._batches.popleft()[2]
 
-    def _add(self, position_ms: int, batch: MediaBatch, size_bytes: int) -> None:
-        size_bytes += MESSAGE_BYTES * len(batch)
+    def _add(self, arrival: Arrival, position_ms: int, batch: MediaBatch) -> None:
+        size_bytes = arrival.size_bytes + MESSAGE_BYTES * len(arrival.positions)
         self._batches.append((position_ms, batch, size_bytes))
         self._size_bytes += size_bytes
         if self._size_bytes > CACHE_MAX_BYTES or position_ms - self._batches[0][0] > CACHE_MAX_MS:

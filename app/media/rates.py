@@ -28,8 +28,9 @@ class TrackMeter:
 
     def count_frames(self, arrival: Arrival, frames: int) -> None:
         """Frames that share their bytes with another track's in one read, which is counted there."""
-        self.frames += frames
-        self.last_ms = arrival.positions[-1]
+        if frames:
+            self.frames += frames
+            self.last_ms = arrival.positions[-1]
 
     def close_interval(self, now_s: float) -> None:
         """Once a second or so: the rates since the last call."""

@@ -80,9 +80,13 @@ class Source:
     def take(self, arrival: Arrival, now_s: float) -> None:
         """Count what came and learn from its headers."""
         self.last_data_s = now_s
-        self.meter.count(arrival, arrival.video_frames or (0 if self.video_codec else arrival.audio_frames))
+        meter = self.meter
+        meter.bytes += arrival.size_bytes
         if arrival.video_frames:
-            self.newest_video_ms = arrival.positions[-1]
+            meter.frames += arrival.video_frames
+            meter.last_ms = self.newest_video_ms = arrival.positions[-1]
+        elif self.video_codec is None:
+            meter.count_frames(arrival, arrival.audio_frames)
         if arrival.audio_frames:
             self.newest_audio_ms = arrival.positions[-1]
         for index in arrival.headers:

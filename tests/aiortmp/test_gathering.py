@@ -24,7 +24,10 @@ class Turns:
     def read(self, at_s: float, *sizes_bytes: int) -> None:
         """One turn that brings reads of these sizes."""
         for size_bytes in sizes_bytes:
-            self.gathering.note(size_bytes, at_s)
+            self.gathering.reads += 1
+            self.gathering.bytes += size_bytes
+            if not self.gathering.is_gathering:
+                self.gathering.begin(at_s)
         self._loop.run_until_complete(asyncio.sleep(0))
 
     def live(self, frames_per_s: int, seconds: float, since_s: float = 100.0) -> None:

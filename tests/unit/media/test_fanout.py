@@ -8,10 +8,13 @@ from hypothesis import strategies as st
 from aiortmp import MediaBatch, MessageType, amf0
 from app.media.arrival import MESSAGE_BYTES, data_message
 from app.media.fanout import STUCK_MS, FanOut
-from app.media.join import AUDIO_ONLY_MS, JoinCache
+from app.media.join import AUDIO_ONLY_MS, Headers, JoinCache
 from tests.unit.media.stream_parts import Outlet, at_stamps, audio, audio_header, video, video_header
 
 GOP = 4
+SOUND_ONLY = Headers()
+PICTURES = Headers()
+PICTURES.learn(video_header())
 
 
 def stream(fanout: FanOut, frames: range) -> None:
@@ -166,7 +169,7 @@ def test_frames_lost_by_one_that_left_stay_counted() -> None:
 def test_sound_alone_is_cached_for_a_moment_only() -> None:
     cache = JoinCache()
     for stamp in range(0, 60_000, 20):
-        cache.put(at_stamps(audio(stamp)), has_video=False)
+        cache.put(at_stamps(audio(stamp)), SOUND_ONLY)
     assert cache.start_ms is not None
     assert cache.start_ms >= 60_000 - 20 - AUDIO_ONLY_MS
     assert cache.size_bytes <= (AUDIO_ONLY_MS // 20 + 1) * (3 + MESSAGE_BYTES)
@@ -174,19 +177,19 @@ def test_sound_alone_is_cached_for_a_moment_only() -> None:
 
 def test_one_read_may_bring_more_sound_than_is_cached() -> None:
     cache = JoinCache()
-    cache.put(at_stamps(audio(0), audio(AUDIO_ONLY_MS + 1)), has_video=False)
+    cache.put(at_stamps(audio(0), audio(AUDIO_ONLY_MS + 1)), SOUND_ONLY)
     assert cache.start_ms == 0
-    cache.put(at_stamps(audio(AUDIO_ONLY_MS + 20)), has_video=False)
+    cache.put(at_stamps(audio(AUDIO_ONLY_MS + 20)), SOUND_ONLY)
     assert cache.start_ms == AUDIO_ONLY_MS + 20
 
 
 def test_a_picture_without_key_frames_is_not_cached_for_ever() -> None:
     cache = JoinCache()
-    cache.put(at_stamps(video(0, key=True)), has_video=True)
+    cache.put(at_stamps(video(0, key=True)), PICTURES)
     for stamp in range(40, 120_000, 40):
-        cache.put(at_stamps(video(stamp)), has_video=True)
+        cache.put(at_stamps(video(stamp)), PICTURES)
     assert cache.size_bytes == 0
-    cache.put(at_stamps(video(120_000, key=True)), has_video=True)
+    cache.put(at_stamps(video(120_000, key=True)), PICTURES)
     assert cache.start_ms == 120_000
 
 
