@@ -187,6 +187,11 @@ class Channel:
             self.source.lost_at_s = None
             self.programme.end()
 
+    @property
+    def due(self) -> float | None:
+        """When `tick` may have something to do that can't wait for its turn."""
+        return self.worker.due
+
     def end(self, reason: str) -> None:
         """The stream is over: let the publisher and the worker go, close the playlists."""
         self.ended = True

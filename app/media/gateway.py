@@ -175,7 +175,7 @@ class Gateway:
         """Tick and tell readings until cancelled."""
         told_s = self._monotonic()
         while True:
-            await asyncio.sleep(TICK_S)
+            await asyncio.sleep(self._pause_s())
             now_s = self._monotonic()
             for room in tuple(self._rooms.values()):
                 room.channel.tick(now_s)
@@ -185,6 +185,12 @@ class Gateway:
                 told_s = now_s
                 for room in self._rooms.values():
                     self._tell(room.channel.reading(room.outputs.readings(), room.outputs.recording_bytes))
+
+    def _pause_s(self) -> float:
+        """Until the next tick, or until a deadline of a channel that comes before it."""
+        now_s = self._monotonic()
+        dues = [due - now_s for room in self._rooms.values() if (due := room.channel.due) is not None]
+        return min([TICK_S, *[pause_s for pause_s in dues if pause_s > 0]])
 
     async def drain(self, reason: str) -> None:
         """Let everybody go; the streams themselves are not over."""

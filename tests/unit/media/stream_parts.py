@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aiortmp import MediaBatch, MediaMessage, MessageType
+from aiortmp import MediaBatch, MediaMessage, MessageType, amf0
 from aiortmp.flv import AudioCodec, VideoCodec, build_audio, build_video
 from app.media.arrival import Arrival, arrive
 
@@ -26,6 +26,10 @@ def video_header(record: bytes = AVC_RECORD) -> MediaMessage:
 
 def audio_header(config: bytes = ASC) -> MediaMessage:
     return MediaMessage(MessageType.AUDIO, 0, build_audio(AudioCodec.AAC, config, sequence_header=True))
+
+
+def data(*values: amf0.Value) -> MediaMessage:
+    return MediaMessage(MessageType.DATA, 0, amf0.encode(values))
 
 
 def at_stamps(*messages: MediaMessage) -> Arrival:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.media.progress import STALL_MAX_S, START_S, WorkerProgress
+from app.media.progress import PROVED_START_S, STALL_MAX_S, START_S, WorkerProgress
 
 
 def flowing(progress: WorkerProgress, begin_s: float, end_s: float, *, lag_ms: float | None = None) -> float:
@@ -63,3 +64,29 @@ def test_no_delay_however_long_makes_the_limit_endless(lags: list[float]) -> Non
     for lag_ms in lags:
         progress.programme(0, lag_ms)
     assert 0.5 <= progress.limit_s <= STALL_MAX_S
+
+
+def test_silence_is_due_when_it_becomes_too_long_and_not_before() -> None:
+    progress = WorkerProgress(0)
+    assert progress.due is None
+    now_s = flowing(progress, 0, 5, lag_ms=80)
+    due = progress.due
+    assert due is not None
+    assert due == pytest.approx(now_s - 0.04 + 0.5)
+    flowing(progress, now_s, due + 0.1)
+    assert progress.stalled(due - 0.001) is None
+    assert progress.stalled(due + 0.001) is not None
+
+
+def test_a_worker_that_has_caught_up_is_no_longer_judged_by_how_late_it_was() -> None:
+    progress = WorkerProgress(0)
+    now_s = flowing(progress, 0, 1, lag_ms=2_000)
+    progress.programme(now_s, 40)
+    assert progress.limit_s > 3
+    progress.settle()
+    assert progress.limit_s == 0.5
+
+
+def test_a_worker_that_was_proved_begins_sooner() -> None:
+    progress = WorkerProgress(0, start_s=PROVED_START_S)
+    assert progress.stalled(flowing(progress, 0, PROVED_START_S + 0.2)) is not None

@@ -1,0 +1,241 @@
+"""The worker that speaks is lost: the standby takes over at once, after the last frame let through."""
+
+from __future__ import annotations
+
+import pytest
+
+from aiortmp import MediaBatch
+from app.domain.failover import DecidedBy, SwitchKind
+from app.domain.ladder import AudioMode
+from app.domain.link import StandbyReady, Switched, WorkerDown, WorkerUp
+from app.domain.stream import StandbyGrade
+from app.media.reflex import HOT_SPAN_MS, Reflex, on_loss
+from tests.unit.media.stream_parts import AVC_RECORD, data, video_header
+from tests.unit.media.worker_parts import LOW, TOP, Stage, every_frame, plan_of
+
+OTHER_RECORD = bytes((1, 77)) + AVC_RECORD[2:]
+
+
+def test_without_a_standby_control_is_asked() -> None:
+    assert on_loss(None, is_ready=False, missing_from_ms=0, newest_ms=40) is Reflex.WAIT
+
+
+@pytest.mark.parametrize(
+    ("grade", "is_ready", "missing_from_ms", "newest_ms", "verdict"),
+    [
+        (StandbyGrade.WARM, True, 0, 40, Reflex.FEED),
+        (StandbyGrade.WARM, False, 0, 40, Reflex.FEED),
+        (StandbyGrade.HOT, True, 0, HOT_SPAN_MS, Reflex.SPEAK),
+        (StandbyGrade.HOT, True, 0, HOT_SPAN_MS + 1, Reflex.FEED),
+        (StandbyGrade.HOT, False, 0, 40, Reflex.FEED),
+        (StandbyGrade.HOT, True, None, 40, Reflex.FEED),
+    ],
+)
+def test_a_hot_standby_goes_on_only_with_what_it_holds_for_sure(
+    grade: StandbyGrade, is_ready: bool, missing_from_ms: int | None, newest_ms: int, verdict: Reflex
+) -> None:
+    assert on_loss(grade, is_ready=is_ready, missing_from_ms=missing_from_ms, newest_ms=newest_ms) is verdict
+
+
+def test_a_standby_waits_and_is_shown_the_headers_and_the_newest_key_frame() -> None:
+    stage = Stage(plan_of(standby=2))
+    first = stage.hire(1)
+    stage.play(0, 3_000, first)
+    second = stage.hire(2)
+    assert second.words() == [("onStandby", {"generation": 2, "grade": "warm", "nonce": "n"})]
+    assert second.feed.stamps() == [2_000]
+    stage.play(3_000, 5_000, first)
+    assert second.feed.stamps() == [2_000]
+    assert len(stage.seen(WorkerUp)) == 1
+
+
+def test_a_standby_that_was_there_before_the_source_is_shown_its_first_key_frame() -> None:
+    stage = Stage(plan_of(standby=2))
+    second = stage.hire(2)
+    assert second.feed.stamps() == []
+    stage.play(0, 400)
+    assert second.feed.stamps() == [0]
+
+
+def test_new_headers_are_shown_to_the_standby_with_their_first_key_frame() -> None:
+    stage = Stage(plan_of(standby=2))
+    second = stage.hire(2)
+    stage.play(0, 3_000)
+    stage.channel.on_source(stage.publisher, MediaBatch.of([video_header(OTHER_RECORD)]))
+    stage.play(3_000, 6_100)
+    assert second.feed.stamps() == [0, 4_000]
+
+
+def test_a_hot_standby_is_sent_all_that_comes() -> None:
+    stage = Stage(plan_of(standby=2, grade=StandbyGrade.HOT))
+    first = stage.hire(1)
+    stage.play(0, 3_000, first)
+    second = stage.hire(2)
+    stage.play(3_000, 4_000, first)
+    assert second.feed.stamps() == every_frame(2_000, 4_000)
+
+
+def test_a_proved_standby_is_told_with_what_its_parameters_are() -> None:
+    stage = Stage(plan_of(standby=2))
+    second = stage.hire(2)
+    second.ready()
+    first = stage.hire(1)
+    first.header()
+    stage.play(0, 200, first)
+    second.ready()
+    second.send("top", video_header(OTHER_RECORD), data("onStandbyReady", {"generation": 2}))
+    assert [fact.same_parameters for fact in stage.seen(StandbyReady)] == [None, True, False]
+    assert stage.channel.running().standby_generation == 2
+
+
+def test_a_word_of_readiness_for_another_generation_proves_nothing() -> None:
+    stage = Stage(plan_of(standby=2))
+    second = stage.hire(2)
+    second.send("top", data("onStandbyReady", {"generation": 1}))
+    second.send("top", data("onStandbyReady"))
+    assert not stage.seen(StandbyReady)
+
+
+def test_nothing_of_a_standby_passes_the_switch() -> None:
+    stage = Stage(plan_of(standby=2))
+    first, second = stage.hire(1), stage.hire(2)
+    stage.play(0, 1_000, first, second)
+    assert stage.shown["top"] == every_frame(0, 1_000)
+
+
+def test_when_the_worker_dies_the_standby_goes_on_after_the_last_frame() -> None:
+    stage = Stage(plan_of(TOP, LOW, standby=2, audio_mode=AudioMode.AUTO))
+    first, second = stage.hire(1), stage.hire(2)
+    second.ready()
+    stage.play(0, 3_000, first)
+    stage.play(3_000, 3_200)
+    first.die()
+    assert second.words()[-1] == (
+        "onFeedStart",
+        {"generation": 2, "nonce": "n", "start_after": {"top": 2_960, "low": 2_960, "audio": 2_960}},
+    )
+    assert second.feed.stamps()[1:] == every_frame(2_000, 3_200)
+    second.header()
+    for stamp in every_frame(3_000, 3_200):
+        second.encode(stamp, key=True)
+    stage.play(3_200, 5_000, second)
+    assert stage.shown == {name: every_frame(0, 5_000) for name in ("top", "low", "audio")}
+    [told] = stage.seen(Switched)
+    assert (told.from_worker_id, told.from_generation, told.worker_id, told.generation) == ("wrk_1", 1, "wrk_2", 2)
+    assert (told.kind, told.decided_by, told.cause) == (
+        SwitchKind.REFLEX,
+        DecidedBy.GATEWAY,
+        "connection closed",
+    )
+    assert not stage.seen(WorkerDown)
+    assert stage.channel.running().generation == 2
+
+
+def test_a_worker_that_stands_still_is_cut_within_600_ms_and_replaced() -> None:
+    stage = Stage(plan_of(standby=2))
+    first, second = stage.hire(1), stage.hire(2)
+    second.ready()
+    stage.play(0, 3_000, first)
+    stage.play(3_000, 3_600)
+    assert len(first.cut) == 1
+    [told] = stage.seen(Switched)
+    assert told.cause == "stalled"
+    first.encode(3_000, key=True)
+    assert stage.channel.switch.fenced == 1
+    assert stage.shown["top"] == every_frame(0, 3_000)
+
+
+def test_a_hot_standby_speaks_with_what_is_inside() -> None:
+    stage = Stage(plan_of(standby=2, grade=StandbyGrade.HOT))
+    first, second = stage.hire(1), stage.hire(2)
+    second.ready()
+    stage.play(0, 3_000, first)
+    first.die()
+    assert second.words()[-1] == ("onSpeak", {"generation": 2, "nonce": "n", "start_after": {"top": 2_960}})
+    assert second.feed.stamps() == every_frame(0, 3_000)
+
+
+def test_other_parameter_sets_of_the_standby_go_out_before_its_frames() -> None:
+    stage = Stage(plan_of(standby=2))
+    first, second = stage.hire(1), stage.hire(2)
+    first.header()
+    second.send("top", video_header(OTHER_RECORD), data("onStandbyReady", {"generation": 2}))
+    stage.play(0, 1_000, first)
+    first.die()
+    assert stage.channel.programme.header("top") == video_header(OTHER_RECORD).payload
+
+
+def test_an_unproved_standby_is_better_than_none() -> None:
+    stage = Stage(plan_of(standby=2))
+    first, second = stage.hire(1), stage.hire(2)
+    stage.play(0, 1_000, first)
+    first.die()
+    assert [name for name, _ in second.words()] == ["onStandby", "onFeedStart"]
+    assert len(stage.seen(Switched)) == 1
+
+
+def test_when_both_are_gone_the_first_to_come_goes_on() -> None:
+    stage = Stage(plan_of(standby=2))
+    first, second = stage.hire(1), stage.hire(2)
+    stage.play(0, 1_000, first)
+    second.die()
+    first.die()
+    assert [down.generation for down in stage.seen(WorkerDown)] == [2, 1]
+    stage.play(1_000, 3_000)
+    stage.channel.apply(plan_of(standby=3, revision=2))
+    third = stage.hire(3)
+    assert third.words()[0][1]["start_after"] == {"top": 960}
+    assert third.feed.stamps()[0] == 0
+    assert stage.seen(Switched)[-1].generation == 3
+
+
+def test_a_plan_that_does_not_know_of_the_switch_undoes_nothing() -> None:
+    stage = Stage(plan_of(standby=2))
+    first, second = stage.hire(1), stage.hire(2)
+    stage.play(0, 1_000, first)
+    first.die()
+    stage.channel.apply(plan_of(standby=2, revision=2))
+    assert not second.cut
+    second.encode(1_000, key=True)
+    assert stage.shown["top"][-1] == 1_000
+    stage.channel.apply(plan_of(active=2, standby=3, revision=3))
+    third = stage.hire(3)
+    assert third.words()[0][0] == "onStandby"
+    assert not second.cut
+
+
+def test_a_standby_that_the_plan_names_no_more_is_let_go() -> None:
+    stage = Stage(plan_of(standby=2))
+    second = stage.hire(2)
+    stage.channel.apply(plan_of(standby=3, revision=2))
+    assert len(second.cut) == 1
+    [down] = stage.seen(WorkerDown)
+    assert down.generation == 2
+
+
+def test_a_standby_that_the_plan_names_active_speaks() -> None:
+    stage = Stage(plan_of(standby=2))
+    first, second = stage.hire(1), stage.hire(2)
+    stage.play(0, 1_000, first)
+    stage.channel.apply(plan_of(active=2, revision=2))
+    assert second.words()[-1][0] == "onFeedStart"
+    assert len(first.cut) == 1
+
+
+def test_the_end_of_a_stream_promotes_nobody() -> None:
+    stage = Stage(plan_of(standby=2))
+    first, second = stage.hire(1), stage.hire(2)
+    stage.play(0, 1_000, first)
+    stage.channel.end("over")
+    assert (first.cut, second.cut) == (["over"], ["over"])
+    assert not stage.seen(Switched)
+
+
+def test_a_publisher_cannot_speak_to_workers_in_the_gateways_name() -> None:
+    stage = Stage(plan_of())
+    first = stage.hire(1)
+    stage.play(0, 80, first)
+    fake = data("onFeedStart", {"generation": 1, "start_after": {}})
+    stage.channel.on_source(stage.publisher, MediaBatch.of([fake, data("onCuePoint", {"name": "x"})]))
+    assert [name for name, _ in first.words()] == ["onFeedStart", "onCuePoint"]
+    assert first.words()[0][1]["start_after"] == {"top": None}

@@ -1,0 +1,151 @@
+"""A transcoding channel with made-up workers, on a clock of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from aiortmp import MediaBatch, MediaMessage, MessageType, amf0
+from app.domain.ids import EncoderId, PlaybackId, StreamId, WorkerId
+from app.domain.ladder import AUDIO_TRACK, AudioMode, AudioPlan, FrameRate, Ladder, Rendition
+from app.domain.link import Fact
+from app.domain.stream import ChannelPlan, StandbyGrade, StreamMode, Timing, WorkerGrant
+from app.media.arrival import Arrival
+from app.media.channel import Channel
+from app.media.feed import WorkerLink
+from app.media.source import Publisher
+from tests.unit.media.stream_parts import Outlet, audio, audio_header, data, video, video_header
+
+FRAME_MS = 40
+GOP_MS = 2_000
+TOP, LOW = (Rendition(name, 320, 180, FrameRate(25), 500_000) for name in ("top", "low"))
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+T = TypeVar("T")
+
+
+def grant(generation: int) -> WorkerGrant:
+    return WorkerGrant(
+        WorkerId(f"wrk_{generation}"), EncoderId(f"enc_{generation}"), generation, f"token{generation}"
+    )
+
+
+def plan_of(
+    *renditions: Rendition,
+    active: int | None = 1,
+    standby: int | None = None,
+    grade: StandbyGrade = StandbyGrade.WARM,
+    audio_mode: AudioMode = AudioMode.OFF,
+    revision: int = 1,
+) -> ChannelPlan:
+    return ChannelPlan(
+        stream_id=StreamId("str_1"),
+        playback_id=PlaybackId("play_1"),
+        revision=revision,
+        mode=StreamMode.TRANSCODE,
+        key_sha256="",
+        key_expires_at=None,
+        ladder=Ladder(renditions or (TOP,), AudioPlan(audio_mode)),
+        timing=Timing(segment_ms=GOP_MS, keyframe_interval_ms=GOP_MS),
+        active=grant(active) if active is not None else None,
+        standby=grant(standby) if standby is not None else None,
+        grade=grade,
+    )
+
+
+class Hand:
+    """One worker: what it was sent, and by hand what it sends."""
+
+    def __init__(self, stage: Stage, generation: int) -> None:
+        self.stage = stage
+        self.feed = Outlet()
+        self.cut: list[str] = []
+        self.link = WorkerLink(
+            WorkerId(f"wrk_{generation}"), EncoderId(f"enc_{generation}"), generation, self.cut.append, "n"
+        )
+        stage.channel.feed(self.link, self.feed)
+
+    def words(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """What the gateway said to it."""
+        found: list[tuple[str, Mapping[str, Any]]] = []
+        for batch in self.feed.batches:
+            for message in batch:
+                if message.type is MessageType.DATA:
+                    name, said = amf0.decode(message.payload)[:2]
+                    assert isinstance(name, str)
+                    assert isinstance(said, Mapping)
+                    found.append((name, said))
+        return found
+
+    def send(self, track: str, *messages: MediaMessage) -> None:
+        self.stage.channel.on_track(self.link, track, MediaBatch.of(messages))
+
+    def header(self) -> None:
+        for track in self.stage.channel.track_names:
+            self.send(track, audio_header() if track == AUDIO_TRACK else video_header())
+
+    def ready(self) -> None:
+        """Prove itself, as a standby does."""
+        self.header()
+        generation = self.link.generation
+        self.send(self.stage.channel.track_names[0], data("onStandbyReady", {"generation": generation}))
+
+    def encode(self, stamp: int, *, key: bool | None = None) -> None:
+        """The frame of `stamp` on every track."""
+        for track in self.stage.channel.track_names:
+            if track == AUDIO_TRACK:
+                self.send(track, audio(stamp))
+            else:
+                self.send(track, video(stamp, key=stamp % GOP_MS == 0 if key is None else key))
+
+    def die(self) -> None:
+        self.stage.channel.worker.gone(self.link, "connection closed", "reset by peer")
+
+
+class Stage:
+    """A channel with a publisher. `shown` has the positions of what left it, by track."""
+
+    def __init__(self, plan: ChannelPlan) -> None:
+        self.now_s = 0.0
+        self.facts: list[Fact] = []
+        self.channel = Channel(plan, tell=self.facts.append, monotonic=lambda: self.now_s, utc_now=self._utc_now)
+        self.publisher = Publisher("192.0.2.1:1", None, lambda reason: None)
+        self.channel.sit_down(self.publisher)
+        self.shown: dict[str, list[int]] = {}
+        push_track = self.channel.programme.push_track
+
+        def overhear(name: str, arrival: Arrival) -> None:
+            apart = {*arrival.headers, *arrival.others}
+            places = [place for index, place in enumerate(arrival.positions) if index not in apart]
+            self.shown.setdefault(name, []).extend(places)
+            push_track(name, arrival)
+
+        self.channel.programme.push_track = overhear  # type: ignore[method-assign]  # an ear at the door
+        self.channel.on_source(self.publisher, MediaBatch.of([video_header(), audio_header()]))
+
+    def hire(self, generation: int) -> Hand:
+        return Hand(self, generation)
+
+    def source(self, stamp: int, *, sound: bool = True) -> None:
+        """The publisher's frame of `stamp`, at its time."""
+        self.now_s = stamp / 1000
+        messages = [video(stamp, key=stamp % GOP_MS == 0), *([audio(stamp)] if sound else [])]
+        self.channel.on_source(self.publisher, MediaBatch.of(messages))
+
+    def play(self, begin_ms: int, end_ms: int, *workers: Hand) -> None:
+        """The source in real time, encoded at once by `workers`."""
+        for stamp in range(begin_ms, end_ms, FRAME_MS):
+            self.source(stamp)
+            for worker in workers:
+                worker.encode(stamp)
+            self.channel.tick(self.now_s)
+
+    def seen(self, kind: type[T]) -> list[T]:
+        return [fact for fact in self.facts if isinstance(fact, kind)]
+
+    def _utc_now(self) -> datetime:
+        return BEGIN + timedelta(seconds=self.now_s)
+
+
+def every_frame(begin_ms: int, end_ms: int) -> list[int]:
+    return list(range(begin_ms, end_ms, FRAME_MS))
