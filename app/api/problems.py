@@ -104,7 +104,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         Kind(InvalidSettings, 500, "Settings not usable", "An operator must correct the settings."),
         Kind(DeviceError, 502, "Encoder did not do it", "Look at the encoder's status."),
         Kind(NoCapacity, 503, "No encoder can take it now", "Try again later or add an encoder."),
-        Kind(NotLeading, 503, "Another control acts", "Try again after Retry-After seconds, or at the other control."),
+        Kind(NotLeading, 503, "Another control acts", "Try again after Retry-After seconds, or at that one."),
         Kind(Unavailable, 503, "A part of the system is away", "Try again after Retry-After seconds."),
     )
 }

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import encoders, keys, streams, watch
+from app.cli import encoders, failovers, keys, streams, watch
 from app.cli.doctor import doctor
 from app.cli.output import Json
 
@@ -18,10 +18,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+streams.app.command()(failovers.failovers)
 app.add_typer(streams.app, name="streams")
 app.add_typer(encoders.app, name="encoders")
 app.add_typer(keys.app, name="keys")
 app.command()(watch.watch)
+app.command()(failovers.drill)
 app.command()(doctor)
 
 

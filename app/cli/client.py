@@ -66,20 +66,27 @@ class Access:
         return None
 
 
-def call(access: Access, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:
+def call(
+    access: Access,
+    method: str,
+    path: str,
+    body: Mapping[str, object] | None = None,
+    *,
+    timeout_s: float = TIMEOUT_S,
+) -> Any:
     """The answer's JSON (None for an empty one). Exits with control's own words when it refuses."""
     import asyncio
 
-    return asyncio.run(_call(access, method, path, body))
+    return asyncio.run(_call(access, method, path, body, timeout_s))
 
 
-async def _call(access: Access, method: str, path: str, body: Mapping[str, object] | None) -> Any:
+async def _call(access: Access, method: str, path: str, body: Mapping[str, object] | None, timeout_s: float) -> Any:
     import aiohttp
 
     headers = {"Authorization": f"Bearer {access.key()}"}
     try:
         async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session,
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout_s)) as session,
             session.request(method, access.base + path, json=body, headers=headers) as answer,
         ):
             text = await answer.text()

@@ -22,6 +22,19 @@ class Mode(StrEnum):
     PASSTHROUGH = "passthrough"
 
 
+class Standby(StrEnum):
+    COLD = "cold"
+    WARM = "warm"
+    HOT = "hot"
+    ACTIVE_ACTIVE = "active-active"
+
+
+class Slate(StrEnum):
+    OFF = "off"
+    LAST_FRAME = "last_frame"
+    STILL = "still"
+
+
 @app.command("list")
 def list_streams(
     context: typer.Context,
@@ -76,6 +89,11 @@ def init(
             "rtmp://HOST/APP/KEY. They hold keys, so they are no arguments.",
         ),
     ] = None,
+    standby: Annotated[Standby, typer.Option(help="How ready the backup stands.")] = Standby.WARM,
+    backup_input: Annotated[
+        bool, typer.Option("--backup-input", help="Hand out a second key, for a second publisher that takes over.")
+    ] = False,
+    slate: Annotated[Slate, typer.Option(help="What viewers see while nobody publishes.")] = Slate.OFF,
     as_json: Json = False,
 ) -> None:
     """Open a stream; the answer shows the stream key, this once."""
@@ -86,11 +104,18 @@ def init(
         wanted["record"] = True
     if push_from is not None:
         wanted["destinations"] = _addresses(push_from)
+    if standby is not Standby.WARM:
+        wanted["standby"] = standby.value
+    if backup_input:
+        wanted["backup_input"] = True
+    if slate is not Slate.OFF:
+        wanted["slate"] = slate.value
     answer = open_stream(context.obj, resolution=resolution, bitrate=bitrate, fps=fps, name=name, more=wanted)
     if as_json:
         show_json(answer)
         return
-    show_fields(answer, ("stream_id", "rtmp_url", "stream_key"))
+    shown = ("stream_id", "rtmp_url", "stream_key")
+    show_fields(answer, (*shown, "backup_stream_key") if answer.get("backup_stream_key") else shown)
     for word in ("warnings", "recommendations"):
         for line in answer.get(word, ()):
             typer.echo(f"{word[:-1]}: {line}", err=True)
