@@ -160,10 +160,6 @@ class LeaseMachine:
                     self.standing = f"nobody is known to lead: {detail}"
                 return ()
 
-    def superseded(self, detail: str, now: float) -> tuple[Command, ...]:
-        """A receiver told that it has seen a newer epoch."""
-        return () if self._epoch is None else self._step_down(detail, now)
-
     def _granted(self, epoch: int, asked_at: float, now: float, *, claimed: bool) -> tuple[Command, ...]:
         if self._epoch is None and not claimed:
             # Renewed after this one had stepped down: what it held before must not wake up again.

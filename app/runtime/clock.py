@@ -14,3 +14,11 @@ def monotonic() -> float:
 def utc_now() -> datetime:
     """Aware UTC time, for facts that people read."""
     return datetime.fromtimestamp(time.time(), UTC)
+
+
+def sleepless() -> float:
+    """Seconds like `monotonic`, those in which the machine slept included: what must end while nobody runs."""
+    return time.clock_gettime(_SLEEPLESS)
+
+
+_SLEEPLESS = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
