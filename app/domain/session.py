@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from app.domain.drill import DrillOutcome
 from app.domain.encoder import EncoderKind
@@ -134,6 +135,22 @@ class OpenedStream:
     backup_stream_key: Secret | None = None
 
 
+class StandbyState(StrEnum):
+    READY = "ready"
+    """Can take the stream at once; of a cold one: its room is kept."""
+    PREPARING = "preparing"
+    """Started, not proved yet."""
+    SOUGHT = "sought"
+    NONE = "none"
+    """No encoder can be the backup now; it is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class StandbyHealth:
+    grade: StandbyGrade
+    state: StandbyState
+
+
 @dataclass(frozen=True, slots=True)
 class StreamHealth:
     """How a stream is. `protected` is false while no backup stands ready. None: not known."""
@@ -157,6 +174,9 @@ class StreamHealth:
     channel: ChannelReading | None
     restarts: int = 0
     """Workers that took over while somebody published, since the stream opened or control started."""
+    standby: StandbyHealth | None = None
+    """None: the stream needs none, because it is passed through or has ended."""
+    last_drill: DrillOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True)

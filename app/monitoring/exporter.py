@@ -16,10 +16,11 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from app.domain.encoder import EncoderState
-from app.domain.events import Event, StreamErrorSeen, WorkerReplaced
+from app.domain.events import Event, StreamErrorSeen, StreamFailedOver, WorkerReplaced
 from app.domain.fleet import EncoderView
 from app.domain.session import StreamHealth
-from app.domain.stream import StreamState
+from app.domain.stream import StandbyGrade, StreamState
+from app.monitoring.failover_metrics import FailoverMetrics
 from app.version import __version__
 
 _ENCODER: Final = (
@@ -52,6 +53,7 @@ class Exporter(Collector):
             registry=self._registry,
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 10.0),
         )
+        self._switches = FailoverMetrics(self._registry)
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
@@ -59,6 +61,8 @@ class Exporter(Collector):
     def hear(self, event: Event) -> None:
         if isinstance(event, WorkerReplaced):
             self._failovers["first" if event.from_id is None else "replaced"] += 1
+        elif isinstance(event, StreamFailedOver):
+            self._switches.measured(event.report)
         elif isinstance(event, StreamErrorSeen):
             self._errors[event.severity] += 1
 
@@ -128,3 +132,21 @@ class Exporter(Collector):
             if health.dropped_frames is not None:
                 dropped.add_metric(stream, health.dropped_frames)
         yield from (rate, score, protected, dropped)
+        yield from _standby_metrics(streams)
+
+
+def _standby_metrics(streams: tuple[StreamHealth, ...]) -> Iterable[Metric]:
+    grades = Counter(health.standby.grade for health in streams if health.standby and not health.protected)
+    unprotected = GaugeMetricFamily(
+        "encman_streams_unprotected", "Streams that need a backup and have none ready.", labels=("grade",)
+    )
+    for grade in StandbyGrade:
+        unprotected.add_metric((grade,), grades[grade])
+    age = GaugeMetricFamily("encman_stream_drill_age_seconds", "Since the last drill.", labels=("stream",))
+    passed = GaugeMetricFamily("encman_stream_drill_passed", "1: the last drill lost no frame.", labels=("stream",))
+    for health in streams:
+        if health.last_drill is not None:
+            stream = (health.stream_id,)
+            age.add_metric(stream, max(0.0, (health.at - health.last_drill.at).total_seconds()))
+            passed.add_metric(stream, float(health.last_drill.fault is None))
+    return (unprotected, age, passed)

@@ -36,6 +36,18 @@ class DestinationState(Answer):
     dropped_frames: int
 
 
+class StandbyView(Answer):
+    grade: str = Field(description="how ready the backup is kept: cold, warm, hot or active-active")
+    state: str = Field(description="ready, preparing (not proved yet), sought, or none")
+
+
+class LastDrill(Answer):
+    at: datetime
+    kind: str
+    passed: bool
+    fault: str | None
+
+
 class HealthView(Answer):
     """`cpu_usage` is percent of one core, `bitrate` bit/s; null is not known."""
 
@@ -45,6 +57,8 @@ class HealthView(Answer):
     score: float | None
     reasons: list[str]
     protected: bool = Field(description="a backup stands ready")
+    standby: StandbyView | None = Field(description="null: the stream needs no backup")
+    last_drill: LastDrill | None = Field(description="null: it was never drilled")
     primary_encoder_id: str | None
     backup_encoder_id: str | None
     generation: int = Field(description="of the worker whose picture counts; 0 without an encoder")
@@ -64,6 +78,7 @@ class HealthView(Answer):
     @classmethod
     def of(cls, health: StreamHealth) -> HealthView:
         source, channel = health.source, health.channel
+        standby, drill = health.standby, health.last_drill
         return cls(
             stream_id=health.stream_id,
             state=health.state,
@@ -71,6 +86,10 @@ class HealthView(Answer):
             score=health.score,
             reasons=list(health.reasons),
             protected=health.protected,
+            standby=StandbyView(grade=standby.grade, state=standby.state) if standby else None,
+            last_drill=LastDrill(at=drill.at, kind=drill.kind, passed=drill.fault is None, fault=drill.fault)
+            if drill
+            else None,
             primary_encoder_id=health.primary_id,
             backup_encoder_id=health.backup_id,
             generation=health.generation,
