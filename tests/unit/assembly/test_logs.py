@@ -71,6 +71,8 @@ def test_a_traceback_keeps_its_place_and_loses_its_secret(lines: Callable[[], li
         {"nested": {"deep": [{"api_key": KEY}]}},
         {"error": ValueError(f"emk_live_{KEY}")},
         {"raw": f"Authorization: Bearer {KEY}".encode()},
+        {"raw": f"BEARER {KEY}"},
+        {"raw": f"basic {KEY}"},
     ],
     ids=str,
 )
