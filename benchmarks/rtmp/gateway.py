@@ -11,9 +11,8 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import structlog
-
 from app.assembly.gateway import RunningGateway, collect_rarely
+from app.assembly.logs import configure_logs
 from app.assembly.process import new_loop
 from app.assembly.settings import Settings
 from app.domain.ids import PlaybackId, StreamId
@@ -52,7 +51,7 @@ class NoControl:
 
 
 async def main(port: int) -> None:
-    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    configure_logs(level="info", fmt="json")
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(data_dir=Path(folder), rtmp_port=port, http_port=0, link_token=Secret("benchmark"))
         await RunningGateway(settings, NoControl()).start()
