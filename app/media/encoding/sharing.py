@@ -51,12 +51,12 @@ class Sharing:
                 if isinstance(item, Begin):
                     self._begin(item.start_after)
                 else:
-                    self._take(item)
+                    self.take(item)
         except Closed:
             for rung in self._rungs:
                 rung.shots.close()
 
-    def _take(self, picture: Picture) -> None:
+    def take(self, picture: Picture) -> None:
         pts_ms = picture.pts_ms
         if self._newest_ms is not None and pts_ms <= self._newest_ms:
             self._meter.dropped()

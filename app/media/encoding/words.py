@@ -60,10 +60,10 @@ _SLATE: Final = "onSlate"
 _NAMES: Final = frozenset((_FEED_START, _STANDBY, _SPEAK, _SLATE))
 
 
-def read_word(message: MediaMessage, nonce: str, *, unproved: bool = False) -> Word | None:
+def read_word(message: MediaMessage, nonce: str) -> Word | None:
     """The word in a data message; None when it is none, or not for this worker.
 
-    `unproved`: a feed may begin without a nonce. Raises ProtocolError for a word that can't be understood.
+    Raises ProtocolError for a word that can't be understood.
     """
     if message.type is not MessageType.DATA:
         return None
@@ -74,7 +74,7 @@ def read_word(message: MediaMessage, nonce: str, *, unproved: bool = False) -> W
     if len(values) < 2 or values[0] not in _NAMES or not isinstance(values[1], Mapping):
         return None
     name, said = values[0], values[1]
-    if said.get("nonce") != nonce and not (unproved and name == _FEED_START and "nonce" not in said):
+    if said.get("nonce") != nonce:
         return None
     return _word(str(name), said)
 

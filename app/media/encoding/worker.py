@@ -159,7 +159,7 @@ class Worker:
 
     def _hear(self, message: MediaMessage) -> None:
         try:
-            word = read_word(message, self._nonce, unproved=self._reader is None)
+            word = read_word(message, self._nonce)
         except ProtocolError as error:
             self._end(ExitCode.FAILED, str(error))
             return

@@ -8,7 +8,7 @@ from app.media.encoding.packets import SourceItem, VideoConfig, VideoPacket
 from app.media.encoding.talk import ExitCode
 from tests.integration.encoding.gate import Gate, until
 from tests.integration.encoding.test_worker import Exits, start
-from tests.unit.media.encoding.clips import clip, from_key_at_or_before, small, video_of
+from tests.unit.media.encoding.clips import clip, from_key_at_or_before, small, until_ms, video_of
 
 TRACKS = ("big", "small")
 
@@ -119,6 +119,65 @@ async def test_a_second_start_of_the_feed_begins_anew(gate: Gate) -> None:
     for track in TRACKS:
         assert gate.times(track)[-20:] == times[70:]
         assert gate.numbers(track)[-20:] == list(range(70, 90))
+
+
+async def test_a_hot_standby_goes_on_from_what_it_has_decoded(gate: Gate) -> None:
+    exits = Exits()
+    await start(gate, exits)
+    items = clip(small(b_frames=2))
+    shown = sorted(packet.pts_ms for packet in video_of(items))
+    last, place = shown[47], until_ms(items, shown[60])
+    gate.say("onStandby", grade="hot")
+    gate.send(items[:place])
+    await until(lambda: gate.ready, "the proof")
+    assert gate.times("big") == gate.times("audio") == []
+    gate.say("onSpeak", start_after={"big": last, "small": last, "audio": 1_500})
+    gate.send(items[place:])
+    gate.end_feed()
+    await until(lambda: exits.seen, "the worker to end with its source")
+    for track in TRACKS:
+        assert gate.numbers(track) == list(range(48, 90))
+        assert len(set(gate.headers(track))) == 1
+    assert min(gate.times("audio")) > 1_500
+
+
+async def test_a_hot_standby_can_be_fed_anew_too(gate: Gate) -> None:
+    exits = Exits()
+    await start(gate, exits)
+    items = clip(small())
+    last = [packet.pts_ms for packet in video_of(items)][9]
+    gate.say("onStandby", grade="hot")
+    gate.send(items)
+    await until(lambda: gate.ready, "the proof")
+    gate.start_feed({"big": last, "small": last, "audio": last})
+    gate.send(items)
+    gate.end_feed()
+    await until(lambda: exits.seen, "the worker to end with its source")
+    assert gate.numbers("big") == list(range(10, 90))
+
+
+async def test_an_active_active_standby_encodes_along_and_says_that_it_is_ready(gate: Gate) -> None:
+    exits = Exits()
+    await start(gate, exits)
+    items = clip(small())
+    last = [packet.pts_ms for packet in video_of(items)][9]
+    gate.say("onStandby", grade="active-active", start_after={"big": last, "small": last, "audio": last})
+    gate.send(items)
+    await until(lambda: gate.ready and gate.times("big"), "the proof and the programme")
+    gate.end_feed()
+    await until(lambda: exits.seen, "the worker to end with its source")
+    assert gate.numbers("big") == list(range(10, 90))
+    assert len(set(gate.headers("big"))) == 1
+
+
+async def test_a_worker_that_is_told_to_speak_of_nothing_says_so_and_waits(gate: Gate) -> None:
+    problems: list[str] = []
+    child = await start(gate, Exits(), on_problem=lambda _, text: problems.append(text))
+    gate.say("onStandby", grade="warm")
+    gate.say("onSpeak", start_after={"big": 0})
+    await until(lambda: problems, "the problem")
+    await until(lambda: gate.ready, "the proof")
+    await child.stop("test ends")
 
 
 async def test_a_standby_can_become_one_again(gate: Gate) -> None:

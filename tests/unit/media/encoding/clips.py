@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
@@ -99,14 +100,21 @@ def run(
     pipeline = Pipeline(plan or settings(), start_after=start_after, on_problem=programme.problems.append)
 
     def feed() -> None:
-        try:
-            for item in items:
-                pipeline.put(item)
-        except Closed:
-            return
+        for item in items:
+            pipeline.put(item)
         pipeline.finish()
 
-    feeder = Thread(target=feed)
+    return collect(pipeline, feed, programme)
+
+
+def collect(pipeline: Pipeline, feed: Callable[[], None], programme: Programme) -> Programme:
+    """All that comes out while `feed` runs; raises what the pipeline failed with."""
+
+    def feed_until_closed() -> None:
+        with suppress(Closed):
+            feed()
+
+    feeder = Thread(target=feed_until_closed)
     feeder.start()
     try:
         while (out := pipeline.outbox.get()) is not None:
@@ -141,6 +149,12 @@ def from_key_at_or_before(items: Iterable[SourceItem], time_ms: int) -> list[Sou
     starts = [n for n, i in enumerate(kept) if isinstance(i, VideoPacket) and i.is_key and i.pts_ms <= time_ms]
     headers = [item for item in kept if isinstance(item, VideoConfig | AudioConfig)]
     return headers + [item for item in kept[starts[-1] :] if not isinstance(item, VideoConfig | AudioConfig)]
+
+
+def until_ms(items: Sequence[SourceItem], end_ms: int) -> int:
+    """How many of the items have come by then."""
+    times = [item.dts_ms if isinstance(item, VideoPacket) else getattr(item, "pts_ms", 0) for item in items]
+    return next(place for place, time in enumerate(times) if time > end_ms)
 
 
 def shifted(items: Iterable[SourceItem], by_ms: int) -> list[SourceItem]:

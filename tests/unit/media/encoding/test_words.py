@@ -43,13 +43,6 @@ def test_a_word_without_the_nonce_is_the_publisher_s(name: str, nonce: dict[str,
     assert read_word(message, NONCE) is None
 
 
-def test_a_first_feed_may_begin_without_a_nonce_but_not_with_a_wrong_one() -> None:
-    assert read_word(said("onFeedStart", generation=1, start_after={}), NONCE, unproved=True) == FeedStart(1, {})
-    wrong = said("onFeedStart", nonce="n-2", generation=1, start_after={})
-    assert read_word(wrong, NONCE, unproved=True) is None
-    assert read_word(said("onSpeak", generation=1, start_after={}), NONCE, unproved=True) is None
-
-
 @pytest.mark.parametrize("payload", [b"", b"\xff", amf0.encode(["onFeedStart"]), amf0.encode([1.0, {}])])
 def test_other_data_is_no_word(payload: bytes) -> None:
     assert read_word(MediaMessage(MessageType.DATA, 0, payload), NONCE) is None
