@@ -4,6 +4,7 @@ import { get, key } from "./api.js";
 import { detail } from "./detail.js";
 import { byId } from "./dom.js";
 import { encoderList } from "./encoders.js";
+import { lookUp } from "./failover.js";
 import { colour, percent } from "./format.js";
 import { follow, script } from "./live.js";
 import { record } from "./log.js";
@@ -12,7 +13,7 @@ import { newStream, streamList } from "./streams.js";
 const HISTORY = 60;
 const REFRESH_MS = 15_000;
 const state = {
-  streams: new Map(), health: new Map(), history: new Map(), encoders: new Map(),
+  streams: new Map(), health: new Map(), history: new Map(), encoders: new Map(), failovers: new Map(),
   scopes: new Set(), selected: null, showEnded: false,
 };
 let stopFollowing = null;
@@ -27,6 +28,7 @@ function draw() {
     streamList(state, select);
     detail(state);
     encoderList(state);
+    lookUp(state, state.selected, draw);
   });
 }
 
@@ -42,7 +44,7 @@ async function load() {
   state.streams = new Map(streams.streams.map((stream) => [stream.stream_id, stream]));
   state.encoders = new Map(encoders.encoders.map((encoder) => [encoder.encoder_id, encoder]));
   for (const one of health.streams) state.health.set(one.stream_id, one);
-  for (const kept of [state.health, state.history]) {
+  for (const kept of [state.health, state.history, state.failovers]) {
     for (const id of kept.keys()) if (!state.streams.has(id)) kept.delete(id);
   }
   if (!state.streams.has(state.selected)) {
@@ -86,6 +88,7 @@ async function heard(event, data) {
     if (stream) stream.state = data.state;
     refreshStream(data.stream_id);
   } else if (event === "stream_failover") {
+    if (data.report) state.failovers.set(data.stream_id, data.report);
     refreshStream(data.stream_id);
   } else if (event === "health_update") {
     const encoder = state.encoders.get(data.encoder_id);
@@ -117,7 +120,10 @@ function linkState(word, code) {
   pill.className = `pill ${word === "live" ? "c-green" : "c-amber"}`;
   pill.textContent = { live: "live", connecting: "connecting…", away: "reconnecting…" }[word];
   if (code === "not_authenticated") signOut("This key is not valid any more.");
-  if (word === "live") reload();
+  if (word === "live") {
+    state.failovers.clear(); // some may have gone by unheard
+    reload();
+  }
 }
 
 async function signIn(token) {
@@ -137,7 +143,7 @@ function signOut(why = "") {
   key.forget();
   stopFollowing?.();
   clearInterval(refresher);
-  for (const kept of [state.streams, state.health, state.history, state.encoders]) kept.clear();
+  for (const kept of [state.streams, state.health, state.history, state.encoders, state.failovers]) kept.clear();
   state.selected = null;
   draw();
   for (const id of ["board", "sign-out", "live", "system", "fleet"]) byId(id).hidden = true;

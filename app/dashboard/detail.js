@@ -2,6 +2,7 @@
 
 import { call } from "./api.js";
 import { byId, confirmed, copyable, h, show, svg, toast } from "./dom.js";
+import { costly, lastDrill, lastFailover, safety } from "./failover.js";
 import { bitrate, colour, count, known, moment, ms, percent, scoreColour, text } from "./format.js";
 import { Player } from "./player.js";
 
@@ -35,7 +36,7 @@ export function detail(state) {
   picture(stream, health);
   drawRoad(state, stream, health);
   drawFigures(state, stream, health);
-  drawFacts(stream, health);
+  drawFacts(state, stream, health);
 }
 
 function drawFrame(panel, stream) {
@@ -84,7 +85,7 @@ function drawRoad(state, stream, health) {
     stream.mode === "passthrough"
       ? ["Encoder", "passed through", "c-blue"]
       : ["Encoder", primary ?? "none", live ? "c-green" : primary ? "c-blue" : "c-red"],
-    stream.mode === "passthrough" ? null : ["Backup", backup ?? "none", backup ? "c-blue" : "c-amber"],
+    stream.mode === "passthrough" ? null : ["Backup", backupWords(health, backup), health?.protected ? "c-green" : "c-amber"],
     ["Viewers", known(health?.viewers) ? `${count(health.viewers)} direct` : "–", live ? "c-green" : "c-grey"],
   ].filter(Boolean);
   road.setAttribute("aria-label", stops.map(([place, what]) => `${place}: ${what}`).join(", "));
@@ -92,6 +93,11 @@ function drawRoad(state, stream, health) {
     i ? h("span", { class: "arrow", "aria-hidden": "true" }, "→") : null,
     h("div", { class: `stop ${c}` }, h("h3", {}, place), h("span", { class: "clip", title: what }, what)),
   ]).filter(Boolean));
+}
+
+function backupWords(health, name) {
+  const standby = health?.standby;
+  return name ? [name, standby && `${standby.grade}, ${standby.state}`].filter(Boolean).join(" · ") : "none";
 }
 
 function drawFigures(state, stream, health) {
@@ -122,16 +128,23 @@ function spark(series) {
     svg("polyline", { points: points.join(" "), fill: "none", stroke: "#5aa9ff", "stroke-width": "1.6", "vector-effect": "non-scaling-stroke" }));
 }
 
-function drawFacts(stream, health) {
+function drawFacts(state, stream, health) {
   const source = health?.source;
+  const report = state.failovers.get(stream.stream_id);
+  const safe = stream.state === "ended" ? null : safety(health);
   const rows = [
     ["Source", source ? [source.video_codec, source.width && `${source.width}×${source.height}`, source.audio_codec].filter(Boolean).join(", ") : null],
     ["Renditions", stream.ladder.renditions.map((r) => `${r.name} ${bitrate(r.bitrate)}`).join(", ") || "as published"],
+    safe ? ["Safety", safe, health.protected ? "c-green" : "c-amber"] : null,
+    stream.mode === "passthrough" ? null
+      : ["Last failover", lastFailover(report), report && costly(report) ? "c-amber" : null],
+    health?.last_drill ? ["Last drill", lastDrill(health), health.last_drill.passed ? null : "c-red"] : null,
     ["Destinations", stream.destinations.map((d) => d.server + place(health, d.id)).join(", ") || "none"],
     ["Opened", moment(stream.created_at)],
     ["Id", stream.stream_id],
-  ];
-  show(facts, rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, text(value))]));
+  ].filter(Boolean);
+  show(facts, rows.flatMap(([name, value, c]) => [
+    h("dt", {}, name), h("dd", { class: c, "data-fact": name }, text(value))]));
   show(reasons, (health?.reasons ?? []).map((reason) => h("li", { class: reason.endsWith("unknown") ? "c-grey" : "c-amber" }, reason)));
 }
 

@@ -1,6 +1,7 @@
 // What happened, newest first, bounded.
 
 import { byId, h } from "./dom.js";
+import { costly, figuresOf } from "./failover.js";
 import { clock, colour } from "./format.js";
 
 const KEPT = 200;
@@ -15,6 +16,7 @@ function words(event, data, state) {
     case "stream_error":
       return [colour(data.severity), `${stream}: ${data.detail}${data.action ? ` — ${data.action}` : ""}`];
     case "stream_failover":
+      if (data.report) return [costly(data.report) ? "c-amber" : "c-green", `${stream}: switch measured: ${figuresOf(data.report)}`];
       return ["c-amber", `${stream}: ${encoder(data.to_encoder_id)} took over from ${encoder(data.from_encoder_id)} (${data.cause})`];
     case "encoder_changed":
       return [colour(data.state), `${encoder(data.encoder_id)}: ${data.state}${data.reason ? `, ${data.reason}` : ""}`];

@@ -2,6 +2,7 @@
 
 import { call } from "./api.js";
 import { byId, copyable, h, show, toast } from "./dom.js";
+import { safety } from "./failover.js";
 import { bitrate, colour, known } from "./format.js";
 
 const ORDER = ["live", "degraded", "starting", "waiting", "ended"];
@@ -39,7 +40,8 @@ function summary(stream, health) {
   const top = stream.ladder.renditions[0];
   const parts = [top ? `${top.width}×${top.height} ${top.fps} fps` : stream.mode];
   if (known(health?.bitrate)) parts.push(bitrate(health.bitrate));
-  if (stream.state !== "ended") parts.push((health?.protected ?? stream.backup_encoder_id) ? "protected" : "no backup");
+  const safe = stream.state === "ended" ? null : safety(health);
+  if (safe) parts.push(safe);
   return parts.join(" · ");
 }
 
