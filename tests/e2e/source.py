@@ -38,6 +38,8 @@ class Source:
     channels: int = 2
     keyframe_s: int = 2
     bit_rate: int = 3_000_000
+    first: int = 0
+    """The number in the first picture, to tell one source from another."""
     marks: bool = False
     """Countable tones (`marks.py`) instead of a beep at each whole second."""
     noisy: bool = False
@@ -96,7 +98,8 @@ def _picture(source: Source, number: int) -> av.VideoFrame:
     width, height = source.width, source.height
     frame = av.VideoFrame(width, height, "yuv420p")
     block = width // BITS
-    bits = b"".join((b"\xeb" if number >> (BITS - 1 - i) & 1 else b"\x10") * block for i in range(BITS))
+    drawn = source.first + number
+    bits = b"".join((b"\xeb" if drawn >> (BITS - 1 - i) & 1 else b"\x10") * block for i in range(BITS))
     bits = bits.ljust(width, b"\x10")
     rows = height // 3
     if source.noisy:
