@@ -62,7 +62,7 @@ class Channel:
         self.ring = ReplayRing(max_bytes=plan.timing.ring_max_bytes, max_s=plan.timing.ring_max_s)
         self.switch = OutputSwitch(track_names(plan))
         self.programme = Programme(plan)
-        self.switches = SwitchLog(self)
+        self.switches = SwitchLog(self, on_caught_up=lambda: self.worker.settle())
         self.worker = WorkerSeat(
             timeline=self.timeline,
             switch=self.switch,
@@ -101,6 +101,7 @@ class Channel:
             self.switch.generation,
             self.source.told,
             standby_generation=standby.feed.link.generation if standby is not None and standby.is_ready else None,
+            reports=tuple(self.switches.reports),
         )
 
     # --- publisher -------------------------------------------------------------------------------------
@@ -155,6 +156,8 @@ class Channel:
             self.programme.push_source(arrival)
         else:
             self.ring.put(arrival, has_video=self.headers.has_video)
+            if self.switches.meter is not None:
+                self.switches.on_source(arrival)
             self.worker.push_source(arrival, self._source_now(now_s))
 
     # --- worker ----------------------------------------------------------------------------------------
@@ -179,6 +182,7 @@ class Channel:
     def tick(self, now_s: float) -> None:
         """Several times a second: stalls, and the end of a programme whose publisher stays away."""
         self.worker.check(now_s)
+        self.switches.tick(now_s)
         if self._pause_at_s is not None and now_s >= self._pause_at_s:
             self._pause_at_s = None
             self.programme.pause()
@@ -199,6 +203,7 @@ class Channel:
         if publisher is not None:
             self.leave(publisher, reason)
             publisher.close(reason)
+        self.switches.close(self._monotonic())
         self.worker.clear(reason)
         self.programme.end()
         self.ring.clear()
@@ -243,9 +248,12 @@ class Channel:
     def _source_now(self, now_s: float) -> SourceNow:
         return SourceNow(now_s, self.source.newest_video_ms, self.source.newest_audio_ms)
 
-    def _on_frames(self, track: str, arrival: Arrival) -> None:
-        self._shown(arrival, self._monotonic())
+    def _on_frames(self, track: str, arrival: Arrival, generation: int) -> None:
+        now_s = self._monotonic()
+        self._shown(arrival, now_s)
         self.programme.push_track(track, arrival)
+        if self.switches.meter is not None:
+            self.switches.on_frames(track, arrival, generation, now_s)
         returned = self.switch.returned_ms(self.source.newest_video_ms, self.source.newest_audio_ms)
         if returned is not None:
             self.ring.release(returned)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from aiortmp import MediaBatch, ProtocolError
-from aiortmp.flv import parse_video
+from aiortmp import MediaBatch
 from app.media.arrival import MESSAGE_BYTES, Arrival, tail
+from app.media.frame_times import composition_ms
 
 _SOUND_GROUP_MS: Final = 1_000
 """Without pictures any packet is a beginning; groups of this length keep the ring fine enough."""
@@ -99,7 +99,7 @@ class ReplayRing:
             # What came before the key frame in the same read belongs to the group before.
             self._add(arrival.batch[:key], arrival.positions[key - 1])
         position = arrival.positions[key]
-        self._groups.append(_Group(position, position + _composition_ms(arrival.batch[key].payload)))
+        self._groups.append(_Group(position, position + composition_ms(arrival.batch[key].payload)))
         self._add(tail(arrival, key), arrival.positions[-1])
 
     def _put_sound(self, arrival: Arrival) -> None:
@@ -123,11 +123,3 @@ class ReplayRing:
 
     def _drop_oldest(self) -> None:
         self._size_bytes -= self._groups.popleft().size_bytes
-
-
-def _composition_ms(payload: bytes) -> int:
-    """From decoding to showing. One that cannot be parsed is shown as it comes."""
-    try:
-        return parse_video(payload).composition_time_ms
-    except ProtocolError:
-        return 0

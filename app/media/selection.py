@@ -41,6 +41,14 @@ def select_or_none(arrival: Arrival, keep: Sequence[int]) -> Arrival | None:
     return select(arrival, keep) if keep else None
 
 
+def frame_positions(arrival: Arrival) -> Sequence[int]:
+    """Positions of the frames, without those of headers and of other messages."""
+    if not arrival.headers and not arrival.others:
+        return arrival.positions
+    apart = {*arrival.headers, *arrival.others}
+    return [position for index, position in enumerate(arrival.positions) if index not in apart]
+
+
 def header_arrival(messages: Sequence[MediaMessage]) -> Arrival:
     """An arrival of codec headers or data alone."""
     return Arrival(MediaBatch.of(messages), [0] * len(messages), range(len(messages)), (), None, 0, 0, 0)

@@ -1,20 +1,32 @@
-"""What is told of a channel's workers and their switches. Leaves the switches themselves to `worker_seat`."""
+"""What is told of a channel's workers and their switches, measured reports included.
+
+Leaves the switches themselves to `worker_seat`, the measuring to `switch_report`.
+"""
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
-from app.domain.failover import SwitchKind
-from app.domain.ladder import AUDIO_TRACK
-from app.domain.link import Fact, StandbyReady, Switched, WorkerDown
+from app.domain.failover import SwitchKind, SwitchReport
+from app.domain.ladder import AUDIO_TRACK, AudioMode
+from app.domain.link import Fact, StandbyReady, Switched, SwitchMeasured, WorkerDown
 from app.domain.stream import ChannelPlan
+from app.media.arrival import Arrival, arrive
 from app.media.feed import WorkerLink
 from app.media.programme import Programme
+from app.media.ring import ReplayRing
 from app.media.seat_events import Before, Gave, Lost, Proved, Released, SeatEvent
-from app.media.selection import header_arrival
+from app.media.selection import frame_positions, header_arrival
+from app.media.source import Source
 from app.media.switch import OutputSwitch
+from app.media.switch_report import SwitchMeter
+from app.media.timeline import Timeline
+
+KEPT: Final = 16
+"""Reports for a control that was away."""
 
 
 class Told(Protocol):
@@ -22,27 +34,146 @@ class Told(Protocol):
 
     plan: ChannelPlan
     programme: Programme
+    ring: ReplayRing
+    source: Source
     switch: OutputSwitch
+    timeline: Timeline
     tell: Callable[[Fact], None]
     utc_now: Callable[[], datetime]
 
 
 class SwitchLog:
-    def __init__(self, channel: Told) -> None:
+    """`meter` measures the switch that goes on, `reports` are the last ones, oldest first.
+
+    `on_caught_up` is called when the new worker is as near to the source as the one before.
+    """
+
+    def __init__(self, channel: Told, *, on_caught_up: Callable[[], None]) -> None:
         self._channel = channel
+        self._on_caught_up = on_caught_up
+        self._gave: Gave | None = None
+        self._at: datetime | None = None
+        self._headers: dict[str, bytes | None] = {}
+        self.meter: SwitchMeter | None = None
+        self.reports: deque[SwitchReport] = deque(maxlen=KEPT)
+        self.switched: Counter[SwitchKind] = Counter()
 
     def on_event(self, event: SeatEvent) -> None:
         match event:
-            case Lost(before=Before(link=link), loss=loss) if link is not None:
+            case Lost(before=Before(link=link) as was, loss=loss) if link is not None:
                 self._tell_down(link, loss.reason)
+                # One that had not caught up yet was lost in turn.
+                self._end(loss.at_s)
+                self._begin(was)
             case Released(link=link, reason=reason):
                 self._tell_down(link, reason)
             case Proved():
                 self._tell_ready(event)
             case Gave():
-                self._pass_on_headers(event)
-                if event.kind is not SwitchKind.REPLACED:
-                    self._tell_switched(event)
+                self._on_gave(event)
+
+    def on_source(self, arrival: Arrival) -> None:
+        """Call while there is a `meter`: what the source brought."""
+        if self.meter is not None:
+            self.meter.source.add((arrival,))
+
+    def on_frames(self, track: str, arrival: Arrival, generation: int, now_s: float) -> None:
+        """Call while there is a `meter`: what the switch let through."""
+        meter = self.meter
+        positions = frame_positions(arrival)
+        if meter is None or not positions:
+            return
+        source = self._channel.source
+        newest_ms = source.newest_audio_ms if track == AUDIO_TRACK else source.newest_video_ms
+        is_new = self._gave is not None and generation == self._gave.link.generation
+        meter.passed(track, positions, now_s, newest_ms=newest_ms, is_new=is_new)
+        self.tick(now_s)
+
+    def tick(self, now_s: float) -> None:
+        if self.meter is not None and self.meter.is_over(now_s):
+            self._end(now_s)
+
+    def close(self, now_s: float) -> None:
+        """The stream is over: what was measured so far is told."""
+        self._end(now_s)
+
+    # --- measuring -------------------------------------------------------------------------------------
+
+    def _begin(self, before: Before) -> None:
+        """Measure from now on; `before` is who spoke until then."""
+        channel = self._channel
+        ladder = channel.plan.ladder
+        has_picture = channel.source.newest_video_ms is not None
+        self.meter = meter = SwitchMeter(
+            before,
+            rates={each.name: each.frame_rate for each in ladder.renditions} if has_picture else {},
+            interval_ms=channel.plan.timing.keyframe_interval_ms,
+            has_sound=ladder.audio.mode is not AudioMode.OFF,
+        )
+        around = channel.timeline.around
+        meter.source.add(
+            arrive(batch, lambda stamps: [around(stamp) for _, stamp in stamps])
+            for batch in channel.ring.replay(None)
+        )
+        self._headers = {each.name: channel.programme.header(each.name) for each in ladder.renditions}
+
+    def _on_gave(self, event: Gave) -> None:
+        if self._gave is not None:
+            # The one before had not caught up when it was replaced in turn.
+            self._end(event.decided_s)
+        if self.meter is None:
+            self._begin(event.before)
+        assert self.meter is not None, "it has just begun"
+        self.meter.decided(event.decided_s)
+        self._gave, self._at = event, self._channel.utc_now()
+        self.switched[event.kind] += 1
+        self._pass_on_headers(event)
+        if event.kind is not SwitchKind.REPLACED:
+            self._tell_switched(event)
+
+    def _end(self, now_s: float) -> None:
+        meter, gave, at = self.meter, self._gave, self._at
+        self.meter = self._gave = self._at = None
+        if meter is None or gave is None or at is None:
+            return
+        if meter.has_caught_up:
+            self._on_caught_up()
+        report = self._report(meter, gave, at, now_s)
+        self.reports.append(report)
+        self._channel.tell(SwitchMeasured(report.stream_id, report))
+
+    def _report(self, meter: SwitchMeter, gave: Gave, at: datetime, now_s: float) -> SwitchReport:
+        was, channel = gave.before.link, self._channel
+        times = meter.times(detected_s=gave.detected_s, is_planned=gave.kind is SwitchKind.PLANNED, now_s=now_s)
+        now_known = {name: channel.programme.header(name) for name in self._headers}
+        return SwitchReport(
+            stream_id=channel.plan.stream_id,
+            generation=gave.link.generation,
+            from_generation=gave.before.generation,
+            from_worker_id=was.worker_id if was is not None else None,
+            to_worker_id=gave.link.worker_id,
+            from_encoder_id=was.encoder_id if was is not None else None,
+            to_encoder_id=gave.link.encoder_id,
+            kind=gave.kind,
+            grade=gave.grade,
+            cause=gave.cause,
+            evidence=gave.evidence,
+            decided_by=gave.decided_by,
+            at=at,
+            proved=gave.is_proved,
+            detected_ms=times.detected_ms,
+            decided_ms=times.decided_ms,
+            first_frame_ms=times.first_frame_ms,
+            stall_ms=times.stall_ms,
+            catch_up_ms=times.catch_up_ms,
+            tracks=meter.splices(),
+            parameters_changed=any(
+                old is not None and old != now_known[name] for name, old in self._headers.items()
+            ),
+            complete=meter.has_caught_up or meter.is_idle,
+        )
+
+    # --- telling ---------------------------------------------------------------------------------------
 
     def _tell_down(self, link: WorkerLink, reason: str) -> None:
         channel = self._channel

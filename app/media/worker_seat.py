@@ -29,7 +29,7 @@ UNREAD = "the worker does not read its feed"
 
 
 class WorkerSeat:
-    """`on_frames(track, arrival)` hears what passed the switch, `on_event` what became of workers.
+    """`on_frames(track, arrival, generation)` hears what passed the switch, `on_event` what became of workers.
 
     `look` tells the time and how far the source is.
     """
@@ -42,7 +42,7 @@ class WorkerSeat:
         ring: ReplayRing,
         headers: Headers,
         look: Callable[[], SourceNow],
-        on_frames: Callable[[str, Arrival], None],
+        on_frames: Callable[[str, Arrival, int], None],
         on_event: Callable[[SeatEvent], None],
     ) -> None:
         self._timeline = timeline
@@ -149,7 +149,7 @@ class WorkerSeat:
             newest_ms = now.audio_ms if track == AUDIO_TRACK else now.video_ms
             lag_ms = None if newest_ms is None else max(0, newest_ms - passed.positions[-1])
             progress.programme(now.now_s, lag_ms)
-        self._on_frames(track, passed)
+        self._on_frames(track, passed, link.generation)
 
     # --- ends ------------------------------------------------------------------------------------------
 

@@ -1,0 +1,50 @@
+"""When the frames of a source are shown: what a programme made from it is compared with. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from aiortmp import ProtocolError
+from aiortmp.flv import parse_video
+from app.media.arrival import Arrival
+from app.media.timeline import VIDEO
+
+MAX_FRAMES: Final = 60_000
+"""Of each kind: twenty minutes of 50 pictures a second."""
+
+
+class FrameTimes:
+    """Times of pictures and of sounds. `overflowed` says that there were more than are kept."""
+
+    def __init__(self) -> None:
+        self.pictures: set[int] = set()
+        self.sounds: set[int] = set()
+        self.overflowed = False
+
+    def add(self, arrivals: Iterable[Arrival]) -> None:
+        """Frames of the source; one that is known already changes nothing."""
+        for arrival in arrivals:
+            if len(self.pictures) > MAX_FRAMES or len(self.sounds) > MAX_FRAMES:
+                self.overflowed = True
+                return
+            self._add(arrival)
+
+    def _add(self, arrival: Arrival) -> None:
+        apart = {*arrival.headers, *arrival.others}
+        for index, position in enumerate(arrival.positions):
+            if index in apart:
+                continue
+            message = arrival.batch[index]
+            if message.type == VIDEO:
+                self.pictures.add(position + composition_ms(message.payload))
+            else:
+                self.sounds.add(position)
+
+
+def composition_ms(payload: bytes) -> int:
+    """From decoding to showing. One that cannot be parsed is shown as it comes."""
+    try:
+        return parse_video(payload).composition_time_ms
+    except ProtocolError:
+        return 0
