@@ -1,7 +1,9 @@
 """What crosses the link: one JSON object in each text frame. Text in, frames out; no sockets here.
 
 Up: `{"hello": hello}`, `{"done": n}`, `{"failed": n, "code": c, "detail": d}`, `{"fact": fact}`.
-Down: `{"order": n, "body": order}`. Records travel as `app/runtime/records.py` writes them.
+Down: `{"welcome": {"epoch": e}}` in answer to the hello, `{"order": n, "body": order, "epoch": e}`. The epoch says
+under which reign control speaks; who has heard of a newer one refuses it. A control without a lease has none.
+Records travel as `app/runtime/records.py` writes them.
 The link is private to one installation (token, and TLS where it leaves the machine): worker tokens travel as text.
 """
 
@@ -38,9 +40,15 @@ class HelloFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class WelcomeFrame:
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class OrderFrame:
     number: int
     order: Order
+    epoch: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +76,19 @@ class UnknownFrame:
     number: int | None = None
 
 
-Frame = HelloFrame | OrderFrame | DoneFrame | FailedFrame | FactFrame | UnknownFrame
+Frame = HelloFrame | WelcomeFrame | OrderFrame | DoneFrame | FailedFrame | FactFrame | UnknownFrame
 
 
 def write(frame: Frame) -> str:
     match frame:
         case HelloFrame(hello):
             plain: dict[str, Any] = {"hello": to_plain(hello, _LEAVES)}
-        case OrderFrame(number, order):
+        case WelcomeFrame(epoch):
+            plain = {"welcome": {"epoch": epoch}}
+        case OrderFrame(number, order, epoch):
             plain = {"order": number, "body": to_plain(order, _LEAVES)}
+            if epoch is not None:
+                plain["epoch"] = epoch
         case DoneFrame(number):
             plain = {"done": number}
         case FailedFrame(number, code, detail):
@@ -103,7 +115,9 @@ def read(text: str) -> Frame:
     if "failed" in plain:
         return FailedFrame(_number(plain["failed"]), _text(plain, "code"), _text(plain, "detail"))
     if "order" in plain:
-        return _order(_number(plain["order"]), plain.get("body"))
+        return _order(_number(plain["order"]), plain.get("body"), plain.get("epoch"))
+    if "welcome" in plain:
+        return _welcome(plain["welcome"])
     if "hello" in plain:
         return _hello(plain["hello"])
     return UnknownFrame("frame")
@@ -116,9 +130,16 @@ def _fact(plain: Any) -> Frame:
         return UnknownFrame(f"fact: {error}")
 
 
-def _order(number: int, plain: Any) -> Frame:
+def _welcome(plain: Any) -> Frame:
+    if not isinstance(plain, dict):
+        raise FrameError("welcome: an object is needed")
+    return WelcomeFrame(_number(plain.get("epoch")))
+
+
+def _order(number: int, plain: Any, epoch: Any) -> Frame:
+    spoken_under = None if epoch is None else _number(epoch)
     try:
-        return OrderFrame(number, from_plain(cast(type[Order], Order), plain, _LEAVES))
+        return OrderFrame(number, from_plain(cast(type[Order], Order), plain, _LEAVES), spoken_under)
     except RecordError as error:
         return UnknownFrame(f"order: {error}", number)
 

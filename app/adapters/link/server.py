@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -21,11 +23,12 @@ from app.adapters.link.frames import (
     HelloFrame,
     OrderFrame,
     UnknownFrame,
+    WelcomeFrame,
     error_of,
     read,
     write,
 )
-from app.domain.errors import Unavailable
+from app.domain.errors import NotLeading, Unavailable
 from app.domain.link import GatewayHello, Hello, Order
 from app.domain.secret import Secret
 from app.ports.link import LinkEvents, PeerId
@@ -42,10 +45,15 @@ log = structlog.get_logger()
 
 
 class LinkServer:
-    """Implements `Downlink`. `listen` names the owner before the first peer may come."""
+    """Implements `Downlink`. `listen` names the owner before the first peer may come.
 
-    def __init__(self, *, token: Secret) -> None:
+    `reign` says under which epoch this control may act at this moment, None: it may not. Without it orders carry no
+    epoch.
+    """
+
+    def __init__(self, *, token: Secret, reign: Callable[[], int | None] | None = None) -> None:
         self._token = token.reveal().encode()
+        self._reign = reign
         self._events: LinkEvents | None = None
         self._peers: dict[PeerId, _Peer] = {}
         self._entering = asyncio.Lock()
@@ -58,17 +66,27 @@ class LinkServer:
         return peer in self._peers
 
     async def order(self, peer: PeerId, order: Order, *, timeout_s: float = 5.0) -> None:
+        epoch = self._epoch()
         connection = self._peers.get(peer)
         if connection is None:
             raise Unavailable(f"{peer} is not connected")
-        await connection.order(order, timeout_s)
+        await connection.order(order, epoch, timeout_s)
+
+    def _epoch(self) -> int | None:
+        """Raises NotLeading."""
+        if self._reign is None:
+            return None
+        epoch = self._reign()
+        if epoch is None:
+            raise NotLeading("this control does not lead")
+        return epoch
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
         """The aiohttp handler of `GET /link`. 401 without the installation's token, 503 before `listen`."""
         events = self._events
         if not self._may_enter(request):
             raise web.HTTPUnauthorized(text="the link token is missing or wrong")
-        if events is None or len(self._peers) >= MAX_PEERS:
+        if events is None or len(self._peers) >= MAX_PEERS or not self._leads():
             raise web.HTTPServiceUnavailable(text="the link takes no peer now")
         socket = web.WebSocketResponse(heartbeat=PING_S, max_msg_size=MAX_FRAME_BYTES, compress=False)
         await socket.prepare(request)
@@ -89,12 +107,16 @@ class LinkServer:
         shown = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
         return bool(self._token) and hmac.compare_digest(shown, b"Bearer " + self._token)
 
+    def _leads(self) -> bool:
+        return self._reign is None or self._reign() is not None
+
     async def _serve(self, peer: _Peer, hello: Hello, events: LinkEvents) -> None:
         reason = "control is stopping"
         try:
             async with self._entering:
                 refusal = self._namesake(peer) or events.refusal(hello)
                 if refusal is None:
+                    await peer.welcome(self._epoch())
                     await self._replace(peer, events)
                     log.info("peer up", peer=peer.id, kind=peer.kind.__name__, version=hello.version)
                     await events.on_hello(hello)
@@ -103,6 +125,9 @@ class LinkServer:
             else:
                 log.error("peer refused", peer=peer.id, reason=refusal)
                 await peer.end(refusal, code=REFUSED)
+        except NotLeading as error:
+            reason = error.detail
+            await peer.end(reason)
         finally:
             peer.fail_open(reason)
             # A peer that was replaced has been reported lost already.
@@ -146,7 +171,12 @@ class _Peer:
         self._next = 0
         self._ended: str | None = None
 
-    async def order(self, order: Order, timeout_s: float) -> None:
+    async def welcome(self, epoch: int | None) -> None:
+        if epoch is not None:
+            with contextlib.suppress(ConnectionError, RuntimeError):  # its end is found where it is read
+                await self._socket.send_str(write(WelcomeFrame(epoch)))
+
+    async def order(self, order: Order, epoch: int | None, timeout_s: float) -> None:
         if self._ended is not None:
             raise Unavailable(f"{self.id}: {self._ended}")
         if len(self._open) >= MAX_ORDERS_OPEN:
@@ -158,7 +188,7 @@ class _Peer:
         try:
             async with asyncio.timeout(timeout_s):
                 async with self._sending:
-                    await self._socket.send_str(write(OrderFrame(number, order)))
+                    await self._socket.send_str(write(OrderFrame(number, order, epoch)))
                 await answer
         except TimeoutError:
             raise Unavailable(f"{self.id} did not answer in {timeout_s:g} s") from None

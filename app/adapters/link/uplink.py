@@ -24,10 +24,11 @@ from app.adapters.link.frames import (
     HelloFrame,
     OrderFrame,
     UnknownFrame,
+    WelcomeFrame,
     read,
     write,
 )
-from app.domain.errors import ManagerError
+from app.domain.errors import ManagerError, NotLeading
 from app.domain.link import Fact, Hello, Order
 from app.domain.secret import Secret
 
@@ -57,14 +58,27 @@ class _Waiting:
     frame: OrderFrame
 
 
-class WebSocketUplink:
-    """Implements `Uplink`. `control_url` is control's base URL, http or https.
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Of one dial or link: why, whether control was of no use, and whether it sent this peer away."""
 
+    reason: str
+    failed: bool = False
+    refused: bool = False
+
+
+class WebSocketUplink:
+    """Implements `Uplink`. `control_url` is control's base URL, http or https; or several with commas between, of
+    which one lets peers in: they are tried in turn.
+
+    Remembers the highest epoch it has heard of: what a control says under an older one is refused, its link ended.
     `jitter` gives numbers in [0, 1): it spreads the dials of a fleet whose control came back.
     """
 
     def __init__(self, *, control_url: str, token: Secret, jitter: Callable[[], float] = random.random) -> None:
-        self._url = control_url.rstrip("/") + "/link"
+        self._urls = tuple(url.strip().rstrip("/") + "/link" for url in control_url.split(",") if url.strip())
+        self._at = 0
+        self._epoch = 0
         self._token = token
         self._jitter = jitter
         self._facts = FactQueue()
@@ -96,23 +110,31 @@ class WebSocketUplink:
     async def _dial_for_ever(self, session: aiohttp.ClientSession, hello: Callable[[], Hello]) -> None:
         failures = 0
         while True:
-            refused = False
-            try:
-                reason, refused = await self._one_link(session, hello)
-                failures = failures + 1 if refused else 0
-            except aiohttp.WSServerHandshakeError as error:
-                refused = error.status == HTTPStatus.UNAUTHORIZED
-                reason = _REFUSED_AT_THE_DOOR if refused else f"{type(error).__name__}: {error}"
-                failures += 1
-            except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                reason = f"{type(error).__name__}: {error}"
-                failures += 1
-            pause_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(failures, 8)) * (0.5 + self._jitter() / 2)
-            if refused:
+            end = await self._try(session, hello)
+            failures = failures + 1 if end.failed else 0
+            rounds, rest = divmod(failures, len(self._urls))
+            pause_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(rounds, 8)) * (0.5 + self._jitter() / 2)
+            if end.refused:
                 pause_s = REFUSED_S
-            tell, event = self._news_of(failures, refused=refused)
-            tell(event, reason=reason, dropped_facts=self._facts.dropped, retry_s=round(pause_s, 2))
+            elif rest:
+                pause_s = 0.0  # the next address may be the one that leads
+            tell, event = self._news_of(rounds, refused=end.refused)
+            tell(event, reason=end.reason, dropped_facts=self._facts.dropped, retry_s=round(pause_s, 2))
             await asyncio.sleep(pause_s)
+
+    async def _try(self, session: aiohttp.ClientSession, hello: Callable[[], Hello]) -> _End:
+        try:
+            end = await self._one_link(session, hello)
+        except aiohttp.WSServerHandshakeError as error:
+            refused = error.status == HTTPStatus.UNAUTHORIZED
+            end = _End(_REFUSED_AT_THE_DOOR if refused else f"{type(error).__name__}: {error}", True, refused)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            end = _End(f"{type(error).__name__}: {error}", True)
+        else:
+            if not end.failed or end.refused:
+                return end  # control is there: the same one is dialled again
+        self._at = (self._at + 1) % len(self._urls)
+        return end
 
     def _news_of(self, failures: int, *, refused: bool) -> tuple[Callable[..., object], str]:
         """How to log it, and as what. A control that is away for an hour is told once, not a thousand times."""
@@ -123,15 +145,15 @@ class WebSocketUplink:
         self._told = event
         return log.error if refused else log.info, event
 
-    async def _one_link(self, session: aiohttp.ClientSession, hello: Callable[[], Hello]) -> tuple[str, bool]:
-        """One connection from dial to end: why it ended, and whether control sent this peer away.
+    async def _one_link(self, session: aiohttp.ClientSession, hello: Callable[[], Hello]) -> _End:
+        """One connection from dial to end.
 
         Raises ClientError, OSError, TimeoutError.
         """
         # Not wait_for: before Python 3.12 it loses a cancellation that meets the end of what it waits for.
         async with asyncio.timeout(DIAL_S):
             socket = await session.ws_connect(
-                self._url,
+                self._urls[self._at],
                 headers={"Authorization": f"Bearer {self._token.reveal()}"},
                 heartbeat=PING_S,
                 max_msg_size=MAX_FRAME_BYTES,
@@ -147,7 +169,10 @@ class WebSocketUplink:
             log.info("link up")
             sender = asyncio.create_task(self._send_facts(socket), name="link-facts")
             reason = await self._read(socket)
-            return reason, socket.close_code == REFUSED
+            refused = socket.close_code == REFUSED
+            return _End(reason, refused, refused)
+        except NotLeading as error:
+            return _End(error.detail, True)
         finally:
             self._socket = None
             if sender is not None:
@@ -156,6 +181,7 @@ class WebSocketUplink:
             await socket.close()
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> str:
+        """Reads until the link ends: why it did. Raises NotLeading when control speaks under an older epoch."""
         while (message := await socket.receive()).type not in _ENDS:
             if message.type is not aiohttp.WSMsgType.TEXT:
                 return f"a {message.type.name} frame"
@@ -166,15 +192,28 @@ class WebSocketUplink:
             refusal = self._accept(socket, frame)
             if refusal is not None:
                 await socket.send_str(write(refusal))
+            self._heed(frame)
         if message.type is aiohttp.WSMsgType.CLOSE and message.extra:
             return str(message.extra)
         return str(socket.exception() or f"closed ({socket.close_code})")
+
+    def _is_old(self, frame: Frame) -> bool:
+        epoch = frame.epoch if isinstance(frame, WelcomeFrame | OrderFrame) else None
+        return epoch is not None and epoch < self._epoch
+
+    def _heed(self, frame: Frame) -> None:
+        if self._is_old(frame):
+            raise NotLeading("another control has led since this one did")
+        if isinstance(frame, WelcomeFrame | OrderFrame) and frame.epoch is not None:
+            self._epoch = frame.epoch
 
     def _accept(self, socket: aiohttp.ClientWebSocketResponse, frame: Frame) -> FailedFrame | None:
         if isinstance(frame, UnknownFrame) and frame.number is not None:
             return FailedFrame(frame.number, "invalid_request", f"this version does not know the {frame.what}")
         if not isinstance(frame, OrderFrame):
             return None
+        if self._is_old(frame):
+            return FailedFrame(frame.number, NotLeading.code, f"epoch {frame.epoch} is over, {self._epoch} is now")
         try:
             self._orders.put_nowait(_Waiting(socket, frame))
         except asyncio.QueueFull:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.adapters.store.tables import leases
@@ -30,16 +30,19 @@ class LeaseRows:
         self._dialect = dialect
         self._exclusive = exclusive
         self._now: ColumnElement[int] = literal_column(_NOW_US[backend])
+        # Peers remember epochs; those of a database that was made anew or restored must be above the old one's.
+        self._second: ColumnElement[int] = literal_column(f"{_NOW_US[backend]} / {_US}")
+        self._next = case((leases.c.epoch >= self._second, leases.c.epoch + 1), else_=self._second)
 
     async def claim(
         self, connection: AsyncConnection, name: str, holder: str, *, length_s: float, over: Lease | None
     ) -> Lease:
         length_us = round(length_s * _US)
         new = {"holder": holder, "expires_us": self._now + length_us, "length_us": length_us}
-        put = self._dialect.insert(leases).values(name=name, epoch=1, **new)
+        put = self._dialect.insert(leases).values(name=name, epoch=self._second, **new)
         take = put.on_conflict_do_update(
             index_elements=["name"],
-            set_={**new, "epoch": leases.c.epoch + 1},
+            set_={**new, "epoch": self._next},
             where=None if self._exclusive else _is_free_for(holder, over),
         )
         await connection.execute(take)
