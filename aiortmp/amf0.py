@@ -18,7 +18,7 @@ from aiortmp.errors import LimitExceeded, ProtocolError
 from aiortmp.limits import Limits
 
 _CUT: Final = "AMF0 body ends in the middle of a value"
-_END: Final = b"\x00\x00\x09"
+_OBJECT_END: Final = b"\x09"
 _DOUBLE = struct.Struct(">d")
 _U16 = struct.Struct(">H")
 _U32 = struct.Struct(">I")
@@ -107,18 +107,19 @@ def _encode_pairs(pairs: Mapping[str, Value], out: list[bytes]) -> None:
             raise ValueError("AMF0 cannot hold an empty key: it ends the object")
         out.append(_U16.pack(len(raw)) + raw)
         _encode_value(value, out)
-    out.append(_END)
+    out.append(b"\x00\x00" + _OBJECT_END)
 
 
 class Decoder:
     """Reads values from one body, front to back, within the AMF bounds of ``limits``."""
 
-    __slots__ = ("_data", "_depth", "_elements", "_limits", "_references", "_size", "position")
+    __slots__ = ("_data", "_depth", "_elements", "_limits", "_longest", "_references", "_size", "position")
 
     def __init__(self, data: bytes, limits: Limits = _DEFAULT_LIMITS) -> None:
         self._data = data
         self._size = len(data)
         self._limits = limits
+        self._longest = limits.max_amf_string_bytes
         self._depth = 0
         self._elements = 0
         self._references: list[Value] = []
@@ -139,16 +140,19 @@ class Decoder:
         at = self.position
         if at >= self._size:
             raise ProtocolError(_CUT)
-        marker = self._data[at]
-        # What commands are made of is read here and in `_text`, without a call for each field: a server
-        # reads some thirty values before a client may publish.
-        if marker == 0x02:
-            return self._text(at + 1)
-        if marker == 0x00:
-            if at + 9 > self._size:
-                raise ProtocolError(_CUT)
+        data = self._data
+        marker = data[at]
+        # What commands are made of is read in place, here and in `_pairs`: a server reads some thirty
+        # values before a client may publish, and each call would cost what one of them does.
+        if marker == 0x02 and at + 3 <= self._size:
+            start = at + 3
+            end = start + (data[at + 1] << 8 | data[at + 2])
+            if end <= self._size and end - start <= self._longest:
+                self.position = end
+                return data[start:end].decode("utf-8", "replace")
+        if marker == 0x00 and at + 9 <= self._size:
             self.position = at + 9
-            number: float = _DOUBLE.unpack_from(self._data, at + 1)[0]
+            number: float = _DOUBLE.unpack_from(data, at + 1)[0]
             return number
         self.position = at + 1
         if marker == 0x05:
@@ -158,6 +162,10 @@ class Decoder:
         return self._rare(marker)
 
     def _rare(self, marker: int) -> Value:
+        if marker == 0x00:
+            raise ProtocolError(_CUT)
+        if marker == 0x02:
+            return self._string(self._u16())
         if marker in (0x03, 0x08, 0x0A, 0x10):
             return self._compound(marker)
         if marker in (0x06, 0x0D):
@@ -180,7 +188,7 @@ class Decoder:
             if marker == 0x0A:
                 return self._strict_array()
             if marker == 0x10:
-                self._text(self.position)
+                self._string(self._u16())
             if marker == 0x08:
                 self._u32()  # a hint only: writers get it wrong, the end marker rules
                 return self._pairs(EcmaArray())
@@ -199,15 +207,25 @@ class Decoder:
 
     def _pairs(self, into: dict[str, Value]) -> dict[str, Value]:
         self._references.append(into)
+        data = self._data
         while True:
-            if self._data.startswith(_END, self.position):
-                self.position += 3
+            start = self.position + 2
+            if start > self._size:
+                raise ProtocolError(_CUT)
+            length = data[start - 2] << 8 | data[start - 1]
+            if not length and data.startswith(_OBJECT_END, start):
+                self.position = start + 1
                 return into
-            key = self._text(self.position)
+            if length > self._longest:
+                raise LimitExceeded("max_amf_string_bytes", "AMF0 string is too long")
+            self.position = start + length
+            if self.position > self._size:
+                raise ProtocolError(_CUT)
+            key = data[start : self.position].decode("utf-8", "replace")
             into[key] = self.value()
 
     def _reference(self) -> Value:
-        index = int(_U16.unpack(self._take(2))[0])
+        index = self._u16()
         if index >= len(self._references):
             raise ProtocolError("AMF0 reference points at nothing")
         if self._depth:
@@ -225,24 +243,13 @@ class Decoder:
         self.position, self._elements = inner.position, inner.elements
         return value
 
-    def _text(self, at: int) -> str:
-        """The string whose 16-bit length stands at ``at``; moves past it."""
-        start = at + 2
-        if start > self._size:
-            raise ProtocolError(_CUT)
-        data = self._data
-        length = data[at] << 8 | data[at + 1]
-        if length > self._limits.max_amf_string_bytes:
-            raise LimitExceeded("max_amf_string_bytes", "AMF0 string is too long")
-        end = self.position = start + length
-        if end > self._size:
-            raise ProtocolError(_CUT)
-        return data[start:end].decode("utf-8", "replace")
-
     def _string(self, length: int) -> str:
-        if length > self._limits.max_amf_string_bytes:
+        if length > self._longest:
             raise LimitExceeded("max_amf_string_bytes", "AMF0 string is too long")
         return self._take(length).decode("utf-8", "replace")
+
+    def _u16(self) -> int:
+        return int(_U16.unpack(self._take(2))[0])
 
     def _u32(self) -> int:
         return int(_U32.unpack(self._take(4))[0])

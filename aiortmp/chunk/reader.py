@@ -29,6 +29,9 @@ _HEADER_BYTES: Final = (11, 7, 3, 0)
 _MEDIA: Final = frozenset((8, 9, 15, 18, 22))
 _LONG: Final = frozenset((8, 9, 22))
 _TINY_BYTES: Final = 4
+# Looked up once: reading an enum's member costs more than comparing with it.
+_SET_CHUNK_SIZE: Final = int(MessageType.SET_CHUNK_SIZE)
+_ABORT: Final = int(MessageType.ABORT)
 
 
 class ChunkReader:
@@ -327,13 +330,14 @@ class ChunkReader:
             self.discarded += 1
         elif lane.type in _MEDIA:
             self._media(lane, body)
-        elif lane.type == MessageType.SET_CHUNK_SIZE:
+        elif lane.type == _SET_CHUNK_SIZE:
             self._flush()
             self._set_chunk_size(body)
-        elif lane.type == MessageType.ABORT:
+        elif lane.type == _ABORT:
             self._abort(body)
         else:
-            self._flush()
+            if self._touched:
+                self._flush()
             self._out.append(Message(lane.type, lane.timestamp, lane.stream_id, body))
 
     def _media(self, lane: Lane, body: bytes) -> None:

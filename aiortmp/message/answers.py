@@ -30,6 +30,11 @@ class Answer:
         """An onStatus."""
         return cls("onStatus", None, {"level": level, "code": code, "description": description})
 
-    def encoded(self, transaction: float, chunk_size: int, *, stream_id: int = 0) -> bytes:
-        """As chunks that refer to nothing before them."""
-        return encode_body(self._head + _NUMBER.pack(transaction) + self._tail, chunk_size, stream_id)
+    def encoded(
+        self, transaction: float, chunk_size: int, *, stream_id: int = 0, number: float | None = None
+    ) -> bytes:
+        """As chunks that refer to nothing before them; ``number`` is the last value, where there is one more."""
+        body = self._head + _NUMBER.pack(transaction) + self._tail
+        if number is not None:
+            body += _NUMBER.pack(number)
+        return encode_body(body, chunk_size, stream_id)

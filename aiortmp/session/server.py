@@ -46,6 +46,7 @@ def _connected(object_encoding: float) -> Answer:
 _WELCOME: Final = window_ack_size(_WINDOW_BYTES) + set_peer_bandwidth(_WINDOW_BYTES)
 _CONNECTED: Final = {encoding: _connected(encoding) for encoding in (0.0, 3.0)}
 _DONE: Final = Answer("_result", None, None)
+_NUMBER: Final = Answer("_result", None)
 _PUBLISHING: Final = Answer.status("status", "NetStream.Publish.Start", "Publishing.")
 _UNPUBLISHED: Final = Answer.status("status", "NetStream.Unpublish.Success", "Stopped publishing.")
 _RESETTING: Final = Answer.status("status", "NetStream.Play.Reset", "Playing and resetting.")
@@ -198,10 +199,9 @@ class ServerSession(Session):
         elif name == "deleteStream":
             self._delete_stream(command, events)
         elif name in _ACKNOWLEDGED:
-            if command.transaction:
-                self._say(_DONE, command.transaction)
+            self._answer(command, _DONE)
         elif name == "getStreamLength":
-            self._answer(command, 0.0)
+            self._answer(command, _NUMBER, 0.0)
         else:
             self._refuse(command, "unknown command")
 
@@ -227,7 +227,7 @@ class ServerSession(Session):
             raise LimitExceeded("max_streams", "too many message streams")
         stream_id = next(number for number in range(1, 2**31) if number not in self._streams)
         self._streams[stream_id] = StreamState.IDLE
-        self._answer(command, float(stream_id))
+        self._answer(command, _NUMBER, stream_id)
 
     def _ask(self, command: Command, events: list[Event]) -> None:
         stream_id = command.stream_id
@@ -276,9 +276,9 @@ class ServerSession(Session):
     def _say(self, answer: Answer, transaction: float = 0.0, *, stream_id: int = 0) -> None:
         self._outgoing.append(answer.encoded(transaction, self.out_chunk_size, stream_id=stream_id))
 
-    def _answer(self, command: Command, value: Value) -> None:
+    def _answer(self, command: Command, answer: Answer, number: float | None = None) -> None:
         if command.transaction:
-            self._send_command(Command("_result", command.transaction, (None, value)))
+            self._outgoing.append(answer.encoded(command.transaction, self.out_chunk_size, number=number))
 
     def _refuse(self, command: Command, why: str) -> None:
         self._count_refusal()
