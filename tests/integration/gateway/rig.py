@@ -19,7 +19,7 @@ from app.domain.ids import PlaybackId, StreamId
 from app.domain.ladder import Ladder
 from app.domain.link import CloseChannel, Fact, Hello, OpenChannel, Order
 from app.domain.secret import Secret
-from app.domain.stream import ChannelPlan, Outputs, StreamMode, Timing, WorkerGrant
+from app.domain.stream import ChannelPlan, Outputs, StandbyGrade, StreamMode, Timing, WorkerGrant
 from app.media.admission import digest
 from tests.support.peers import program
 
@@ -101,6 +101,8 @@ def plan(
     segment_ms: int = 2_000,
     outputs: Outputs = Outputs(),  # noqa: B008 - frozen
     active: WorkerGrant | None = None,
+    standby: WorkerGrant | None = None,
+    grade: StandbyGrade = StandbyGrade.WARM,
     reconnect_window_s: int = 60,
 ) -> ChannelPlan:
     timing = Timing(segment_ms=segment_ms, reconnect_window_s=reconnect_window_s)
@@ -115,6 +117,8 @@ def plan(
         timing=timing,
         outputs=outputs,
         active=active,
+        standby=standby,
+        grade=grade,
     )
 
 

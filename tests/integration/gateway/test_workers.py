@@ -2,89 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from aiortmp import MediaBatch, MediaMessage, MessageType, Rejected, amf0
-from aiortmp.aio import ClientConnection, Publish, connect
-from app.domain.ids import EncoderId, WorkerId
-from app.domain.ladder import AudioMode, AudioPlan, FrameRate, Ladder, Rendition
+from aiortmp import MessageType, Rejected
+from app.domain.ladder import FrameRate, Ladder, Rendition
 from app.domain.link import ChannelReading, ProgrammeUp, SourceDown, WorkerDown, WorkerUp
-from app.domain.stream import ChannelPlan, Outputs, StreamMode, WorkerGrant
-from app.media.admission import digest
-from tests.integration.gateway.rig import PLAYBACK, STREAM, Rig, count_frames, get, plan, publish, until
+from tests.integration.gateway.echo import transcode_plan, worker
+from tests.integration.gateway.rig import PLAYBACK, STREAM, Rig, count_frames, get, publish, until
 
 SourceFile = Callable[[str], Path]
-TOKEN = "worker-token"
-LADDER = Ladder((Rendition("top", 320, 180, FrameRate(25), 500_000),), AudioPlan(AudioMode.AUTO))
-
-
-def grant(generation: int) -> WorkerGrant:
-    return WorkerGrant(
-        WorkerId(f"wrk_{generation}"), EncoderId("enc_1"), generation, digest(f"{TOKEN}{generation}")
-    )
-
-
-def transcode_plan(generation: int, ladder: Ladder = LADDER) -> ChannelPlan:
-    return plan(
-        mode=StreamMode.TRANSCODE,
-        ladder=ladder,
-        revision=generation,
-        active=grant(generation),
-        outputs=Outputs(record=True),
-    )
-
-
-class EchoWorker:
-    """A worker that hands every frame back as it came: its programme is the source."""
-
-    def __init__(self, connection: ClientConnection, picture: Publish, audio: Publish, top: str) -> None:
-        self.connection = connection
-        self._out = {MessageType.VIDEO: (top, picture), MessageType.AUDIO: ("audio", audio)}
-        self.start_after: Mapping[str, object] | None = None
-        self.received = 0
-        self.silent: set[MessageType] = set()
-
-    def on_media(self, batch: MediaBatch) -> None:
-        for message in batch:
-            if message.type is MessageType.DATA:
-                self._on_data(message.payload)
-                continue
-            self.received += 1
-            name, out = self._out[message.type]
-            assert self.start_after is not None, "onFeedStart comes first"
-            after = self.start_after[name]
-            is_header = message.payload[1] == 0
-            if message.type in self.silent or (
-                isinstance(after, float) and message.timestamp <= after and not is_header
-            ):
-                continue
-            out.send(MediaBatch.of([MediaMessage(message.type, message.timestamp, message.payload)]))
-
-    def _on_data(self, payload: bytes) -> None:
-        values = amf0.decode(payload)
-        if values[0] == "onFeedStart":
-            assert isinstance(values[1], Mapping)
-            assert isinstance(values[1]["start_after"], Mapping)
-            self.start_after = values[1]["start_after"]
-
-    def on_end(self, reason: str) -> None:
-        pass
-
-
-async def worker(rig: Rig, generation: int, token: str | None = None, top: str = "top") -> EchoWorker:
-    args = {
-        "stream_id": STREAM,
-        "worker_id": f"wrk_{generation}",
-        "generation": generation,
-        "token": token if token is not None else f"{TOKEN}{generation}",
-    }
-    connection = await connect(f"{rig.rtmp}/worker", args=args)
-    echo = EchoWorker(connection, await connection.publish(top), await connection.publish("audio"), top)
-    await connection.play("source", echo)
-    return echo
 
 
 @pytest.mark.parametrize(("generation", "token"), [(1, "wrong"), (2, None), (0, None)])

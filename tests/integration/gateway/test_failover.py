@@ -1,0 +1,123 @@
+"""A standby at the gateway, over real connections: whoever fails and whenever, no frame is lost or shown twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from aiortmp import MessageType, Rejected
+from app.domain.failover import SwitchKind, SwitchReport
+from app.domain.link import GatewayHello, SourceDown, StandbyReady, Switched, SwitchMeasured, WorkerDown
+from app.media.channel import Channel
+from tests.integration.gateway.echo import EchoWorker, transcode_plan, worker
+from tests.integration.gateway.rig import PLAYBACK, Program, Rig, count_frames, get, publish, until
+
+SourceFile = Callable[[str], Path]
+
+
+def channel_of(rig: Rig) -> Channel:
+    channel = rig.running.gateway.by_playback(PLAYBACK)
+    assert channel is not None
+    return channel
+
+
+async def pair(rig: Rig) -> tuple[EchoWorker, EchoWorker]:
+    await rig.open(transcode_plan(1, standby=2))
+    return await worker(rig, 1), await worker(rig, 2)
+
+
+async def all_of(rig: Rig, file: Path, program: Program) -> None:
+    """The whole source came out, each frame once, with no discontinuity."""
+    await program.done()
+    await rig.fact(SourceDown)
+    sent = await count_frames(str(file))
+    channel = channel_of(rig)
+    await until("the last frame", lambda: channel.programme.meters["top"].frames == sent["h264"])
+    await rig.close()
+    assert await count_frames(rig.hls_url) == sent
+    assert "DISCONTINUITY" not in (await get(f"{rig.http}/hls/{PLAYBACK}/top/index.m3u8"))[1]
+
+
+def nothing_lost(report: SwitchReport) -> None:
+    assert report.complete
+    assert [(track.missing, track.doubled) for track in report.tracks] == [(0, 0), (0, 0)]
+    assert report.first_frame_ms is not None
+    assert report.stall_ms is not None
+    assert report.detected_ms is not None
+    assert 0 <= report.detected_ms <= report.first_frame_ms <= report.stall_ms
+
+
+async def test_a_worker_that_is_killed_is_followed_by_its_standby(rig: Rig, source_file: SourceFile) -> None:
+    file = source_file("all-intra")
+    first, second = await pair(rig)
+    program = await publish(file, rig.live_url, rate=2)
+    ready = await rig.fact(StandbyReady)
+    assert (ready.worker_id, ready.generation) == ("wrk_2", 2)
+    await until("half of the source", lambda: first.received > 300)
+    first.connection.abort("killed")
+    told = await rig.fact(Switched)
+    assert (told.kind, told.from_generation, told.generation) == (SwitchKind.REFLEX, 1, 2)
+    assert second.words == ["onStandby", "onFeedStart"]
+    measured = await rig.fact(SwitchMeasured)
+    nothing_lost(measured.report)
+    assert measured.report.proved
+    assert not rig.uplink.seen(WorkerDown)
+    assert rig.uplink.hello is not None
+    hello = rig.uplink.hello()
+    assert isinstance(hello, GatewayHello)
+    [running] = hello.channels
+    assert (running.generation, running.reports) == (2, (measured.report,))
+    await all_of(rig, file, program)
+
+
+async def test_a_worker_that_stands_still_is_followed_and_its_return_is_refused(
+    rig: Rig, source_file: SourceFile
+) -> None:
+    file = source_file("all-intra")
+    first, _ = await pair(rig)
+    program = await publish(file, rig.live_url, rate=2)
+    await until("a programme", lambda: first.received > 100)
+    first.silent = {MessageType.VIDEO, MessageType.AUDIO}
+    told = await rig.fact(Switched)
+    assert told.cause == "stalled"
+    first.silent = set()
+    await first.connection.wait_closed()
+    with pytest.raises(Rejected, match="newer generation"):
+        await worker(rig, 1)
+    nothing_lost((await rig.fact(SwitchMeasured)).report)
+    await all_of(rig, file, program)
+
+
+async def test_a_late_standby_still_loses_nothing_when_both_are_gone(rig: Rig, source_file: SourceFile) -> None:
+    file = source_file("all-intra")
+    first, second = await pair(rig)
+    program = await publish(file, rig.live_url, rate=2)
+    await until("a programme", lambda: first.received > 100)
+    second.connection.abort("killed")
+    await rig.fact(WorkerDown)
+    first.connection.abort("killed")
+    await rig.fact(WorkerDown, 2)
+    await rig.open(transcode_plan(1, standby=3, revision=2))
+    third = await worker(rig, 3)
+    assert third.words == ["onFeedStart"]
+    told = await rig.fact(Switched)
+    assert (told.from_generation, told.generation) == (1, 3)
+    nothing_lost((await rig.fact(SwitchMeasured)).report)
+    await all_of(rig, file, program)
+
+
+async def test_one_failover_after_the_other_loses_nothing(rig: Rig, source_file: SourceFile) -> None:
+    file = source_file("all-intra")
+    first, second = await pair(rig)
+    program = await publish(file, rig.live_url, rate=2)
+    await until("a programme", lambda: first.received > 100)
+    first.connection.abort("killed")
+    await rig.fact(SwitchMeasured)
+    await rig.open(transcode_plan(2, standby=3, revision=2))
+    await worker(rig, 3)
+    await rig.fact(StandbyReady, 2)
+    second.connection.abort("killed")
+    nothing_lost((await rig.fact(SwitchMeasured, 2)).report)
+    await all_of(rig, file, program)
