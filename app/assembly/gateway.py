@@ -181,8 +181,8 @@ async def run(settings: Settings) -> None:
 def collect_rarely() -> None:
     """For a process that is a gateway: what exists now stays for its life, and packets make no cycles.
 
-    The packets kept for newcomers are some 700 objects a stream. Looking through those of 100 streams stops everything
-    for 30 to 60 ms: the threshold is what several hundred streams keep.
+    The packets kept for newcomers are some 700 objects a stream. Looking through those of 100 streams stops
+    everything for 30 to 60 ms: the threshold is what several hundred streams keep.
     """
     gc.freeze()
     gc.set_threshold(500_000, 10, 10)
