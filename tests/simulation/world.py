@@ -1,4 +1,4 @@
-"""The fleet: control, one gateway with its real channels, encoder nodes; for each stream a publisher and viewers."""
+"""The fleet: control, one gateway with its real channels, encoder nodes, publishers and viewers."""
 
 from __future__ import annotations
 
