@@ -33,6 +33,7 @@ from app.services.load_balancer import LoadBalancer
 from app.services.opening import Opening
 from app.services.recovery import Recovery
 from app.services.reports import Reports
+from app.services.standbys import Standbys
 from app.services.stream_service import StreamService
 from app.services.stream_validator import StreamValidator
 from app.services.stream_watch import StreamWatch
@@ -117,10 +118,25 @@ class ControlServices:
         gateways = Gateways(downlink=link, streams=streams)
         fleet = Fleet(driver_for=_driver_over(link), store=store, ledger=ledger, bus=bus)
         balancer = LoadBalancer(fleet=fleet, ledger=ledger)
+        standbys = Standbys(streams=streams, fleet=fleet, gateways=gateways, balancer=balancer, keeper=keeper)
         takeover = Takeover(
-            streams=streams, fleet=fleet, gateways=gateways, balancer=balancer, bus=bus, keeper=keeper
+            streams=streams,
+            fleet=fleet,
+            gateways=gateways,
+            balancer=balancer,
+            standbys=standbys,
+            bus=bus,
+            keeper=keeper,
         )
-        recovery = Recovery(streams=streams, gateways=gateways, takeover=takeover, bus=bus, keeper=keeper)
+        recovery = Recovery(
+            streams=streams,
+            gateways=gateways,
+            balancer=balancer,
+            takeover=takeover,
+            standbys=standbys,
+            bus=bus,
+            keeper=keeper,
+        )
         ending = Ending(streams=streams, fleet=fleet, gateways=gateways, balancer=balancer, bus=bus, keeper=keeper)
         watch = StreamWatch(
             streams=streams, fleet=fleet, gateways=gateways, recovery=recovery, ending=ending, bus=bus
@@ -165,6 +181,7 @@ class ControlServices:
             gateways=gateways,
             balancer=balancer,
             recovery=recovery,
+            reports=reports,
             keeper=keeper,
         )
         if bootstrap_api_key:

@@ -11,11 +11,12 @@ import contextlib
 import structlog
 
 from app.domain.errors import Conflict, ManagerError
+from app.domain.failover import DecidedBy, SwitchKind
 from app.domain.fleet import Role
 from app.domain.ids import EncoderId, WorkerId
-from app.domain.link import GatewayHello, NodeHello, RunningChannel
+from app.domain.link import GatewayHello, NodeHello, RunningChannel, Switched
 from app.domain.stream import WorkerGrant
-from app.runtime.clock import monotonic
+from app.runtime.clock import monotonic, utc_now
 from app.runtime.tasks import TaskGroupKeeper
 from app.services.fleet import Fleet
 from app.services.gateways import Gateways
@@ -23,6 +24,7 @@ from app.services.live_streams import LiveStream, LiveStreams
 from app.services.load_balancer import LoadBalancer
 from app.services.plans import raised_above, renewed
 from app.services.recovery import Recovery
+from app.services.reports import Reports
 
 log = structlog.get_logger()
 
@@ -36,6 +38,7 @@ class Adoption:
         gateways: Gateways,
         balancer: LoadBalancer,
         recovery: Recovery,
+        reports: Reports,
         keeper: TaskGroupKeeper,
     ) -> None:
         self._streams = streams
@@ -43,6 +46,7 @@ class Adoption:
         self._gateways = gateways
         self._balancer = balancer
         self._recovery = recovery
+        self._reports = reports
         self._keeper = keeper
 
     def promises_of_the_store(self) -> None:
@@ -60,6 +64,8 @@ class Adoption:
         for stream in self._streams.of_gateway(hello.gateway_id):
             channel = channels.pop(stream.id, None)
             self._see_source(stream, channel)
+            if channel is not None:
+                self._follow(stream, channel)
             self._keeper.start(self._adopt_channel(stream, channel), name=f"adopt {stream.id}")
         for stranger in channels.values():
             self._keeper.start(self._close(hello, stranger), name=f"close {stranger.stream_id}")
@@ -71,6 +77,18 @@ class Adoption:
             stream.seen.source_up(channel.source, monotonic())
         else:
             stream.seen.source_down(monotonic())
+
+    def _follow(self, stream: LiveStream, channel: RunningChannel) -> None:
+        """Take over what the gateway decided while control was away: switches, and who stands ready."""
+        for report in channel.reports:
+            work = self._reports.take(report, stream.record.tenant)
+            self._keeper.start(work, name=f"report {stream.id}")
+        active, standby = stream.active, stream.standby
+        if active is not None and standby is not None and channel.generation == standby.generation:
+            log.info("switch of the gateway adopted", stream_id=stream.id, generation=channel.generation)
+            self._recovery.switched(stream, _switch_told_by(channel, active, standby))
+        elif channel.standby_generation is not None:
+            self._recovery.standby_ready(stream, channel.standby_generation)
 
     async def _adopt_channel(self, stream: LiveStream, channel: RunningChannel | None) -> None:
         async with stream.lock:
@@ -128,7 +146,11 @@ class Adoption:
                     self._keeper.start(work, name=f"miss {active.worker_id}")
             if standby is not None and standby.encoder_id == encoder_id:
                 wanted.add(standby.worker_id)
-                self._keeper.start(self._reserve_again(stream), name=f"reserve {stream.id}")
+                if not stream.runs_standby:
+                    self._keeper.start(self._reserve_again(stream), name=f"reserve {stream.id}")
+                elif standby.worker_id not in running:
+                    work = self._miss_standby(stream, standby, monotonic())
+                    self._keeper.start(work, name=f"miss {standby.worker_id}")
         for worker in hello.workers:
             if worker.worker_id not in wanted:
                 self._keeper.start(self._stop(encoder_id, worker.worker_id), name=f"stop {worker.worker_id}")
@@ -141,6 +163,12 @@ class Adoption:
                 cause = f"{active.encoder_id} came back without the worker"
                 self._recovery.active_lost(stream, active.generation, cause)
 
+    async def _miss_standby(self, stream: LiveStream, standby: WorkerGrant, came_at: float) -> None:
+        async with stream.lock:
+            if stream.standby == standby and stream.standby_since < came_at:
+                cause = f"{standby.encoder_id} came back without the standby"
+                self._recovery.standby_lost(stream, standby.generation, cause)
+
     async def _reserve_again(self, stream: LiveStream) -> None:
         """A node keeps reservations in memory only, and control the token of one."""
         async with stream.lock:
@@ -152,9 +180,26 @@ class Adoption:
                     raise Conflict("control was restarted: the backup needs a new token")
                 await self._fleet.driver(standby.encoder_id).reserve(stream.id, order)
             except ManagerError as error:
-                self._recovery.backup_lost(stream, error.detail)
+                self._recovery.standby_lost(stream, standby.generation, error.detail)
 
     async def _stop(self, encoder_id: EncoderId, worker_id: WorkerId) -> None:
         log.warning("worker of no known stream stopped", worker_id=worker_id, encoder_id=encoder_id)
         with contextlib.suppress(ManagerError):
             await self._fleet.driver(encoder_id).stop(worker_id, "no stream knows this worker")
+
+
+def _switch_told_by(channel: RunningChannel, active: WorkerGrant, standby: WorkerGrant) -> Switched:
+    """The fact that control missed; its report, where it is there already, says why."""
+    report = next((r for r in channel.reports if r.generation == channel.generation), None)
+    return Switched(
+        stream_id=channel.stream_id,
+        at=utc_now() if report is None else report.at,
+        from_worker_id=active.worker_id,
+        from_generation=active.generation,
+        worker_id=standby.worker_id,
+        generation=standby.generation,
+        kind=SwitchKind.REFLEX if report is None else report.kind,
+        cause="switched by the gateway while control was away" if report is None else report.cause,
+        evidence="" if report is None else report.evidence,
+        decided_by=DecidedBy.GATEWAY if report is None else report.decided_by,
+    )

@@ -85,7 +85,8 @@ class Changing:
                 stream.record = before
                 self._balancer.adopt(stream.id, active.encoder_id, Role.PRIMARY, stream.need)
             else:
-                self._recovery.active_lost(stream, stream.record.generation, "change of the picture failed")
+                cause = "change of the picture failed"
+                self._recovery.active_lost(stream, stream.record.generation, cause, by_gateway=True)
             raise
         self._balancer.release(stream.id, Role.BACKUP)
         self._recovery.took_over(stream, generation)

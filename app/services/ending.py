@@ -16,7 +16,7 @@ from app.domain.events import Event, StreamChanged
 from app.domain.note import Note
 from app.domain.session import StreamRecord
 from app.domain.stream import StreamState
-from app.policy.recovery import Ended
+from app.policy.failover_words import Ended
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
 from app.runtime.tasks import TaskGroupKeeper
@@ -76,7 +76,8 @@ class Ending:
                 orders.append(self._fleet.driver(plan.active.encoder_id).stop(plan.active.worker_id, reason))
         with contextlib.suppress(Unavailable):
             if plan is not None and plan.standby is not None:
-                orders.append(self._fleet.driver(plan.standby.encoder_id).release(stream_id))
+                driver = self._fleet.driver(plan.standby.encoder_id)
+                orders += [driver.stop(plan.standby.worker_id, reason), driver.release(stream_id)]
         for order in orders:
             self._keeper.start(_quietly(order), name=f"end {stream_id}")
 

@@ -20,8 +20,8 @@ from app.domain.ids import EncoderId, GatewayId, StreamId
 from app.domain.note import Note
 from app.domain.session import StreamRecord
 from app.domain.stream import StandbyGrade, StreamMode, StreamState, WorkerGrant, WorkerOrder
+from app.policy.failover import Cover, FailoverMachine
 from app.policy.placement import Need, ladder_cost
-from app.policy.recovery import Cover, RecoveryMachine
 from app.ports.store import Store
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
@@ -30,6 +30,8 @@ from app.services.observation import Observation
 STORE_WAIT_S: Final = 0.5
 """How long a failover waits for the store before it goes on without it."""
 SAVE_RETRY_S: Final = 1.0
+AVOID_S: Final = 60.0
+"""An encoder that failed this stream is not asked again so soon, while there is another."""
 
 Standing: TypeAlias = "tuple[StreamState, str | None, Cover, WorkerGrant | None, WorkerGrant | None]"
 """State, why there is no encoder, whether a backup stands ready, active and standby."""
@@ -39,10 +41,11 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class LiveStream:
-    """`backup_order` holds the backup's token, which is never stored: after a restart a new backup is reserved."""
+    """`backup_order` holds the standby's token, which is never stored: after a restart one that does not run yet
+    is of no use."""
 
     record: StreamRecord
-    machine: RecoveryMachine
+    machine: FailoverMachine
     backup_order: WorkerOrder | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     seen: Observation = field(default_factory=Observation)
@@ -52,6 +55,10 @@ class LiveStream:
     """When control took it up: opened, or loaded after a restart."""
     moved_at: float = field(default_factory=monotonic)
     """When the present worker was started."""
+    standby_since: float = field(default_factory=monotonic)
+    """When the present standby was started."""
+    moved_to: int = 0
+    """Generation of the worker that took over last; a plan may name a later one that could not be started."""
     failed_on: dict[EncoderId, float] = field(default_factory=dict)
     drilled_generation: int | None = None
     """The worker that a drill broke or relieved: its end is nobody's fault."""
@@ -73,9 +80,11 @@ class LiveStream:
     @property
     def proved_standby(self) -> WorkerGrant | None:
         """A standby that runs and can take the stream at once."""
-        if self.record.standby is StandbyGrade.COLD or self.machine.cover is not Cover.PROTECTED:
-            return None
-        return self.standby
+        return self.standby if self.runs_standby and self.machine.cover is Cover.PROTECTED else None
+
+    @property
+    def runs_standby(self) -> bool:
+        return self.record.standby is not StandbyGrade.COLD
 
     @property
     def need(self) -> Need:
@@ -86,16 +95,36 @@ class LiveStream:
     def ended(self) -> bool:
         return self.record.ended_at is not None
 
+    def avoid(self, encoder_id: EncoderId) -> None:
+        """The encoder lost or refused what this stream needs: others come first for a while."""
+        self.failed_on[encoder_id] = monotonic()
+
+    def avoided(self) -> tuple[EncoderId, ...]:
+        """The one that failed longest ago first."""
+        now = monotonic()
+        self.failed_on = {e: at for e, at in self.failed_on.items() if now - at < AVOID_S}
+        return tuple(sorted(self.failed_on, key=lambda encoder_id: self.failed_on[encoder_id]))
+
 
 def live_stream(record: StreamRecord) -> LiveStream:
-    """The room of a record: of a new one, or of one that the store kept. Its backup must be reserved anew then."""
+    """The room of a record: of a new one, or of one that the store kept."""
+    return LiveStream(record, new_machine(record))
+
+
+def new_machine(record: StreamRecord) -> FailoverMachine:
+    """At rest, or waiting for its standby: one that runs counts when the gateway has said that it stands ready."""
     active = None if record.plan is None else record.plan.active
-    machine = RecoveryMachine(
+    standby = None if record.plan is None else record.plan.standby
+    runs = record.standby is not StandbyGrade.COLD
+    ready = Cover.PREPARING if runs else Cover.PROTECTED
+    return FailoverMachine(
         generation=0 if active is None else active.generation,
-        protected=record.backup_id is not None,
-        needs_encoder=record.mode is StreamMode.TRANSCODE,
+        cover=Cover.BARE if standby is None else ready,
+        standby=None if standby is None else standby.generation,
+        runs=runs,
+        now=monotonic(),
+        ended=record.mode is not StreamMode.TRANSCODE,
     )
-    return LiveStream(record, machine)
 
 
 class LiveStreams:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Sequence
 from itertools import islice
 from typing import Final
 
@@ -58,37 +58,40 @@ class LoadBalancer:
             self._ledger.promise(backup, stream_id, Role.BACKUP, need.pixels_per_s)
         return decision
 
-    def place_primary(self, stream_id: StreamId, need: Need, *, avoid: Iterable[EncoderId]) -> EncoderId:
+    def place_primary(self, stream_id: StreamId, need: Need, *, avoid: Sequence[EncoderId]) -> EncoderId:
         """Reserve the best encoder; what the stream itself holds counts as free. Raises NoCapacity.
 
-        One to be avoided is taken all the same when no other has room: better a doubtful encoder than none.
+        One to be avoided is taken all the same when no other has room, the first of them first: better a doubtful
+        encoder than none.
         """
         ranking = rank(self._without(stream_id), need)
-        avoided = frozenset(avoid)
         fit = tuple(ranking.fit())
         if not fit:
             reasons = ranking.refusals()
             self._decided(stream_id, need, None, None, reasons, ranking)
             raise _no_capacity(reasons)
-        info, cost = next((found for found in fit if found[0].encoder_id not in avoided), fit[0])
+        doubt = {encoder_id: place for place, encoder_id in enumerate(avoid)}
+        info, cost = min(fit, key=lambda found: doubt.get(found[0].encoder_id, -1))
         reason = f"{info.name} takes over: the lowest cost, {cost:.1f}"
-        if info.encoder_id in avoided:
+        if info.encoder_id in doubt:
             reason = f"{info.name} takes over though it failed lately: no other has room"
         self._decided(stream_id, need, info.encoder_id, None, (reason,), ranking)
         self._ledger.promise(info.encoder_id, stream_id, Role.PRIMARY, need.pixels_per_s)
         return info.encoder_id
 
     def place_backup(
-        self, stream_id: StreamId, need: Need, *, primary: EncoderInfo, avoid: Iterable[EncoderId]
+        self, stream_id: StreamId, need: Need, *, primary: EncoderInfo, avoid: Sequence[EncoderId]
     ) -> EncoderId:
-        """Reserve a backup for `primary`. Raises NoCapacity when no second encoder has room."""
-        avoided = frozenset(avoid)
+        """Reserve a backup for `primary`. Raises NoCapacity when no second encoder has room.
+
+        Better a doubtful one than none: of those to be avoided, the first is asked first.
+        """
         self._ledger.release(stream_id, Role.BACKUP)
         ranking = rank(self._fleet.standings(monotonic()), need)
-        info, reasons = choose_backup(ranking, primary, avoid=avoided)
-        if info is None:
-            # Better a doubtful backup than none.
-            info, reasons = choose_backup(ranking, primary)
+        for relaxed in range(len(avoid) + 1):
+            info, reasons = choose_backup(ranking, primary, avoid=frozenset(avoid[relaxed:]))
+            if info is not None:
+                break
         if info is None:
             raise _no_capacity(reasons)
         self._decided(stream_id, need, primary.encoder_id, info.encoder_id, reasons, ranking)
@@ -112,18 +115,26 @@ class LoadBalancer:
         else:
             self._ledger.release(stream_id, role)
 
-    def faults(self, encoder_id: EncoderId, stream_id: StreamId, need: Need) -> tuple[str, ...]:
+    def faults(
+        self, encoder_id: EncoderId, stream_id: StreamId, need: Need, *, by_choice: bool = False
+    ) -> tuple[str, ...]:
         """Why an encoder that holds a place for the stream should not work for it now; empty: it may.
 
-        Its place is free for it, and one that is draining keeps what it has.
+        Its place is free for it, and one that is draining keeps what it has, unless gone to `by_choice`.
         """
         standing = next((s for s in self._without(stream_id) if s.info.encoder_id == encoder_id), None)
         if standing is None:
             return ("not connected",)
-        if standing.state is EncoderState.DRAINING:
+        if standing.state is EncoderState.DRAINING and not by_choice:
             standing = dataclasses.replace(standing, state=EncoderState.ONLINE)
         resting = () if standing.ejected is None else (standing.ejected,)
         return rank((standing,), need).judged[0].vetoes + resting
+
+    def has_other(self, stream_id: StreamId, need: Need, besides: Collection[EncoderId]) -> bool:
+        """Whether an encoder besides these could take the stream now and does not rest."""
+        fit = {info.encoder_id for info, _ in rank(self._without(stream_id), need).fit()}
+        resting = {s.info.encoder_id for s in self._fleet.standings(monotonic()) if s.ejected is not None}
+        return bool(fit - resting - set(besides))
 
     def view(self) -> BalancerView:
         return BalancerView(

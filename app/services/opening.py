@@ -23,19 +23,20 @@ from app.domain.session import Advice, EncoderChoice, OpenedStream, StreamRecord
 from app.domain.stream import (
     Destination,
     EncodeSettings,
+    StandbyGrade,
     StreamMode,
     StreamState,
     Timing,
     WorkerGrant,
     WorkerOrder,
 )
-from app.policy.recovery import Cover, RecoveryMachine
+from app.policy.failover import Cover
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
 from app.services.ending import Ending
 from app.services.fleet import Fleet
 from app.services.gateways import Gateways, playback, rtmp_url, rtmps_url
-from app.services.live_streams import LiveStream, LiveStreams, live_stream
+from app.services.live_streams import LiveStream, LiveStreams, live_stream, new_machine
 from app.services.load_balancer import LoadBalancer
 from app.services.names import new_id, new_secret, sha256_hex
 from app.services.plans import grant_for, new_order, with_grants
@@ -78,7 +79,9 @@ class Opening:
         ladder, advice = self._validator.demand(request)
         gateway = self._gateways.pick()
         key = new_secret()
-        stream, decision = self._placed(request, _record(request, owner, ladder, gateway, key))
+        backup_key = new_secret() if request.backup_input else None
+        record = _record(request, owner, ladder, gateway, key, backup_key)
+        stream, decision = self._placed(request, record)
         advice = _with_left_out(advice, ladder, stream.record.ladder)
         try:
             async with stream.lock:
@@ -88,7 +91,7 @@ class Opening:
             if self._streams.find(stream.id) is None:
                 self._balancer.release(stream.id)
         self._bus.tell(StreamChanged(stream.id, owner.tenant, StreamState.WAITING, utc_now(), "opened"))
-        return self._opened(stream, key, gateway, advice, decision)
+        return self._opened(stream, key, backup_key, gateway, advice, decision)
 
     def _placed(self, request: StreamRequest, record: StreamRecord) -> tuple[LiveStream, PlacementDecision | None]:
         """The stream with its places. Of a ladder that nobody asked for, the lowest rungs are left out before
@@ -131,15 +134,19 @@ class Opening:
         standby: WorkerGrant | None = None
         if decision.backup_id is not None:
             stream.backup_order = new_order(
-                stream_id=stream.id, encode=record.encode, generation=2, gateway=gateway
+                stream_id=stream.id,
+                encode=record.encode,
+                generation=2,
+                gateway=gateway,
+                standby=stream.runs_standby,
             )
             standby = grant_for(stream.backup_order, decision.backup_id)
         stream.record = with_grants(record, grant_for(order, decision.primary_id), standby)
-        stream.machine = RecoveryMachine(generation=1, protected=standby is not None)
+        stream.machine = new_machine(stream.record)
         return decision.primary_id, order
 
     async def _start_workers(self, stream: LiveStream, primary_id: EncoderId, order: WorkerOrder) -> None:
-        """Start the primary and reserve the backup side by side; when the primary refuses, others are asked."""
+        """Start the primary and its backup side by side; when the primary refuses, others are asked."""
         started, reserved = await asyncio.gather(
             self._fleet.driver(primary_id).start(order), self._reserve(stream), return_exceptions=True
         )
@@ -147,7 +154,7 @@ class Opening:
             log.warning(
                 "backup refused", stream_id=stream.id, encoder_id=stream.record.backup_id, reason=reserved.detail
             )
-            self._recovery.backup_lost(stream, reserved.detail)
+            self._recovery.standby_lost(stream, 2, reserved.detail)
         elif isinstance(reserved, BaseException):
             raise reserved
         if isinstance(started, ManagerError):
@@ -156,17 +163,16 @@ class Opening:
             raise started
         else:
             stream.moved_at = monotonic()
-        if stream.standby is None:
-            self._recovery.seek_backup(stream)
 
     async def _reserve(self, stream: LiveStream) -> None:
         standby, order = stream.standby, stream.backup_order
         if standby is not None and order is not None:
-            await self._fleet.driver(standby.encoder_id).reserve(stream.id, order)
+            driver = self._fleet.driver(standby.encoder_id)
+            await (driver.start(order) if order.standby else driver.reserve(stream.id, order))
 
     async def _ask_others(self, stream: LiveStream, refused_by: EncoderId, error: ManagerError) -> None:
         """Raises the last refusal."""
-        self._takeover.avoid(stream, refused_by)
+        stream.avoid(refused_by)
         for attempt in range(1, PLACES_TRIED):
             log.warning("encoder refused", stream_id=stream.id, attempt=attempt, reason=error.detail)
             try:
@@ -183,13 +189,14 @@ class Opening:
         self,
         stream: LiveStream,
         key: Secret,
+        backup_key: Secret | None,
         gateway: GatewayHello,
         advice: Advice,
         decision: PlacementDecision | None,
     ) -> OpenedStream:
         record = stream.record
         reasons = () if decision is None else decision.reasons
-        backup_id = record.backup_id if stream.machine.cover is Cover.PROTECTED else None
+        backup_id = record.backup_id if stream.machine.cover in (Cover.PROTECTED, Cover.PREPARING) else None
         if record.mode is StreamMode.TRANSCODE and backup_id is None:
             advice = replace(
                 advice, warnings=(*advice.warnings, "no backup stands ready: the stream is unprotected")
@@ -197,6 +204,7 @@ class Opening:
         return OpenedStream(
             record=record,
             stream_key=key,
+            backup_stream_key=backup_key,
             rtmp_url=rtmp_url(gateway),
             rtmps_url=rtmps_url(gateway),
             primary=self._choice(record.primary_id, reasons[:1]),
@@ -211,10 +219,21 @@ class Opening:
 
 
 def _record(
-    request: StreamRequest, owner: Principal, ladder: Ladder, gateway: GatewayHello, key: Secret
+    request: StreamRequest,
+    owner: Principal,
+    ladder: Ladder,
+    gateway: GatewayHello,
+    key: Secret,
+    backup_key: Secret | None,
 ) -> StreamRecord:
     now = utc_now()
-    encode = EncodeSettings(ladder, request.keyframe_interval_ms, request.preset, request.codec)
+    encode = EncodeSettings(
+        ladder,
+        request.keyframe_interval_ms,
+        request.preset,
+        request.codec,
+        independent_gops=request.standby is StandbyGrade.ACTIVE_ACTIVE,
+    )
     return StreamRecord(
         stream_id=StreamId(new_id("str")),
         playback_id=PlaybackId(new_id("play")),
@@ -242,6 +261,9 @@ def _record(
         generation=0,
         revision=0,
         created_at=now,
+        standby=request.standby,
+        backup_key_sha256=None if backup_key is None else sha256_hex(backup_key),
+        slate=request.slate,
     )
 
 

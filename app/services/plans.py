@@ -17,7 +17,12 @@ from app.services.names import new_id, new_secret, sha256_hex
 
 
 def new_order(
-    *, stream_id: StreamId, encode: EncodeSettings | None, generation: int, gateway: GatewayHello
+    *,
+    stream_id: StreamId,
+    encode: EncodeSettings | None,
+    generation: int,
+    gateway: GatewayHello,
+    standby: bool = False,
 ) -> WorkerOrder:
     """An order with a fresh token. Raises Conflict for a stream that is passed through."""
     if encode is None:
@@ -30,6 +35,7 @@ def new_order(
         gateway_port=gateway.rtmp_port,
         token=new_secret(),
         encode=encode,
+        standby=standby,
     )
 
 
@@ -51,6 +57,9 @@ def plan_of(record: StreamRecord, active: WorkerGrant | None, standby: WorkerGra
         outputs=outputs,
         active=active,
         standby=standby,
+        grade=record.standby,
+        backup_key_sha256=record.backup_key_sha256,
+        slate=record.slate,
     )
 
 

@@ -1,27 +1,32 @@
-"""Keeps every stream on a living encoder with a backup behind it.
+"""Keeps every stream on a living encoder with a standby behind it.
 
 Hears the evidence, asks the stream's machine what to do, and has it done. Who takes over is the balancer's choice,
-how is the takeover's business.
+how is the business of the takeover and of the standbys.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from app.domain.errors import ManagerError
 from app.domain.events import Event, Severity, StreamErrorSeen
+from app.domain.failover import DecidedBy, SwitchKind
 from app.domain.ids import EncoderId
-from app.policy import recovery as machine
+from app.domain.link import Switched
+from app.policy import failover_words as words
+from app.policy.failover import Cover, Phase
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
 from app.runtime.tasks import TaskGroupKeeper
 from app.services.gateways import Gateways
 from app.services.live_streams import LiveStream, LiveStreams
+from app.services.load_balancer import LoadBalancer
+from app.services.standbys import Standbys
 from app.services.takeover import Takeover
 
 BLAME_AFTER_S: Final = 5.0
@@ -47,58 +52,82 @@ class Recovery:
         *,
         streams: LiveStreams,
         gateways: Gateways,
+        balancer: LoadBalancer,
         takeover: Takeover,
+        standbys: Standbys,
         bus: Bus[Event],
         keeper: TaskGroupKeeper,
     ) -> None:
         self._streams = streams
         self._gateways = gateways
+        self._balancer = balancer
         self._takeover = takeover
+        self._standbys = standbys
         self._bus = bus
         self._keeper = keeper
         self._accused: deque[_Accused] = deque(maxlen=MAX_ACCUSED)
 
     # --- evidence
 
-    def active_lost(self, stream: LiveStream, generation: int, cause: str, *, blame: bool = True) -> None:
+    def active_lost(
+        self, stream: LiveStream, generation: int, cause: str, *, blame: bool = True, by_gateway: bool = False
+    ) -> None:
         """`blame`: it counts against the encoder. Told twice, or of an older worker: nothing happens."""
         active = stream.active
         if active is None or generation < active.generation:
             return
-        if stream.machine.phase is machine.Phase.STEADY:
-            encoder_id = active.encoder_id
-            log.warning(
-                "worker lost", stream_id=stream.id, encoder_id=encoder_id, generation=generation, cause=cause
-            )
-            if blame and generation != stream.drilled_generation:
-                self._takeover.avoid(stream, encoder_id)
-                self._accused.append(_Accused(monotonic(), stream, encoder_id))
-        self._feed(stream, machine.ActiveLost(generation, cause))
+        blame = blame and generation != stream.drilled_generation
+        if stream.machine.phase not in (Phase.REFLEX, Phase.REPLACING, Phase.HELD):
+            self._lost(stream, active.encoder_id, generation, cause, blame=blame)
+        self._feed(stream, words.ActiveLost(generation, cause, by_gateway, counts=blame))
 
-    def backup_lost(self, stream: LiveStream, cause: str) -> None:
-        if stream.machine.cover is not machine.Cover.PROTECTED:
+    def standby_lost(self, stream: LiveStream, generation: int, cause: str) -> None:
+        if stream.machine.standby != generation or stream.machine.cover is Cover.SEEKING:
             return
         self._error(stream, Severity.WARNING, "backup lost", cause, "another backup is sought")
-        self._feed(stream, machine.BackupLost(cause))
+        self._feed(stream, words.StandbyLost(generation, cause))
+
+    def standby_ready(self, stream: LiveStream, generation: int) -> None:
+        log.info("standby ready", stream_id=stream.id, generation=generation)
+        self._feed(stream, words.StandbyReady(generation))
+
+    def switched(self, stream: LiveStream, fact: Switched) -> None:
+        """The gateway gave the stream to its standby."""
+        active = stream.active
+        if active is None or fact.generation <= active.generation:
+            return
+        reflex = fact.kind is not SwitchKind.PLANNED
+        cause = fact.cause if not fact.evidence else f"{fact.cause}: {fact.evidence}"
+        blame = reflex and active.generation != stream.drilled_generation
+        if reflex and stream.machine.phase is not Phase.REFLEX:
+            self._lost(stream, active.encoder_id, active.generation, cause, blame=blame)
+        if self._takeover.follow(stream, fact.generation, cause, at_once=reflex):
+            self._feed(stream, words.Switched(fact.generation, counts=blame))
+        else:
+            # Its standby was given up here in the same moment: a newer worker makes the two agree.
+            self.active_lost(stream, active.generation, cause, blame=False, by_gateway=True)
+
+    def leave(self, stream: LiveStream, wish: words.Leave) -> None:
+        """The active worker still works and is to be left, by a planned switch where a standby is ready."""
+        self._feed(stream, wish)
+
+    def cleared(self, stream: LiveStream) -> None:
+        self._feed(stream, words.Cleared())
 
     def took_over(self, stream: LiveStream, generation: int) -> None:
         """Somebody who moved the stream tells that it went well: a backup is sought."""
-        self._feed(stream, machine.Replaced(generation))
-
-    def seek_backup(self, stream: LiveStream) -> None:
-        """For a stream that was opened without one."""
-        self._feed(stream, machine.FleetGrew())
+        self._feed(stream, words.Replaced(generation))
 
     def fleet_grew(self) -> None:
         for stream in self._streams:
-            self._feed(stream, machine.FleetGrew())
+            self._feed(stream, words.FleetGrew())
 
     def restart_all_on(self, encoder_id: EncoderId) -> None:
-        """By an operator's wish: a new worker for every stream of the encoder, at its backup where it has one."""
+        """By an operator's wish: a new worker for every stream of the encoder, at its standby where it has one."""
         for stream in self._streams:
             active = stream.active
             if active is not None and active.encoder_id == encoder_id:
-                self.active_lost(stream, active.generation, "restarted by an operator", blame=False)
+                self.leave(stream, words.Leave("restarted by an operator", DecidedBy.OPERATOR, must=True))
 
     def tick(self, now: float) -> None:
         while self._accused and now - self._accused[0].at >= BLAME_AFTER_S:
@@ -110,48 +139,95 @@ class Recovery:
             if due is not None and now >= due:
                 self._carry_out(stream, stream.machine.tick(now))
 
+    def _lost(self, stream: LiveStream, encoder_id: EncoderId, generation: int, cause: str, *, blame: bool) -> None:
+        log.warning("worker lost", stream_id=stream.id, encoder_id=encoder_id, generation=generation, cause=cause)
+        if blame:
+            stream.avoid(encoder_id)
+            self._accused.append(_Accused(monotonic(), stream, encoder_id))
+
     # --- deeds
 
-    def _feed(self, stream: LiveStream, event: machine.Event) -> None:
+    def _feed(self, stream: LiveStream, event: words.Event) -> None:
         self._carry_out(stream, stream.machine.feed(event, monotonic()))
 
-    def _carry_out(self, stream: LiveStream, commands: Iterable[machine.Command]) -> None:
+    def _carry_out(self, stream: LiveStream, commands: Iterable[words.Command]) -> None:
         for command in commands:
             match command:
-                case machine.Replace(cause):
-                    self._keeper.start(self._replace(stream, cause), name=f"replace {stream.id}")
-                case machine.SeekBackup():
-                    self._keeper.start(self._seek_backup(stream), name=f"backup {stream.id}")
-                case machine.Hold(reason, retry_s):
+                case words.Replace():
+                    self._start(stream, "replace", self._replace(stream, command))
+                case words.Switch():
+                    self._start(stream, "switch", self._switch(stream, command))
+                case words.Remedy():
+                    # No encoder offers one yet: the answer is that nothing was cured.
+                    self._feed(stream, words.Remedied(False))
+                case words.SeekStandby():
+                    self._start(stream, "standby", self._seek(stream))
+                case words.LetGoStandby(generation, reason):
+                    self._error(stream, Severity.WARNING, "backup given up", reason, "another backup is sought")
+                    self._start(stream, "let go", self._let_go(stream, generation))
+                case words.Hold(reason, retry_s):
                     stream.without_encoder = f"no encoder: {reason}"
                     acted = f"tried again in {retry_s:g} s or sooner"
                     self._error(stream, Severity.CRITICAL, "no encoder", reason, acted)
 
-    async def _replace(self, stream: LiveStream, cause: str) -> None:
+    def _start(self, stream: LiveStream, what: str, work: Coroutine[Any, Any, None]) -> None:
+        self._keeper.start(work, name=f"{what} {stream.id}")
+
+    async def _replace(self, stream: LiveStream, command: words.Replace) -> None:
         async with stream.lock:
             if stream.ended:
                 return
-            answer: machine.Event = machine.ReplaceFailed("a fault of control itself")
+            answer: words.Event = words.ReplaceFailed("a fault of control itself")
             try:
-                answer = machine.Replaced(await self._takeover.move(stream, cause))
+                if stream.moved_to > command.generation:
+                    answer = words.Replaced(stream.moved_to)  # somebody was quicker
+                else:
+                    answer = words.Replaced(await self._takeover.move(stream, command.cause))
             except ManagerError as error:
-                answer = machine.ReplaceFailed(error.detail)
+                answer = words.ReplaceFailed(error.detail)
             finally:
-                # Whatever happened, the machine must hear of it: without an answer it would wait for ever.
+                # Whatever happened, the machine must hear of it: it would wait until its deadline otherwise.
                 self._feed(stream, answer)
 
-    async def _seek_backup(self, stream: LiveStream) -> None:
+    async def _seek(self, stream: LiveStream) -> None:
         async with stream.lock:
-            if stream.ended:
+            if stream.ended or stream.machine.cover is not Cover.SEEKING:
                 return
-            answer: machine.Event = machine.BackupFailed("a fault of control itself")
+            answer: words.Event = words.SeekFailed("a fault of control itself")
             try:
-                await self._takeover.reserve_backup(stream)
-                answer = machine.BackupReady()
+                answer = await self._standbys.prepare(stream)
             except ManagerError as error:
-                answer = machine.BackupFailed(error.detail)
+                answer = words.SeekFailed(error.detail)
             finally:
                 self._feed(stream, answer)
+
+    async def _let_go(self, stream: LiveStream, generation: int) -> None:
+        async with stream.lock:
+            standby = stream.standby
+            if standby is not None and standby.generation == generation and not stream.ended:
+                stream.avoid(standby.encoder_id)
+                await self._standbys.drop(stream)
+
+    async def _switch(self, stream: LiveStream, command: words.Switch) -> None:
+        standby, active = stream.standby, stream.active
+        if standby is None or active is None or standby.generation != command.generation:
+            self._feed(stream, words.SwitchFailed("the standby is another one now"))
+            return
+        faults = self._balancer.faults(standby.encoder_id, stream.id, stream.need, by_choice=True)
+        if faults:
+            reason = f"{standby.encoder_id}: {'; '.join(faults)}"
+            other = self._balancer.has_other(stream.id, stream.need, (active.encoder_id, standby.encoder_id))
+            acted = "another backup is sought" if other else "no other has room: the stream stays where it is"
+            self._error(stream, Severity.WARNING, "backup passed over", reason, acted)
+            self._feed(stream, words.SwitchFailed(reason, seek_another=other))
+            return
+        try:
+            await self._gateways.switch(
+                stream.record, command.generation, cause=command.cause, decided_by=command.by
+            )
+        except ManagerError as error:
+            self._error(stream, Severity.WARNING, "switch refused", error.detail, "the stream stays where it is")
+            self._feed(stream, words.SwitchFailed(error.detail))
 
     def _error(self, stream: LiveStream, severity: Severity, cause: str, detail: str, acted: str) -> None:
         tenant = stream.record.tenant

@@ -11,12 +11,14 @@ import structlog
 from app.domain.encoder import EncoderState, WorkerReading
 from app.domain.errors import Unavailable
 from app.domain.events import Event, StreamHealthRead
+from app.domain.failover import DecidedBy
 from app.domain.ids import EncoderId
-from app.domain.session import StreamHealth
+from app.domain.session import StandbyHealth, StandbyState, StreamHealth
 from app.domain.stream import StreamMode, WorkerGrant
 from app.policy import stream_life
+from app.policy.failover import Cover, Phase
+from app.policy.failover_words import Leave
 from app.policy.health_score import measures_of, score
-from app.policy.recovery import Cover, Phase
 from app.policy.stream_state import STUCK_S, is_stuck, judge, programme_moves
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
@@ -35,6 +37,13 @@ RETURN_S: Final = 10.0
 """After control's start: time for encoders to dial in before they count as gone."""
 PAUSE_S: Final = 1.0
 """A beat that is later than this tells of a process that stood still, such as a suspended machine."""
+
+STANDBY_STATES: Final = {
+    Cover.PROTECTED: StandbyState.READY,
+    Cover.PREPARING: StandbyState.PREPARING,
+    Cover.SEEKING: StandbyState.SOUGHT,
+    Cover.BARE: StandbyState.NONE,
+}
 
 log = structlog.get_logger()
 
@@ -97,24 +106,39 @@ class StreamWatch:
         if stream.seen.published and stream.record.first_published_at is None:
             stream.record = replace(stream.record, first_published_at=utc_now())
             self._streams.save_later(stream)
-        if stream.machine.phase is not Phase.STEADY:
+        if stream.machine.phase not in (Phase.STEADY, Phase.SUSPECT, Phase.SWITCHING):
             return
         active, standby = stream.active, stream.standby
         if active is not None:
             gone = self._gone(active, stream, now)
             # Frames that come prove the worker alive, whatever became of its node's link to control.
-            stopped = gone is not None and gone.startswith("stopped")
-            if gone is not None and (stopped or not programme_moves(signs, now)):
-                self._recovery.active_lost(stream, active.generation, gone, blame=not stopped)
+            if gone is not None and not programme_moves(signs, now):
+                self._recovery.active_lost(stream, active.generation, gone)
                 return
+            self._look_whether_to_leave(stream, active, now)
             if is_stuck(signs, now) and now - stream.moved_at > STUCK_S:
                 # No blame: a source that nobody can decode looks the same.
                 self._recovery.active_lost(stream, active.generation, "the programme stands still", blame=False)
                 return
-        if stream.machine.cover is Cover.PROTECTED:
-            gone = "none is reserved" if standby is None else self._gone(standby, stream, now)
+        if stream.machine.cover in (Cover.PROTECTED, Cover.PREPARING) and standby is not None:
+            gone = self._gone(standby, stream, now) or self._stopped(standby, now)
             if gone is not None:
-                self._recovery.backup_lost(stream, gone)
+                self._recovery.standby_lost(stream, standby.generation, gone)
+
+    def _look_whether_to_leave(self, stream: LiveStream, active: WorkerGrant, now: float) -> None:
+        stopped = self._stopped(active, now)
+        if stopped is not None:
+            self._recovery.leave(stream, Leave(stopped, DecidedBy.OPERATOR, must=True))
+            return
+        presence = self._fleet.state(active.encoder_id, now)
+        if presence is not None and presence.state is EncoderState.DRAINING and stream.runs_standby:
+            self._recovery.leave(stream, Leave(presence.reason or "draining", DecidedBy.OPERATOR))
+        elif stream.machine.phase is Phase.SUSPECT:
+            self._recovery.cleared(stream)
+
+    def _stopped(self, grant: WorkerGrant, now: float) -> str | None:
+        presence = self._fleet.state(grant.encoder_id, now)
+        return "stopped by an operator" if presence is not None and presence.state is EncoderState.STOPPED else None
 
     def _gone(self, grant: WorkerGrant, stream: LiveStream, now: float) -> str | None:
         """Why the grant's encoder cannot be counted on, or None."""
@@ -122,8 +146,6 @@ class StreamWatch:
         if presence is None:
             back = now - stream.since < RETURN_S
             return None if back else f"{grant.encoder_id} did not come back after control's restart"
-        if presence.state is EncoderState.STOPPED:
-            return "stopped by an operator"
         if presence.state is EncoderState.OFFLINE:
             return f"{grant.encoder_id} is offline: {presence.reason}"
         return None
@@ -154,7 +176,7 @@ class StreamWatch:
         protected = stream.machine.cover is Cover.PROTECTED and standby is not None
         reasons: tuple[str, ...] = () if verdict.reason is None else (verdict.reason,)
         if record.mode is StreamMode.TRANSCODE and not protected:
-            reasons += ("unprotected: no backup stands ready",)
+            reasons += (_unprotected(stream),)
         return StreamHealth(
             stream_id=stream.id,
             state=record.state,
@@ -166,11 +188,13 @@ class StreamWatch:
             backup_id=_encoder_of(standby),
             generation=0 if active is None else active.generation,
             cpu_usage=None if worker is None else worker.cpu_percent,
-            dropped_frames=dropped or 0,
+            dropped_frames=dropped,
             bitrate=stream.seen.bitrate(record.ladder),
             source=stream.seen.source,
             channel=stream.seen.reading,
             restarts=stream.restarts,
+            standby=_standby_health(stream),
+            last_drill=record.last_drill,
         )
 
     def _worker(self, active: WorkerGrant | None) -> WorkerReading | None:
@@ -208,6 +232,18 @@ class StreamWatch:
 def _standing(stream: LiveStream) -> Standing:
     """What of a stream's health is news at once; the rest moves with every reading."""
     return stream.record.state, stream.without_encoder, stream.machine.cover, stream.active, stream.standby
+
+
+def _unprotected(stream: LiveStream) -> str:
+    if stream.machine.cover in (Cover.PREPARING, Cover.SEEKING):
+        return "unprotected: standby is being prepared"
+    return "unprotected: no backup stands ready"
+
+
+def _standby_health(stream: LiveStream) -> StandbyHealth | None:
+    if stream.record.mode is not StreamMode.TRANSCODE:
+        return None
+    return StandbyHealth(stream.record.standby, STANDBY_STATES[stream.machine.cover])
 
 
 def _encoder_of(grant: WorkerGrant | None) -> EncoderId | None:

@@ -20,6 +20,8 @@ from app.domain.link import (
     PublishRefused,
     SourceDown,
     SourceUp,
+    StandbyReady,
+    Switched,
     SwitchMeasured,
     WorkerDown,
     WorkerExited,
@@ -103,11 +105,15 @@ class Switchboard:
                 stream.seen.programme_up(now)
             case WorkerUp():
                 log.info("worker connected", stream_id=stream.id, generation=fact.generation)
+            case StandbyReady():
+                self._recovery.standby_ready(stream, fact.generation)
+            case Switched():
+                self._recovery.switched(stream, fact)
             case WorkerDown():
-                self._worker_gone(stream, fact.worker_id, fact.generation, fact.reason)
+                self._worker_gone(stream, fact.worker_id, fact.reason, by_gateway=True)
             case WorkerExited():
                 code = "" if fact.exit_code is None else f" (exit code {fact.exit_code})"
-                self._worker_gone(stream, fact.worker_id, fact.generation, f"{fact.reason}{code}")
+                self._worker_gone(stream, fact.worker_id, f"{fact.reason}{code}")
             case SwitchMeasured():
                 work = self._reports.take(fact.report, stream.record.tenant)
                 self._keeper.start(work, name=f"report {stream.id}")
@@ -116,11 +122,14 @@ class Switchboard:
             case Heartbeat():
                 pass
 
-    def _worker_gone(self, stream: LiveStream, worker_id: WorkerId, generation: int, reason: str) -> None:
-        if stream.active is not None and stream.active.worker_id == worker_id:
-            self._recovery.active_lost(stream, generation, reason)
-        elif stream.standby is not None and stream.standby.worker_id == worker_id:
-            self._recovery.backup_lost(stream, reason)
+    def _worker_gone(
+        self, stream: LiveStream, worker_id: WorkerId, reason: str, *, by_gateway: bool = False
+    ) -> None:
+        active, standby = stream.active, stream.standby
+        if active is not None and active.worker_id == worker_id:
+            self._recovery.active_lost(stream, active.generation, reason, by_gateway=by_gateway)
+        elif standby is not None and standby.worker_id == worker_id:
+            self._recovery.standby_lost(stream, standby.generation, reason)
 
     def _tell(self, stream: LiveStream, cause: str, fact: PublishRefused) -> None:
         detail = f"{fact.peer}: {fact.reason}"

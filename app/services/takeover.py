@@ -1,11 +1,12 @@
-"""Gives a stream to another encoder, or a backup to a stream. The caller holds its lock and decided why.
+"""Gives a stream to another encoder, or notes that the gateway did. Who decided it, and why, is others' business.
 
-Order of a takeover: the new grant at the gateway first, then the worker; so no worker ever comes before the gateway
-knows it, and the old one is refused from then on. The store is waited for only briefly.
+Order of a takeover by control: the new grant at the gateway first, then the worker; so no worker ever comes before
+the gateway knows it, and the old one is refused from then on. The store is waited for only briefly.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import Final
 
@@ -14,7 +15,7 @@ import structlog
 from app.domain.errors import ManagerError, Unavailable
 from app.domain.events import Event, Severity, StreamErrorSeen, WorkerReplaced
 from app.domain.fleet import Role
-from app.domain.ids import EncoderId, StreamId, WorkerId
+from app.domain.ids import EncoderId
 from app.domain.stream import WorkerGrant, WorkerOrder
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
@@ -23,10 +24,11 @@ from app.services.fleet import Fleet
 from app.services.gateways import Gateways
 from app.services.live_streams import LiveStream, LiveStreams
 from app.services.load_balancer import LoadBalancer
-from app.services.plans import grant_for, new_order, with_grants
+from app.services.plans import grant_for, with_grants
+from app.services.standbys import Standbys
 
-AVOID_S: Final = 60.0
-"""An encoder that lost this stream's worker is not asked again so soon, while there is another."""
+OLD_STAYS_S: Final = 15.0
+"""After a planned switch the old worker speaks on each track until that has come to the border."""
 
 log = structlog.get_logger()
 
@@ -39,6 +41,7 @@ class Takeover:
         fleet: Fleet,
         gateways: Gateways,
         balancer: LoadBalancer,
+        standbys: Standbys,
         bus: Bus[Event],
         keeper: TaskGroupKeeper,
     ) -> None:
@@ -46,80 +49,116 @@ class Takeover:
         self._fleet = fleet
         self._gateways = gateways
         self._balancer = balancer
+        self._standbys = standbys
         self._bus = bus
         self._keeper = keeper
 
-    # --- the worker
+    # --- by control
 
     async def move(self, stream: LiveStream, cause: str, *, onto: EncoderId | None = None) -> int:
-        """Give the stream to its backup or the best encoder, or `onto` a named one with room. The new generation.
+        """Give the stream to its standby or the best encoder, or `onto` a named one with room. The new generation.
 
-        Raises NoCapacity, or what the gateway or the encoder answered; the plan may then grant a worker that does
-        not run, and the next try makes a newer one.
+        The caller holds the stream's lock. Raises NoCapacity, or what the gateway or the encoder answered; the plan
+        may then grant a worker that does not run, and the next try makes a newer one.
         """
         if not self._gateways.is_connected(stream.record.gateway_id):
             raise Unavailable(f"gateway {stream.record.gateway_id} is not connected")
-        old = stream.active
-        encoder_id, order = self._next_worker(stream, onto)
-        order = order or self._new_order(stream)
-        if stream.standby is not None and stream.standby.encoder_id != encoder_id:
-            self._release_later(stream.standby.encoder_id, stream.id)
+        old, standby = stream.active, stream.standby
+        grant, order = self._next_worker(stream, onto)
+        if standby is not None and standby != grant:
+            self._standbys.leave_later(stream, standby, keep_room=standby.encoder_id == grant.encoder_id)
         stream.backup_order = None
-        stream.record = with_grants(stream.record, grant_for(order, encoder_id), None)
+        stream.record = with_grants(stream.record, grant, None)
         try:
             await self._gateways.apply(stream.record)
             # From here on the gateway refuses the old worker.
-            self._stop_later(old, f"replaced: {cause}")
-            await self._start(stream, encoder_id, order)
+            if old is not None:
+                self._standbys.stop_later(old, f"replaced: {cause}")
+            if order is not None:
+                await self._start(stream, grant.encoder_id, order)
         except ManagerError:
             self._balancer.release(stream.id, Role.PRIMARY)
-            self._release_later(encoder_id, stream.id)
+            self._standbys.leave_later(stream, grant)
             raise
         await self._streams.save_or_later(stream, stream.record)
-        self._moved(stream, old, encoder_id, order.generation, cause)
-        return order.generation
-
-    @staticmethod
-    def avoid(stream: LiveStream, encoder_id: EncoderId) -> None:
-        """The encoder lost or refused what this stream needs: others come first for a while."""
-        stream.failed_on[encoder_id] = monotonic()
+        self._moved(stream, old, grant, cause)
+        return grant.generation
 
     def blame(self, stream: LiveStream, encoder_id: EncoderId) -> None:
         """It was the encoder's fault: it counts against it with every stream."""
         self._fleet.failed(encoder_id, stream.id)
 
     async def _start(self, stream: LiveStream, encoder_id: EncoderId, order: WorkerOrder) -> None:
+        """A standby that runs there is left as it is by its own order."""
         try:
             await self._fleet.driver(encoder_id).start(order)
         except ManagerError:
-            self.avoid(stream, encoder_id)
+            stream.avoid(encoder_id)
             self.blame(stream, encoder_id)
             raise
 
-    def _next_worker(self, stream: LiveStream, onto: EncoderId | None) -> tuple[EncoderId, WorkerOrder | None]:
-        """The encoder, reserved as primary, and its order when it is the backup that stood ready."""
+    def _next_worker(self, stream: LiveStream, onto: EncoderId | None) -> tuple[WorkerGrant, WorkerOrder | None]:
+        """Who takes over, its place reserved as primary, and the order to start it; None: it runs already."""
         if onto is not None:
             self._balancer.adopt(stream.id, onto, Role.PRIMARY, stream.need)
-            return onto, None
-        standby, order = stream.standby, stream.backup_order
-        if standby is not None and order is not None:
+            return self._granted(stream, onto)
+        standby = stream.standby
+        # Control was restarted since: what runs already can be had without its token.
+        if standby is not None and (stream.backup_order is not None or stream.proved_standby is not None):
             faults = self._balancer.faults(standby.encoder_id, stream.id, stream.need)
             if not faults:
                 self._balancer.promote_backup(stream.id, standby.encoder_id, stream.need)
-                return standby.encoder_id, order
+                return standby, stream.backup_order
             reason = "; ".join(faults)
             log.warning("backup passed over", stream_id=stream.id, encoder_id=standby.encoder_id, reason=reason)
         self._balancer.release(stream.id, Role.BACKUP)
-        return self._balancer.place_primary(stream.id, stream.need, avoid=_avoided(stream)), None
+        best = self._balancer.place_primary(stream.id, stream.need, avoid=stream.avoided())
+        return self._granted(stream, best)
 
-    def _moved(
-        self, stream: LiveStream, old: WorkerGrant | None, to_id: EncoderId, generation: int, cause: str
-    ) -> None:
+    def _granted(self, stream: LiveStream, encoder_id: EncoderId) -> tuple[WorkerGrant, WorkerOrder]:
+        order = self._standbys.new_order(stream)
+        return grant_for(order, encoder_id), order
+
+    # --- by the gateway
+
+    def follow(self, stream: LiveStream, generation: int, cause: str, *, at_once: bool) -> bool:
+        """The gateway gave the stream to its standby: the record follows, without waiting for anybody.
+
+        `at_once`: nothing more is to come from the old worker. False: it is not the standby's generation.
+        """
+        old, standby = stream.active, stream.standby
+        if standby is None or standby.generation != generation:
+            return False
+        self._balancer.promote_backup(stream.id, standby.encoder_id, stream.need)
+        stream.backup_order = None
+        stream.record = with_grants(stream.record, standby, None)
+        self._streams.save_later(stream)
+        self._keeper.start(self._tell_gateway(stream), name=f"plan {stream.id}")
+        if old is not None:
+            self._keeper.start(self._stop_old(old, cause, at_once), name=f"stop {old.worker_id}")
+        self._moved(stream, old, standby, cause)
+        return True
+
+    async def _tell_gateway(self, stream: LiveStream) -> None:
+        async with stream.lock:
+            # A gateway that is away gets the plan at its next hello.
+            with contextlib.suppress(ManagerError):
+                if not stream.ended:
+                    await self._gateways.apply(stream.record)
+
+    async def _stop_old(self, old: WorkerGrant, cause: str, at_once: bool) -> None:
+        if not at_once:
+            await asyncio.sleep(OLD_STAYS_S)
+        self._standbys.stop_later(old, f"replaced: {cause}")
+
+    # --- both
+
+    def _moved(self, stream: LiveStream, old: WorkerGrant | None, new: WorkerGrant, cause: str) -> None:
         stream.without_encoder = None
-        stream.moved_at = monotonic()
+        stream.moved_at, stream.moved_to = monotonic(), new.generation
         if stream.seen.source_since is not None:  # with nobody publishing, no picture was interrupted
             stream.restarts += 1
-        from_id = None if old is None else old.encoder_id
+        from_id, to_id, generation = None if old is None else old.encoder_id, new.encoder_id, new.generation
         log.info(
             "worker replaced",
             stream_id=stream.id,
@@ -132,80 +171,3 @@ class Takeover:
         self._bus.tell(WorkerReplaced(stream.id, tenant, from_id, to_id, generation, cause, now))
         acted = f"{to_id} took over"
         self._bus.tell(StreamErrorSeen(stream.id, tenant, Severity.WARNING, "worker replaced", cause, now, acted))
-
-    # --- the backup
-
-    async def reserve_backup(self, stream: LiveStream) -> None:
-        """Raises ManagerError when nobody can, it refuses, or the gateway cannot be told; then there is none."""
-        active = stream.active
-        if active is None:
-            raise Unavailable("no encoder works for the stream")
-        try:
-            await self._reserve(stream, active)
-        except ManagerError:
-            await self._go_bare(stream, active)
-            raise
-
-    async def _reserve(self, stream: LiveStream, active: WorkerGrant) -> None:
-        old, stream.backup_order = stream.standby, None
-        primary = self._fleet.info(active.encoder_id)
-        if primary is None:
-            raise Unavailable(f"encoder {active.encoder_id} has not connected yet")
-        backup = self._balancer.place_backup(stream.id, stream.need, primary=primary, avoid=_avoided(stream))
-        if old is not None and old.encoder_id != backup:
-            self._release_later(old.encoder_id, stream.id)
-        order = self._new_order(stream)
-        try:
-            await self._fleet.driver(backup).reserve(stream.id, order)
-        except ManagerError:
-            self.avoid(stream, backup)
-            raise
-        stream.record = with_grants(stream.record, active, grant_for(order, backup))
-        stream.backup_order = order
-        await self._gateways.apply(stream.record)
-        await self._streams.save_or_later(stream, stream.record)
-
-    async def _go_bare(self, stream: LiveStream, active: WorkerGrant) -> None:
-        """No backup: the plan must not name one that is gone."""
-        self._balancer.release(stream.id, Role.BACKUP)
-        stream.backup_order = None
-        if stream.standby is None:
-            return
-        self._release_later(stream.standby.encoder_id, stream.id)
-        stream.record = with_grants(stream.record, active, None)
-        # A gateway that is away gets the plan at its next hello.
-        with contextlib.suppress(ManagerError):
-            await self._gateways.apply(stream.record)
-        await self._streams.save_or_later(stream, stream.record)
-
-    def _new_order(self, stream: LiveStream) -> WorkerOrder:
-        return new_order(
-            stream_id=stream.id,
-            encode=stream.record.encode,
-            generation=stream.record.generation + 1,
-            gateway=self._gateways.of(stream.record.gateway_id),
-        )
-
-    # --- what nobody waits for: an encoder that is away is told at its next hello
-
-    def _stop_later(self, grant: WorkerGrant | None, reason: str) -> None:
-        if grant is not None:
-            work = self._stop(grant.encoder_id, grant.worker_id, reason)
-            self._keeper.start(work, name=f"stop {grant.worker_id}")
-
-    def _release_later(self, encoder_id: EncoderId, stream_id: StreamId) -> None:
-        self._keeper.start(self._release(encoder_id, stream_id), name=f"release {stream_id}")
-
-    async def _stop(self, encoder_id: EncoderId, worker_id: WorkerId, reason: str) -> None:
-        with contextlib.suppress(ManagerError):
-            await self._fleet.driver(encoder_id).stop(worker_id, reason)
-
-    async def _release(self, encoder_id: EncoderId, stream_id: StreamId) -> None:
-        with contextlib.suppress(ManagerError):
-            await self._fleet.driver(encoder_id).release(stream_id)
-
-
-def _avoided(stream: LiveStream) -> tuple[EncoderId, ...]:
-    now = monotonic()
-    stream.failed_on = {e: at for e, at in stream.failed_on.items() if now - at < AVOID_S}
-    return tuple(stream.failed_on)

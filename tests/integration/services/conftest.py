@@ -31,6 +31,8 @@ async def house(database: Path) -> AsyncIterator[House]:
     control = Control(f"sqlite+aiosqlite:///{database}")
     await control.start()
     house = House(control, FakeGateway(), [FakeNode(encoder(name)) for name in ("a", "b", "c")])
+    for node in house.nodes:
+        node.on_standby = house.gateway.standby_came
     for peer in (house.gateway, *house.nodes):
         await peer.come(control.port)
     await until(lambda: len(control.services.encoders.list()) == 3)

@@ -14,6 +14,7 @@ from app.domain.access import Principal, Scope
 from app.domain.encoder import Capabilities, CodecProbe, EncoderInfo, EncoderKind, EncoderReading
 from app.domain.errors import Conflict, ManagerError, NoCapacity
 from app.domain.events import Event
+from app.domain.failover import DecidedBy, SwitchKind, SwitchReport, TrackSplice
 from app.domain.ids import EncoderId, GatewayId, HostId, KeyId, NodeId, StreamId, WorkerId
 from app.domain.link import (
     CloseChannel,
@@ -28,8 +29,12 @@ from app.domain.link import (
     RunningChannel,
     RunningWorker,
     SourceUp,
+    StandbyReady,
     StartWorker,
     StopWorker,
+    Switched,
+    SwitchMeasured,
+    SwitchStream,
 )
 from app.domain.secret import Secret
 from app.domain.session import StreamRequest
@@ -106,15 +111,32 @@ class FakeGateway(Peer):
         self.name = GatewayId(name)
         self.plans: dict[StreamId, ChannelPlan] = {}
         self.sources: dict[StreamId, SourceUp] = {}
+        self.ready: dict[StreamId, int] = {}
+        """Generation of the standby that stands ready."""
+        self.speaks: dict[StreamId, int] = {}
+        """Generation that was given the stream, where that was this gateway's deed."""
+        self.reports: dict[StreamId, list[SwitchReport]] = {}
 
     def hello(self) -> GatewayHello:
         channels = tuple(
             RunningChannel(
-                p.stream_id, p.revision, p.active.generation if p.active else 0, self.sources.get(p.stream_id)
+                p.stream_id,
+                p.revision,
+                max(p.active.generation if p.active else 0, self.speaks.get(p.stream_id, 0)),
+                self.sources.get(p.stream_id),
+                self.ready.get(p.stream_id),
+                tuple(self.reports.get(p.stream_id, ())),
             )
             for p in self.plans.values()
         )
         return GatewayHello(self.name, "1", "127.0.0.1", 19350, None, "http://127.0.0.1:8081", channels)
+
+    def standby_came(self, order: WorkerOrder) -> None:
+        """A standby of one of the channels connects here and proves itself."""
+        ready = StandbyReady(order.stream_id, order.worker_id, order.generation, at(), None)
+        if self.uplink is not None and order.stream_id in self.plans:
+            self.ready[order.stream_id] = order.generation
+            self.tell(ready)
 
     def carry_out(self, order: Order) -> None:
         if isinstance(order, OpenChannel):
@@ -122,8 +144,42 @@ class FakeGateway(Peer):
             if held is not None and held.revision > order.plan.revision:
                 raise Conflict("an older plan than the one that is held")
             self.plans[order.plan.stream_id] = order.plan
+            if order.plan.standby is None or order.plan.standby.generation != self.ready.get(order.plan.stream_id):
+                self.ready.pop(order.plan.stream_id, None)
         elif isinstance(order, CloseChannel):
             self.plans.pop(order.stream_id, None)
+        elif isinstance(order, SwitchStream):
+            if self.ready.get(order.stream_id) != order.generation:
+                raise Conflict("that standby does not stand ready")
+            self.switch(order.stream_id, SwitchKind.PLANNED, order.cause, order.decided_by)
+
+    def switch(
+        self,
+        stream_id: StreamId,
+        kind: SwitchKind = SwitchKind.REFLEX,
+        cause: str = "connection reset",
+        by: DecidedBy = DecidedBy.GATEWAY,
+    ) -> SwitchReport:
+        """Give the stream to its ready standby, as the gateway does when it loses the active worker."""
+        plan = self.plans[stream_id]
+        old, new = plan.active, plan.standby
+        assert old is not None
+        assert new is not None
+        assert self.ready.pop(stream_id) == new.generation
+        self.speaks[stream_id] = new.generation
+        self.tell(
+            Switched(
+                stream_id, at(), old.worker_id, old.generation, new.worker_id, new.generation, kind, cause, "", by
+            )
+        )
+        report = SwitchReport(
+            stream_id, new.generation, old.generation, old.worker_id, new.worker_id, old.encoder_id,
+            new.encoder_id, kind, plan.grade, cause, "", by, at(), True, 1.0, 2.0, 80.0, 80.0, 300.0,
+            (TrackSplice("720p", 1000, 1033, 0, 0),),
+        )  # fmt: skip
+        self.reports.setdefault(stream_id, []).append(report)
+        self.tell(SwitchMeasured(stream_id, report))
+        return report
 
 
 class FakeNode(Peer):
@@ -134,6 +190,7 @@ class FakeNode(Peer):
         self.reserved: dict[StreamId, WorkerOrder] = {}
         self.silent = False
         self.temperature_c = 50.0
+        self.on_standby: Callable[[WorkerOrder], None] = lambda _: None
 
     def hello(self) -> NodeHello:
         running = tuple(RunningWorker(o.worker_id, o.stream_id, o.generation) for o in self.workers.values())
@@ -157,9 +214,13 @@ class FakeNode(Peer):
             streams = {o.stream_id for o in self.workers.values()}
             if order.order.stream_id not in streams and len(streams) >= self.info.capabilities.max_streams:
                 raise NoCapacity("full")
-            self.workers = {k: o for k, o in self.workers.items() if o.stream_id != order.order.stream_id}
-            self.reserved.pop(order.order.stream_id, None)
-            self.workers[order.order.worker_id] = order.order
+            started = order.order
+            if not started.standby and started.worker_id not in self.workers:
+                self.workers = {k: o for k, o in self.workers.items() if o.stream_id != started.stream_id}
+            self.reserved.pop(started.stream_id, None)
+            self.workers[started.worker_id] = started
+            if started.standby:
+                self.on_standby(started)
         elif isinstance(order, StopWorker):
             self.workers.pop(order.worker_id, None)
         elif isinstance(order, ReserveStream):

@@ -22,7 +22,6 @@ from app.domain.link import (
     ChannelReading,
     OpenChannel,
     Order,
-    ReserveStream,
     SourceDown,
     SourceUp,
     StartWorker,
@@ -62,7 +61,8 @@ async def test_an_init_gives_the_gateway_its_plan_the_primary_its_worker_and_the
     assert (plan.active.encoder_id, plan.standby.encoder_id) == (record.primary_id, record.backup_id)
     assert house.node(record.primary_id).info.host_id != house.node(record.backup_id).info.host_id
     assert plan.active.worker_id in house.node(record.primary_id).workers
-    assert house.node(record.backup_id).reserved[record.stream_id].worker_id == plan.standby.worker_id
+    waiting = house.node(record.backup_id).workers[plan.standby.worker_id]
+    assert waiting.standby
     assert [r.name for r in plan.ladder.renditions] == ["720p", "480p"]
     assert stream.rtmp_url == "rtmp://127.0.0.1:19350/live"
     assert stream.stream_key.reveal() not in repr(stream)
@@ -114,7 +114,8 @@ async def test_no_worker_is_started_before_the_gateway_knows_it(house: House) ->
     def look(order: Order) -> None:
         if isinstance(order, StartWorker):
             plan = house.gateway.plans.get(order.order.stream_id)
-            if plan is None or plan.active is None or plan.active.worker_id != order.order.worker_id:
+            grants = () if plan is None else (plan.active, plan.standby)
+            if order.order.worker_id not in [grant.worker_id for grant in grants if grant is not None]:
                 unknown.append(order)
 
     for node in house.nodes:
@@ -403,7 +404,9 @@ async def test_a_node_that_came_back_empty_is_noticed_though_its_stream_is_busy(
 
 async def test_a_backup_that_refuses_is_not_told_to_the_caller_as_one(house: House) -> None:
     for node in house.nodes:
-        node.refuse = lambda order: NoCapacity("full") if isinstance(order, ReserveStream) else None
+        node.refuse = lambda order: (
+            NoCapacity("full") if isinstance(order, StartWorker) and order.order.standby else None
+        )
     stream = await opened(house)
     assert stream.primary is not None
     assert stream.backup is None
@@ -519,8 +522,8 @@ async def test_new_destinations_change_the_plan_in_place_and_a_new_picture_swaps
     await until(lambda: protected(house, stream))
     standby = house.gateway.plans[stream_id].standby
     assert standby is not None
-    assert house.node(standby.encoder_id).reserved[stream_id].encode.ladder == plan.ladder
-    await until(lambda: sum(stream_id in node.reserved for node in house.nodes) == 1)
+    assert house.node(standby.encoder_id).workers[standby.worker_id].encode.ladder == plan.ladder
+    await until(lambda: sum(len(node.workers) for node in house.nodes) == 2)
 
 
 async def test_a_change_that_cannot_be_ordered_leaves_the_old_picture_running(house: House) -> None:

@@ -33,6 +33,7 @@ from app.services.ledger import Ledger
 from app.services.live_streams import LiveStreams, live_stream
 from app.services.load_balancer import LoadBalancer
 from app.services.recovery import Recovery
+from app.services.standbys import Standbys
 from app.services.stream_watch import StreamWatch
 from app.services.takeover import Takeover
 from tests.contract.test_store import record
@@ -82,9 +83,11 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
     fleet = Fleet(driver_for=SimulatedEncoder, store=store, ledger=ledger, bus=bus)
     balancer = LoadBalancer(fleet=fleet, ledger=ledger)
     common = {"streams": streams, "gateways": gateways, "bus": bus, "keeper": keeper}
-    takeover = Takeover(fleet=fleet, balancer=balancer, **common)  # type: ignore[arg-type] # one dict for three
-    recovery = Recovery(takeover=takeover, **common)  # type: ignore[arg-type] # likewise
-    ending = Ending(fleet=fleet, balancer=balancer, **common)  # type: ignore[arg-type] # likewise
+    standbys = Standbys(streams=streams, fleet=fleet, gateways=gateways, balancer=balancer, keeper=keeper)
+    common |= {"balancer": balancer}
+    takeover = Takeover(fleet=fleet, standbys=standbys, **common)  # type: ignore[arg-type] # one dict for three
+    recovery = Recovery(takeover=takeover, standbys=standbys, **common)  # type: ignore[arg-type] # likewise
+    ending = Ending(fleet=fleet, **common)  # type: ignore[arg-type] # likewise
     watch = StreamWatch(streams=streams, fleet=fleet, gateways=gateways, recovery=recovery, ending=ending, bus=bus)
     yield Parts(store, fleet, streams, watch, told)
     await keeper.close()
