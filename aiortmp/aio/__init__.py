@@ -2,18 +2,9 @@
 
 from aiortmp.aio.client import ClientConnection, ClientPlay, Publish, connect
 from aiortmp.aio.gathering import Gathering
+from aiortmp.aio.requests import ConnectRequest, Play, PlayRequest, Publication, PublishRequest
 from aiortmp.aio.sending import MediaSender
-from aiortmp.aio.server import (
-    ConnectRequest,
-    Play,
-    PlayRequest,
-    Publication,
-    PublishRequest,
-    Server,
-    ServerConnection,
-    ServerHandler,
-    serve,
-)
+from aiortmp.aio.server import Server, ServerConnection, ServerHandler, serve
 from aiortmp.aio.transport import MediaSink
 
 __all__ = [
