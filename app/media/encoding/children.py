@@ -9,16 +9,29 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
-from app.domain.stream import WorkerOrder
+from app.domain.errors import Conflict, Unavailable
+from app.domain.stream import EncodeSettings, WorkerOrder
 from app.media.encoding.confine import MAX_RSS_BYTES
-from app.media.encoding.talk import MAX_LINE_BYTES, Farewell, Figures, Problem, order_line, read_report
+from app.media.encoding.talk import (
+    MAX_LINE_BYTES,
+    Farewell,
+    Figures,
+    NewRates,
+    Problem,
+    order_line,
+    rates_line,
+    read_report,
+)
 from app.ports.host import Host, ProcessReading
 
 ASK_S: Final = 3.0
 """After a child was asked to stop; it lets out what is inside within 2 s."""
 TERM_S: Final = 1.0
+RATES_S: Final = 5.0
+"""To open an encoder for each rendition twice, on a busy machine."""
 _KEPT_ENVIRONMENT: Final = (
     *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH"),
     # Which GPU is the node's, and its driver.
@@ -56,6 +69,7 @@ class WorkerChild:
         self._on_problem = on_problem
         self._farewell: Farewell | None = None
         self._cause: str | None = None
+        self._answer: asyncio.Future[str | None] | None = None
         self._listening = asyncio.create_task(self._listen(), name=f"worker {order.worker_id}")
 
     @classmethod
@@ -84,6 +98,24 @@ class WorkerChild:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    async def set_rates(self, encode: EncodeSettings) -> None:
+        """Raises Conflict when this worker can't, Unavailable when it does not answer."""
+        if self._answer is not None:
+            raise Conflict("this worker is busy with other rates")
+        assert self._process.stdin is not None
+        self._answer = asyncio.get_running_loop().create_future()
+        try:
+            self._process.stdin.write(rates_line(encode))
+            async with asyncio.timeout(RATES_S):
+                reason = await self._answer
+        except TimeoutError:
+            raise Unavailable("the worker does not answer") from None
+        finally:
+            self._answer = None
+        if reason is not None:
+            raise Conflict(reason)
+        self.order = replace(self.order, encode=encode)
 
     def watch(self, host: Host) -> None:
         """Read the process; end it when it holds more memory than a worker may."""
@@ -130,6 +162,8 @@ class WorkerChild:
                 self._farewell = report
             elif isinstance(report, Problem):
                 self._on_problem(self, report.text)
+            elif isinstance(report, NewRates) and self._answer is not None and not self._answer.done():
+                self._answer.set_result(report.refusal)
         code = await self._process.wait()
         self._on_exit(self, code, self._reason(code))
 

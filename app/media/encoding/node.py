@@ -18,6 +18,7 @@ from app.domain.link import (
     Heartbeat,
     NodeHello,
     Order,
+    ReconfigureWorker,
     ReleaseStream,
     ReserveStream,
     StartWorker,
@@ -87,12 +88,14 @@ class EncoderNode:
     # --- orders -----------------------------------------------------------------------------------------
 
     async def perform(self, order: Order) -> None:
-        """Carry one order out. Raises ManagerError: NoCapacity, Conflict, Unavailable, InvalidRequest."""
+        """Carry one order out. Raises ManagerError: NoCapacity, Conflict, NotFound, Unavailable, InvalidRequest."""
         match order:
             case StartWorker():
                 await self._start(order.order)
             case StopWorker():
                 self._stop(order.worker_id, order.reason)
+            case ReconfigureWorker():
+                await self._child(order.worker_id).set_rates(order.encode)
             case BreakWorker():
                 self._break(order)
             case ReserveStream():
@@ -132,11 +135,15 @@ class EncoderNode:
         number = _BREAKS.get(order.how)
         if number is None:
             raise InvalidRequest(f"a worker can't be broken by {order.how}", hint=f"one of {', '.join(_BREAKS)}")
-        child = self._children.get(order.worker_id)
-        if child is None:
-            raise NotFound(f"no worker {order.worker_id} runs here")
+        child = self._child(order.worker_id)
         self._log("worker broken by order", _facts(child.order) | {"how": order.how})
         child.signal(number)
+
+    def _child(self, worker_id: WorkerId) -> WorkerChild:
+        child = self._children.get(worker_id)
+        if child is None:
+            raise NotFound(f"no worker {worker_id} runs here")
+        return child
 
     def _check(self, order: WorkerOrder) -> None:
         name = encoder_name(order.encode.codec)

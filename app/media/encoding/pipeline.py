@@ -64,7 +64,12 @@ class Pipeline:
         self._pictures: Conduit[Picture | Begin] = Conduit(_PICTURES)
         self.outbox: Conduit[ProgrammeItem] = Conduit(_OUTBOX_PACKETS, on_item=on_output)
         self._rungs = [
-            Rung(rendition, settings.keyframe_interval_ms, after.get(rendition.name))
+            Rung(
+                rendition,
+                settings.keyframe_interval_ms,
+                after.get(rendition.name),
+                independent=settings.independent_gops,
+            )
             for rendition in settings.ladder.renditions
         ]
         self.meter = Meter()
@@ -99,6 +104,12 @@ class Pipeline:
     def speak(self, start_after: StartAfter) -> bool:
         """Stop listening: what comes after these times goes out, kept pictures and sound first. False: no room."""
         return self._inbox.try_put(Begin(start_after))
+
+    def set_rates(self, settings: EncodeSettings) -> None:
+        """Encode the same renditions at these rates from the next key frame of the grid on."""
+        renditions = {rendition.name: rendition for rendition in settings.ladder.renditions}
+        for rung in self._rungs:
+            rung.rendition = renditions[rung.rendition.name]
 
     @property
     def waiting(self) -> int:

@@ -50,18 +50,30 @@ class Shot:
 
 
 class Rung:
-    """One rendition on its way: gate and scaler belong to the scaling thread, `encode` to one of its own."""
+    """One rendition on its way: gate and scaler belong to the scaling thread, `encode` to one of its own.
 
-    def __init__(self, rendition: Rendition, interval_ms: int, start_after_ms: int | None = None) -> None:
+    `independent`: each group of pictures is encoded by a fresh encoder, so it depends on nothing before it.
+    """
+
+    def __init__(
+        self,
+        rendition: Rendition,
+        interval_ms: int,
+        start_after_ms: int | None = None,
+        *,
+        independent: bool = False,
+    ) -> None:
         self.rendition = rendition
         self.gate = FrameGate(rendition.frame_rate, interval_ms, start_after_ms)
         self.scaler = Scaler(rendition.width, rendition.height)
         self.shots: Conduit[Shot] = Conduit(_SHOTS)
+        self._independent = independent
+        self._opened_for: Rendition | None = None
+        self._header: VideoHeader | None = None
 
     def encode(self, open_encoder: OpenEncoder, emit: Emit, *, idle_flush_s: float | None) -> None:
         """Until the shots end. After `idle_flush_s` without one, what the encoder holds back is let out."""
         encoder: VideoEncoder | None = None
-        header: VideoHeader | None = None
         while True:
             try:
                 shot = self.shots.get(idle_flush_s)
@@ -73,12 +85,29 @@ class Rung:
                 encoder = None
                 continue
             is_key = shot.is_key or encoder is None
-            if encoder is None:
-                encoder = open_encoder(self.rendition, shot.colour)
-                if encoder.header != header:
-                    header = encoder.header
-                    emit(header)
+            if encoder is None or (shot.is_key and self._is_spent):
+                # The old one is drained only when the new one stands.
+                old, encoder = encoder, self._open(open_encoder, shot.colour)
+                _drain(old, emit)
+                self._tell_header(encoder.header, emit)
             _emit_all(encoder.encode(shot.frame, is_key=is_key), emit)
+
+    @property
+    def _is_spent(self) -> bool:
+        """Whether a new group of pictures takes a new encoder. So do new rates: a key frame hides the splice,
+        whatever the encoder can do by itself.
+        """
+        return self._independent or self._opened_for is not self.rendition
+
+    def _open(self, open_encoder: OpenEncoder, colour: Colour) -> VideoEncoder:
+        self._opened_for = rendition = self.rendition
+        return open_encoder(rendition, colour)
+
+    def _tell_header(self, header: VideoHeader, emit: Emit) -> None:
+        """Unless its parameter sets are known: another rate alone is no new beginning."""
+        if self._header is None or self._header.extradata != header.extradata:
+            self._header = header
+            emit(header)
 
 
 def share_out(rungs: Sequence[Rung], picture: Picture, pts_ms: int, colour: Colour) -> None:

@@ -1,4 +1,6 @@
-"""What a node and its worker child say to each other: one order in, lines of figures out. JSON, one record a line.
+"""What a node and its worker child say to each other: one order in, then new rates; lines of figures out.
+
+JSON, one record a line.
 
 The order holds the worker's token and therefore travels through a pipe, never in arguments or the environment.
 """
@@ -12,7 +14,7 @@ from typing import Final
 
 from app.domain.errors import InvalidRequest
 from app.domain.secret import Secret
-from app.domain.stream import WorkerOrder
+from app.domain.stream import EncodeSettings, WorkerOrder
 from app.runtime.records import TIMES, Leaf, RecordError, from_plain, to_plain
 
 MAX_LINE_BYTES: Final = 64 * 1024
@@ -64,7 +66,14 @@ class Problem:
     text: str
 
 
-Line = Figures | Farewell | Problem
+@dataclass(frozen=True, slots=True)
+class NewRates:
+    """Answer to an order of new rates. `refusal` says why they can't be had; None: they are."""
+
+    refusal: str | None
+
+
+Line = Figures | Farewell | Problem | NewRates
 
 
 def order_line(order: WorkerOrder) -> bytes:
@@ -80,6 +89,19 @@ def read_order(line: bytes) -> WorkerOrder:
         raise InvalidRequest(f"the worker order can't be read: {kind}") from None
 
 
+def rates_line(encode: EncodeSettings) -> bytes:
+    """To a running child: go on with these."""
+    return json.dumps(to_plain(encode)).encode() + b"\n"
+
+
+def read_rates(line: bytes) -> EncodeSettings:
+    """Raises InvalidRequest."""
+    try:
+        return from_plain(EncodeSettings, json.loads(line))
+    except ValueError as error:
+        raise InvalidRequest(f"the new rates can't be read: {type(error).__name__}") from None
+
+
 def report_line(line: Line) -> bytes:
     """Shorter than PIPE_BUF (4096 bytes), so that a pipe takes it whole or not at all."""
     match line:
@@ -87,6 +109,8 @@ def report_line(line: Line) -> bytes:
             line = replace(line, reason=line.reason[:_MAX_TEXT_CHARS])
         case Problem():
             line = Problem(line.text[:_MAX_TEXT_CHARS])
+        case NewRates(refusal=str(refusal)):
+            line = NewRates(refusal[:_MAX_TEXT_CHARS])
     return json.dumps(to_plain(line)).encode() + b"\n"
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
+from threading import Thread
 from typing import Final
 
 from aiortmp import MediaBatch, MediaMessage, MessageType, ProtocolError, Rejected, RtmpError
 from aiortmp.aio import ClientConnection, Publish
 from app.domain.errors import InvalidRequest
 from app.domain.ladder import SOURCE_RENDITION
-from app.domain.stream import StandbyGrade, WorkerOrder
+from app.domain.stream import EncodeSettings, StandbyGrade, WorkerOrder
 from app.media.encoding.codecs import encoder_name
 from app.media.encoding.conduit import Closed
 from app.media.encoding.entry import dial, tracks_of
@@ -23,8 +25,9 @@ from app.media.encoding.feed import Feed
 from app.media.encoding.packets import SourceItem
 from app.media.encoding.pipeline import IDLE_FLUSH_S, Pipeline
 from app.media.encoding.proof import Proof
+from app.media.encoding.rates import refusal
 from app.media.encoding.standby import StandbyProofs
-from app.media.encoding.talk import ExitCode, Farewell, Line, Problem
+from app.media.encoding.talk import ExitCode, Farewell, Line, NewRates, Problem
 from app.media.encoding.wire import ProgrammeWriter, SourceReader, WireClock, sequence_header, standby_ready
 from app.media.encoding.words import FeedStart, Speak, Standby, StartAfter, read_word
 
@@ -77,6 +80,22 @@ class Worker:
             reports.cancel()
             stop.cancel()
             await self._leave(connection)
+
+    def set_rates(self, encode: EncodeSettings) -> None:
+        """Go on at other rates, or say why not; feeds to come begin with them."""
+        before = self._order.encode
+        Thread(target=self._check_rates, args=(before, encode), name="rates", daemon=True).start()
+
+    def _check_rates(self, before: EncodeSettings, encode: EncodeSettings) -> None:
+        """In a thread of its own: encoders are opened."""
+        self._loop.call_soon_threadsafe(self._use_rates, encode, refusal(before, encode))
+
+    def _use_rates(self, encode: EncodeSettings, reason: str | None) -> None:
+        if reason is None:
+            self._order = replace(self._order, encode=encode)
+            if self._feed is not None:
+                self._feed.pipeline.set_rates(encode)
+        self._tell(NewRates(reason))
 
     async def _enter(self) -> ClientConnection:
         connection = await dial(self._order, self._nonce)

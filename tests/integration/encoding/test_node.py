@@ -18,6 +18,7 @@ from app.adapters.host.machine import Machine
 from app.domain.encoder import Capabilities, CodecProbe, EncoderInfo, EncoderKind
 from app.domain.errors import Conflict, InvalidRequest, NoCapacity, NotFound
 from app.domain.ids import EncoderId, HostId, NodeId, StreamId
+from app.domain.ladder import FrameRate, Rendition
 from app.domain.link import (
     BreakWorker,
     CloseChannel,
@@ -25,6 +26,7 @@ from app.domain.link import (
     Heartbeat,
     Hello,
     Order,
+    ReconfigureWorker,
     ReleaseStream,
     ReserveStream,
     StartWorker,
@@ -37,7 +39,7 @@ from app.media.encoding.node import EncoderNode
 from app.media.encoding.talk import ExitCode
 from app.ports.host import HostFacts, HostReading, ProcessReading
 from tests.integration.encoding.gate import TOKEN, Gate, until
-from tests.unit.media.encoding.clips import clip, settings, shifted, small
+from tests.unit.media.encoding.clips import BIG, SMALL, clip, settings, shifted, small, until_ms, video_of
 
 COMMAND = (sys.executable, "-m", "app.assembly.worker")
 INFO = EncoderInfo(
@@ -184,6 +186,49 @@ async def test_a_drill_breaks_a_worker_for_real(
     else:
         await until(lambda: child.status() == status, "the worker to stand still")
         assert link.exits == []
+
+
+async def test_a_running_worker_goes_on_at_another_rate_without_a_break(
+    node: EncoderNode, link: Link, gate: Gate
+) -> None:
+    noisy = clip(small(width=640, height=360, noisy=True, seconds=6))
+    plan = settings(rendition(500_000))
+    order = gate.order(plan=plan)
+    await node.perform(StartWorker(order))
+    await until(lambda: gate.plays, "the worker to connect")
+    gate.start_feed()
+    place = until_ms(noisy, 2_500)
+    gate.send(noisy[:place])
+    await until(lambda: gate.times("big"), "the worker to encode")
+    await node.perform(ReconfigureWorker(order.worker_id, settings(rendition(150_000))))
+    gate.send(noisy[place:])
+    gate.end_feed()
+    await until(lambda: link.exits, "the worker to end with its source")
+    assert gate.times("big") == [packet.pts_ms for packet in video_of(noisy)]
+    assert len(gate.headers("big")) == 1
+    sizes = {m.timestamp: len(m.payload) for m in gate.tracks["big"] if m.type is MessageType.VIDEO}
+    fast = sum(size for time, size in sizes.items() if time < 2_000)
+    slow = sum(size for time, size in sizes.items() if 4_000 <= time)
+    assert slow < fast / 2
+
+
+async def test_what_needs_another_worker_is_refused_and_the_worker_goes_on(
+    node: EncoderNode, link: Link, gate: Gate
+) -> None:
+    order = gate.order()
+    with pytest.raises(NotFound):
+        await node.perform(ReconfigureWorker(order.worker_id, settings()))
+    await node.perform(StartWorker(order))
+    with pytest.raises(Conflict, match="more than the bitrate"):
+        await node.perform(ReconfigureWorker(order.worker_id, settings(rendition(400_000))))
+    faster = replace(BIG, video_bps=20_000_000)
+    with pytest.raises(Conflict, match="parameter sets"):
+        await node.perform(ReconfigureWorker(order.worker_id, settings(faster, SMALL)))
+    assert link.exits == []
+
+
+def rendition(video_bps: int) -> Rendition:
+    return Rendition("big", 640, 360, FrameRate(30), video_bps)
 
 
 async def test_only_known_workers_are_broken_in_known_ways(node: EncoderNode, gate: Gate) -> None:
