@@ -47,6 +47,8 @@ async def whole(tmp_path: Path) -> AsyncIterator[Whole]:
             [FakeNode(encoder(name)) for name in ("a", "b")],
             f"http://127.0.0.1:{served.port}",
         )
+        for node in one.nodes:
+            node.on_standby = one.gateway.standby_came
         for peer in (one.gateway, *one.nodes):
             await peer.come(served.port)
         await until(lambda: len(served.services.encoders.list()) == 2)

@@ -116,6 +116,49 @@ async def test_the_usage_that_was_asked_for_works_as_written(whole: Any) -> None
         await asyncio.to_thread(clients[0].disconnect)
 
 
+async def test_a_drill_over_http_is_answered_with_its_report_and_told_to_who_follows(
+    whole: Any, http: aiohttp.ClientSession
+) -> None:
+    async with http.post(f"{whole.base}/api/streams/init", json=INIT, headers=whole.auth()) as response:
+        opened = await response.json()
+    stream_id = opened["stream_id"]
+    heard: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    client = socketio.AsyncClient(reconnection=False)
+    client.on("stream_failover", heard.put)
+    await client.connect(whole.base, auth={"token": BOOTSTRAP.reveal()}, transports=["websocket"])
+    await client.call("subscribe", {"stream_id": stream_id})
+    whole.gateway.tell(SourceUp(stream_id, datetime.now(UTC), "127.0.0.1", "obs", "h264", "aac", 1920, 1080))
+    health = f"{whole.base}/api/streams/{stream_id}/health"
+    async with asyncio.timeout(10):
+        while True:
+            async with http.get(health, headers=whole.auth()) as response:
+                now = await response.json()
+            if now["protected"] and now["source"]:
+                break
+            await asyncio.sleep(0.05)
+    assert now["standby"] == {"grade": "warm", "state": "ready"}
+    async with http.post(
+        f"{whole.base}/api/streams/{stream_id}/drill", json={"kind": "planned"}, headers=whole.auth()
+    ) as response:
+        answer = await response.json()
+        assert response.status == 200, answer
+    assert answer["passed"] is True
+    [report] = answer["failovers"]
+    assert (report["kind"], report["decided_by"], report["stall_ms"]) == ("planned", "drill", 80.0)
+    async with asyncio.timeout(10):
+        first, second = await heard.get(), await heard.get()
+    await client.disconnect()
+    assert (first["generation"], first["report"]) == (report["generation"], None)
+    assert second["report"] == report
+    assert second["seq"] > first["seq"]
+    async with http.get(f"{whole.base}/api/streams/{stream_id}/failovers", headers=whole.auth()) as response:
+        assert (await response.json())["failovers"] == [report]
+    async with http.get(health, headers=whole.auth()) as response:
+        assert (await response.json())["last_drill"]["passed"] is True
+    async with http.get(f"{whole.base}/metrics", headers=whole.auth()) as response:
+        assert 'encman_failover_switches_total{cause="drill",kind="planned"} 1.0' in await response.text()
+
+
 async def test_a_link_without_the_token_is_refused_as_a_problem(whole: Any, http: aiohttp.ClientSession) -> None:
     async with http.get(f"{whole.base}/link", headers={"Authorization": "Bearer wrong"}) as response:
         assert response.status == 401
