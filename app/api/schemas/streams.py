@@ -167,7 +167,7 @@ class OpenedAnswer(Answer):
     state: str
     primary_encoder: ChosenEncoder | None
     backup_encoder: ChosenEncoder | None
-    standby: str = Field(description="how ready the backup is kept")
+    standby: str | None = Field(description="how ready the backup is kept; null: passed through, so none is needed")
     playback: PlaybackView
     ladder: LadderView
     recommendations: list[str]
@@ -191,7 +191,7 @@ class OpenedAnswer(Answer):
             state=record.state,
             primary_encoder=ChosenEncoder.of(opened.primary),
             backup_encoder=ChosenEncoder.of(opened.backup),
-            standby=record.standby,
+            standby=_grade(record),
             playback=PlaybackView.of(opened.playback),
             ladder=LadderView.of(record.ladder),
             recommendations=list(opened.advice.recommendations),
@@ -230,7 +230,9 @@ class StreamView(Answer):
     stream_key_expires_at: datetime | None
     primary_encoder_id: str | None
     backup_encoder_id: str | None
-    standby: str = Field(description="how ready the backup is kept: cold, warm, hot or active-active")
+    standby: str | None = Field(
+        description="how ready the backup is kept: cold, warm, hot or active-active; null: none is needed"
+    )
     backup_input: bool
     slate: str
     ladder: LadderView
@@ -259,7 +261,7 @@ class StreamView(Answer):
             stream_key_expires_at=record.key_expires_at,
             primary_encoder_id=record.primary_id,
             backup_encoder_id=record.backup_id,
-            standby=record.standby,
+            standby=_grade(record),
             backup_input=record.backup_key_sha256 is not None,
             slate=record.slate,
             ladder=LadderView.of(record.ladder),
@@ -275,6 +277,10 @@ class StreamView(Answer):
             ended_at=record.ended_at,
             end_reason=record.end_reason,
         )
+
+
+def _grade(record: StreamRecord) -> StandbyGrade | None:
+    return record.standby if record.mode is StreamMode.TRANSCODE else None
 
 
 class StreamList(Answer):

@@ -15,6 +15,7 @@ from app.api.bodies import parse
 from app.api.limits import DoorLimits
 from app.api.registry import Body
 from app.api.schemas.encoders import ControlBody
+from app.api.schemas.failovers import DrillBody
 from app.api.schemas.keys import KeyBody
 from app.api.schemas.streams import ConfigBody, InitBody
 from app.domain.access import Scope
@@ -164,7 +165,7 @@ async def raw(house: Any, request_bytes: bytes) -> int | None:
         writer.close()
 
 
-@pytest.mark.parametrize("model", [InitBody, ConfigBody, KeyBody, ControlBody])
+@pytest.mark.parametrize("model", [InitBody, ConfigBody, KeyBody, ControlBody, DrillBody])
 @given(junk=JUNK)
 def test_no_json_whatever_makes_a_model_fail_in_another_way_than_by_refusal(model: type[Body], junk: Any) -> None:
     try:

@@ -58,6 +58,12 @@ async def test_without_a_word_about_it_the_backup_stands_warm_and_there_is_one_k
     assert (opened["standby"], opened["backup_stream_key"]) == ("warm", None)
 
 
+async def test_a_stream_that_is_passed_through_has_no_backup_to_keep_ready(house: Any, http: ClientSession) -> None:
+    wanted = INIT | {"mode": "passthrough"}
+    async with http.post(f"{house.base}/api/streams/init", json=wanted, headers=house.auth()) as response:
+        assert (await response.json())["standby"] is None
+
+
 @pytest.mark.parametrize("field", [{"standby": "lukewarm"}, {"slate": "black"}, {"backup_input": 1}])
 async def test_an_unknown_grade_or_slate_opens_nothing(
     house: Any, http: ClientSession, field: dict[str, Any]

@@ -62,6 +62,17 @@ def test_bytes_are_bounded_as_well_as_messages() -> None:
     assert box.size_bytes <= 100
 
 
+def test_what_must_be_told_fits_beside_what_waits_and_must_be_told_while_readings_make_room() -> None:
+    box = Outbox(3, 1000)
+    for message in (change(), reading("a"), reading("b")):
+        assert box.offer(message)
+    assert box.holds([change(), change()])
+    assert not box.holds([change(), change(), change()])
+    assert not box.holds([change(991)])
+    for message in (change(), change()):
+        assert box.offer(message)
+
+
 def test_messages_leave_in_the_order_they_came() -> None:
     box = Outbox(10, 1000)
     for number in range(4):
