@@ -5,10 +5,9 @@ from __future__ import annotations
 from app.api.registry import Call, Endpoint, NoBody, RateKind
 from app.api.schemas.encoders import DecisionView, PlacementAnswer
 from app.api.schemas.health import HealthView
+from app.api.schemas.stream_requests import ConfigBody, InitBody
 from app.api.schemas.streams import (
     ChangedAnswer,
-    ConfigBody,
-    InitBody,
     OpenedAnswer,
     StreamEvent,
     StreamEvents,

@@ -1,132 +1,26 @@
-"""Streams: what is asked for, what is answered. The stream key is in `OpenedAnswer` and nowhere else."""
+"""Streams: what is answered. The stream key is in `OpenedAnswer` and nowhere else."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Final
 from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from app.api.registry import Answer, Body
+from app.api.registry import Answer
 from app.api.schemas.common import LadderView
-from app.api.schemas.texts import Name, RenditionName, Resolution, Target, Word
-from app.domain.ladder import AudioMode, FrameRate, Rendition
 from app.domain.session import (
     ChangeOutcome,
     EncoderChoice,
     OpenedStream,
     Playback,
-    StreamChange,
     StreamRecord,
-    StreamRequest,
 )
-from app.domain.stream import Destination, SlateMode, StandbyGrade, StreamMode
-
-Bitrate = Annotated[int, Field(ge=1, le=1_000_000_000, description="bit/s", examples=[5_000_000])]
-Fps = Annotated[float, Field(gt=0, le=1000, description="frames per second", examples=[30])]
-Targets = Annotated[list[Target], Field(max_length=16)]
+from app.domain.stream import Destination, StandbyGrade, StreamMode
 
 DEFAULT_BPS: Final = 4_500_000
 """What the ready line publishes when nothing is encoded here: what is recommended for 720p."""
-
-
-def size_of(resolution: str) -> tuple[int, int]:
-    width, height = resolution.split("x")
-    return int(width), int(height)
-
-
-class RenditionBody(Body):
-    name: RenditionName
-    resolution: Resolution
-    bitrate: Bitrate
-    fps: Fps
-
-    def rendition(self) -> Rendition:
-        width, height = size_of(self.resolution)
-        return Rendition(self.name, width, height, FrameRate.of(self.fps), self.bitrate)
-
-
-class InitBody(Body):
-    """A streaming session to be opened."""
-
-    resolution: Resolution
-    bitrate: Bitrate
-    fps: Fps
-    name: Name | None = None
-    mode: StreamMode = StreamMode.TRANSCODE
-    renditions: Annotated[list[RenditionBody], Field(min_length=1, max_length=8)] | None = Field(
-        None, description="absent: the asked resolution and the standard ones below it"
-    )
-    audio: AudioMode = AudioMode.AUTO
-    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = "veryfast"
-    codec: Word = Field("auto", description="an FFmpeg encoder's name, or auto")
-    destinations: Targets = Field(default_factory=list)
-    record: bool = False
-    hls: bool = True
-    keyframe_interval_ms: Annotated[int, Field(ge=500, le=10_000)] = 2000
-    segment_ms: Annotated[int, Field(ge=500, le=20_000)] = 4000
-    reconnect_window_s: Annotated[int, Field(ge=0, le=600)] = 60
-    key_lifetime_s: Annotated[int, Field(ge=60, le=31_536_000)] = 24 * 3600
-    region: Word | None = None
-    standby: StandbyGrade = Field(
-        StandbyGrade.WARM,
-        description="how ready the backup stands: cold (room is kept), warm (proved and silent), "
-        "hot (decodes along), active-active (encodes along)",
-    )
-    backup_input: bool = Field(
-        False, description="hand out a second key, for a second publisher that takes over when the first one goes"
-    )
-    slate: SlateMode = Field(
-        SlateMode.OFF, description="what is shown while nobody publishes and the reconnect window is open"
-    )
-
-    def request(self) -> StreamRequest:
-        width, height = size_of(self.resolution)
-        return StreamRequest(
-            width=width,
-            height=height,
-            bitrate_bps=self.bitrate,
-            fps=self.fps,
-            name=self.name,
-            mode=self.mode,
-            renditions=tuple(item.rendition() for item in self.renditions) if self.renditions else None,
-            audio=self.audio,
-            preset=self.preset,
-            codec=self.codec,
-            destinations=tuple(self.destinations),
-            record=self.record,
-            hls=self.hls,
-            keyframe_interval_ms=self.keyframe_interval_ms,
-            segment_ms=self.segment_ms,
-            reconnect_window_s=self.reconnect_window_s,
-            key_lifetime_s=self.key_lifetime_s,
-            region=self.region,
-            standby=self.standby,
-            backup_input=self.backup_input,
-            slate=self.slate,
-        )
-
-
-class ConfigBody(Body):
-    """What is absent stays as it is."""
-
-    resolution: Resolution | None = None
-    bitrate: Bitrate | None = None
-    fps: Fps | None = None
-    destinations: Targets | None = None
-    record: bool | None = None
-
-    def change(self) -> StreamChange:
-        width, height = size_of(self.resolution) if self.resolution else (None, None)
-        return StreamChange(
-            bitrate_bps=self.bitrate,
-            width=width,
-            height=height,
-            fps=self.fps,
-            destinations=None if self.destinations is None else tuple(self.destinations),
-            record=self.record,
-        )
 
 
 class ChosenEncoder(Answer):

@@ -13,7 +13,7 @@ from aiohttp import ClientSession
 
 from app.api.bodies import parse
 from app.api.problems import InvalidFields, MalformedRequest
-from app.api.schemas.streams import InitBody
+from app.api.schemas.stream_requests import InitBody
 
 GOOD = '"resolution":"1920x1080","bitrate":5000000,"fps":30'
 JSON = "application/json"

@@ -17,7 +17,7 @@ from app.api.registry import Body
 from app.api.schemas.encoders import ControlBody
 from app.api.schemas.failovers import DrillBody
 from app.api.schemas.keys import KeyBody
-from app.api.schemas.streams import ConfigBody, InitBody
+from app.api.schemas.stream_requests import ConfigBody, InitBody
 from app.domain.access import Scope
 from app.domain.errors import ManagerError
 from app.domain.events import StreamChanged, StreamHealthRead
