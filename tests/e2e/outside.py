@@ -69,6 +69,21 @@ class Show:
         target = self.capture.segments_of_every_track() + count
         wait_for("more segments", lambda: self.capture.segments_of_every_track() >= target, within_s=45)
 
+    def reports(self) -> list[dict[str, Any]]:
+        """Of the switches that were measured, the oldest first."""
+        answer = self.system.call("GET", f"/api/streams/{self.id}/failovers?limit=1000")
+        assert answer.status == 200, answer
+        return list(reversed(answer.body["failovers"]))
+
+    def report_of(self, lost: int) -> dict[str, Any]:
+        """Of the switch away from this generation."""
+        return wait_for(
+            f"the report of the switch from generation {lost}",
+            lambda: next((one for one in self.reports() if one["from_generation"] == lost), None),
+            within_s=30,
+            every_s=0.5,
+        )
+
     def check_publisher(self) -> None:
         """Still the same process on the same connection."""
         assert self.publisher.is_running()
@@ -82,14 +97,16 @@ def show(system: System, video: Path, **request: object) -> Iterator[Show]:
     stream = system.open_stream(**(asked | {"renditions": LADDER} | request))
     capture = HlsCapture(stream["playback"]["hls"]).start()
     viewer = FlvViewer(stream["playback"]["http_flv"])
-    with publishing(video, system.publish_url(stream)) as publisher:
-        wait_for("the first segments", lambda: capture.segments_of_every_track() >= 1, within_s=40)
-        viewer.start()
-        process = psutil.Process(publisher.pid)
-        yield Show(system, stream, capture, viewer, process, own_door(process))
-        capture.stop()
-        viewer.stop()
-    system.end_stream(stream["stream_id"])
+    try:
+        with publishing(video, system.publish_url(stream)) as publisher:
+            wait_for("the first segments", lambda: capture.segments_of_every_track() >= 1, within_s=40)
+            viewer.start()
+            process = psutil.Process(publisher.pid)
+            yield Show(system, stream, capture, viewer, process, own_door(process))
+            capture.stop()
+            viewer.stop()
+    finally:
+        system.end_stream(stream["stream_id"])
 
 
 def worker_process(system: System, stream_id: str, generation: int) -> psutil.Process:
@@ -143,6 +160,14 @@ def check_sound(track: Track, source: Path) -> None:
 
 def _payloads(container: av.container.InputContainer) -> list[bytes]:
     return [bytes(packet) for packet in container.demux(audio=0) if packet.size]
+
+
+def check_report(report: dict[str, Any]) -> None:
+    """What an outside count has found: nothing is missing, nothing came twice."""
+    assert report["complete"], report
+    assert {track["name"] for track in report["tracks"]} >= {"360p", "240p", "audio"}, report
+    assert all(track["missing"] == 0 and track["doubled"] == 0 for track in report["tracks"]), report
+    assert not report["parameters_changed"], report
 
 
 def check_everything(seen: Show, source: Path, *, seconds: float) -> None:

@@ -80,4 +80,4 @@ def test_no_frame_is_lost_when_the_network_to_the_worker_is_cut(tmp_path: Path, 
             assert after["backup_encoder_id"] == FAR
             seen.more_segments(2)
             seen.check_publisher()
-        check_everything(seen, video, seconds=8)
+        check_everything(seen, video, seconds=5)
