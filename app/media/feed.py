@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from aiortmp import MediaBatch, MediaMessage, amf0
 from app.domain.ids import EncoderId, WorkerId
-from app.domain.stream import StandbyGrade
+from app.domain.stream import SlateMode, StandbyGrade
 from app.media.arrival import data_message
 from app.media.fanout import Outlet
 
@@ -74,6 +74,10 @@ class Feed:
             self._say("onStandby", grade=grade.value)
         else:
             self._say("onStandby", grade=grade.value, start_after=dict(start_after))
+
+    def slate(self, mode: SlateMode, from_ms: int) -> None:
+        """Make pictures and silence from there on, until packets come; with `off`, no more."""
+        self._say("onSlate", mode=mode.value, from_ms=from_ms)
 
     def replay(self, headers: Sequence[MediaMessage], batches: Sequence[MediaBatch]) -> None:
         """The source's headers, then what of it is to be read at once."""

@@ -37,6 +37,7 @@ class Timeline:
         "_fresh",
         "_last",
         "_last_s",
+        "_least",
         "_offset",
         "_raw",
         "_tracks",
@@ -47,6 +48,7 @@ class Timeline:
 
     def __init__(self) -> None:
         self._fresh = True
+        self._least = 0
         self._offset = 0
         self._raw = 0
         self._last: int | None = None
@@ -62,9 +64,16 @@ class Timeline:
         """The furthest point reached, or None before the first frame."""
         return self._last
 
-    def begin(self) -> None:
-        """A publisher begins: its first frame is placed by the wall clock behind all that came before."""
+    def begin(self, *, least_ms: int = 0) -> None:
+        """A publisher begins: its first frame is placed by the clock behind all that came before, at `least_ms` or
+        later.
+        """
         self._fresh = True
+        self._least = least_ms
+
+    def position_ms(self, now_s: float) -> int | None:
+        """Where the timeline is now, whether frames come or not; None before the first one."""
+        return None if self._last is None else self._last + max(0, round((now_s - self._last_s) * 1000))
 
     def place(self, frames: Iterable[tuple[int, int]], *, now_s: float, wall_ms: int) -> list[int]:
         """Timeline positions of `frames`, pairs of message type (AUDIO or VIDEO) and 32-bit timestamp.
@@ -138,4 +147,5 @@ class Timeline:
         by_clock = round((now_s - self._anchor_s) * 1000)
         by_step = self._last + max(least_ms, round((now_s - self._last_s) * 1000))
         self._raw, self._last_s = stamp, now_s
-        self._offset = min(max(by_clock, self._last + least_ms), by_step) - stamp
+        self._offset = max(self._least, min(max(by_clock, self._last + least_ms), by_step)) - stamp
+        self._least = 0
