@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from aiortmp import MediaBatch, MessageType
+from app.domain.errors import Conflict
 from app.domain.link import (
     ChannelReading,
     DestinationReading,
@@ -19,12 +20,14 @@ from app.domain.link import (
     RunningChannel,
     SourceDown,
     SourceUp,
+    SwitchStream,
     WorkerUp,
 )
-from app.domain.stream import ChannelPlan, StreamMode
+from app.domain.stream import ChannelPlan, SlateMode, StreamMode
 from app.media.arrival import Arrival, arrive
 from app.media.fanout import Outlet
 from app.media.feed import SourceNow, WorkerLink, is_word
+from app.media.inputs import Input, Inputs
 from app.media.join import Headers
 from app.media.programme import Programme, track_names
 from app.media.ring import ReplayRing
@@ -37,6 +40,8 @@ from app.media.worker_seat import WorkerSeat
 
 DRAIN_S: Final = 1.0
 """After the publisher is gone its last frames come back from the worker; then what is open is closed."""
+SLATE_AFTER_S: Final = 0.5
+"""A source that is silent for longer is not only late: the slate is shown, if the stream asks for one."""
 LIVE_IN_USE: Final = "this key is publishing already; stop the other encoder first"
 
 
@@ -57,6 +62,7 @@ class Channel:
         self.utc_now = utc_now
         self._passthrough = plan.mode is StreamMode.PASSTHROUGH
         self.source = Source()
+        self.inputs = Inputs()
         self.headers = Headers()
         self.timeline = Timeline()
         self.ring = ReplayRing(max_bytes=plan.timing.ring_max_bytes, max_s=plan.timing.ring_max_s)
@@ -75,6 +81,8 @@ class Channel:
         self._programme_s: float | None = None
         self._programme_generation: int | None = None
         self._pause_at_s: float | None = None
+        self._slate = SlateMode.OFF
+        """What the worker shows instead of a source right now."""
         self._wall_ms = 0
         self._now_s = 0.0
         self.ended = False
@@ -90,8 +98,12 @@ class Channel:
 
     @property
     def track_names(self) -> tuple[str, ...]:
-        """The tracks that the plan's workers publish."""
-        return track_names(self.plan)
+        """The tracks that the plan's workers publish; a standby that is to change the picture has others."""
+        names = track_names(self.plan)
+        other = self.plan.standby_ladder
+        if other is None:
+            return names
+        return names + tuple(r.name for r in other.renditions if r.name not in names)
 
     def running(self) -> RunningChannel:
         standby = self.worker.standby
@@ -106,42 +118,40 @@ class Channel:
 
     # --- publisher -------------------------------------------------------------------------------------
 
-    def refusal(self, now_s: float) -> str | None:
-        """Why nobody may publish now, or None. A publisher that is as good as gone is no reason."""
-        if self.source.is_up and not self.source.may_be_replaced(now_s):
-            return LIVE_IN_USE
-        return None
+    def refusal(self, now_s: float, name: Input = Input.MAIN) -> str | None:
+        """Why nobody may publish on this input now, or None. A publisher that is as good as gone is no reason."""
+        self.inputs.flowed(self.source.last_data_s)
+        return LIVE_IN_USE if self.inputs.is_taken(name, now_s) else None
 
-    def sit_down(self, publisher: Publisher) -> None:
-        """`publisher` has shown the key: its packets come from now on. A half-dead one before it is cut."""
-        old = self.source.publisher
+    def sit_down(self, publisher: Publisher, name: Input = Input.MAIN) -> None:
+        """`publisher` has shown the key of an input: its packets come from now on. A half-dead one is cut.
+
+        They are the source's, unless the other input is the source.
+        """
+        now_s = self._monotonic()
+        self.inputs.flowed(self.source.last_data_s)
+        old = self.inputs.sit_down(name, publisher, now_s)
+        if self.inputs.is_source(publisher):
+            self._change_source(publisher, now_s, "replaced by a new connection of the publisher")
         if old is not None:
-            self.leave(old, "replaced by a new connection of the publisher")
             old.close("replaced by a new connection with the same key")
-        self.source.sit_down(publisher, self._monotonic())
-        self.timeline.begin()
-        if self._pause_at_s is not None:
-            self._pause_at_s = None
-            if self._passthrough:
-                # Encoded frames join those before: the last of them may still be at the worker.
-                self.programme.pause()
 
     def leave(self, publisher: Publisher, reason: str) -> None:
         """The publisher's connection is over. The channel stays for its return."""
-        if self.source.publisher is not publisher:
-            return
-        told = self.source.told
-        self.source.leave(self._monotonic())
-        self._pause_at_s = self._monotonic() + (0 if self._passthrough else DRAIN_S)
-        if told is not None:
-            self.tell(SourceDown(self.plan.stream_id, self.utc_now(), reason))
+        if self.inputs.leave(publisher):
+            self._lose_source(reason)
+            self._pause_at_s = self._monotonic() + (0 if self._passthrough else DRAIN_S)
 
     def on_source(self, publisher: Publisher, batch: MediaBatch) -> None:
         """What one read of the publisher brought: the road of every packet."""
         source = self.source
         if source.publisher is not publisher:
+            self._on_waiting(publisher, batch)
             return
         self._now_s = now_s = self._monotonic()
+        if self._slate is not SlateMode.OFF:
+            # What was shown meanwhile has taken its time; the publisher's clock may know nothing of it.
+            self.timeline.begin(least_ms=self.timeline.position_ms(now_s) or 0)
         arrival = arrive(batch, self._place)
         if arrival.headers and not self._passthrough:
             arrival = _without_words(arrival)
@@ -159,6 +169,40 @@ class Channel:
             if self.switches.meter is not None:
                 self.switches.on_source(arrival)
             self.worker.push_source(arrival, self._source_now(now_s))
+            if self._slate is not SlateMode.OFF and arrival.frames:
+                # Its worker hears of it by these packets.
+                self._slate = SlateMode.OFF
+                self.worker.slate_over()
+
+    def _on_waiting(self, publisher: Publisher, batch: MediaBatch) -> None:
+        """Packets of the input that is not the source. It becomes the source when that one is given up."""
+        now_s = self._monotonic()
+        arrival = arrive(batch, lambda stamps: [stamp for _, stamp in stamps])
+        self.inputs.flowed(self.source.last_data_s)
+        headers = self.inputs.waiting(publisher, arrival, now_s)
+        if headers is None:
+            return
+        self._change_source(publisher, now_s, "the other input took over")
+        first = arrival.key or 0
+        opening = headers.messages(batch[first].timestamp)
+        self.on_source(publisher, MediaBatch.of([*opening, *batch[first:]]))
+
+    def _change_source(self, publisher: Publisher, now_s: float, reason: str) -> None:
+        if self.source.is_up:
+            self._lose_source(reason)
+        self.source.sit_down(publisher, now_s)
+        self.timeline.begin()
+        if self._pause_at_s is not None:
+            self._pause_at_s = None
+            if self._passthrough:
+                # Encoded frames join those before: the last of them may still be at the worker.
+                self.programme.pause()
+
+    def _lose_source(self, reason: str) -> None:
+        told = self.source.told
+        self.source.leave(self._monotonic())
+        if told is not None:
+            self.tell(SourceDown(self.plan.stream_id, self.utc_now(), reason))
 
     # --- worker ----------------------------------------------------------------------------------------
 
@@ -173,6 +217,22 @@ class Channel:
         self.tell(WorkerUp(self.plan.stream_id, link.worker_id, link.generation, self.utc_now()))
         return True
 
+    def switch_to(self, order: SwitchStream) -> None:
+        """Give the stream to its standby. Raises Conflict when that standby is not there or not proved."""
+        if order.generation == self.switch.generation:
+            return
+        standby = self.worker.standby
+        if standby is None or standby.feed.link.generation != order.generation or not standby.is_ready:
+            raise Conflict(f"the standby of generation {order.generation} does not stand ready")
+        timing = self.plan.timing
+        self.worker.switch_to_standby(
+            order.cause,
+            order.decided_by,
+            segment_ms=timing.segment_ms,
+            interval_ms=timing.keyframe_interval_ms,
+            at_border=order.at_border and self.source.is_up,
+        )
+
     def on_track(self, link: WorkerLink, track: str, batch: MediaBatch) -> None:
         """What one read of a worker brought on one track."""
         self.worker.take(link, track, batch, self._source_now(self._monotonic()))
@@ -183,13 +243,30 @@ class Channel:
         """Several times a second: stalls, and the end of a programme whose publisher stays away."""
         self.worker.check(now_s)
         self.switches.tick(now_s)
+        self._watch_silence(now_s)
         if self._pause_at_s is not None and now_s >= self._pause_at_s:
             self._pause_at_s = None
             self.programme.pause()
         lost_at_s = self.source.lost_at_s
         if lost_at_s is not None and now_s - lost_at_s > self.plan.timing.reconnect_window_s:
             self.source.lost_at_s = None
+            self._show(SlateMode.OFF)
             self.programme.end()
+
+    def _watch_silence(self, now_s: float) -> None:
+        """Show the slate once the source is silent; it stays until packets come or the reconnect window ends."""
+        wanted = self.plan.slate
+        if wanted is SlateMode.OFF or self._passthrough or self._slate is not SlateMode.OFF:
+            return
+        if self.programme.begun and now_s - self.source.last_data_s > SLATE_AFTER_S:
+            # Nothing is over: what is open stays open.
+            self._pause_at_s = None
+            self._show(wanted)
+
+    def _show(self, mode: SlateMode) -> None:
+        if mode is not self._slate:
+            self._slate = mode
+            self.worker.slate(mode)
 
     @property
     def due(self) -> float | None:
@@ -199,8 +276,7 @@ class Channel:
     def end(self, reason: str) -> None:
         """The stream is over: let the publisher and the worker go, close the playlists."""
         self.ended = True
-        publisher = self.source.publisher
-        if publisher is not None:
+        for publisher in self.inputs.publishers():
             self.leave(publisher, reason)
             publisher.close(reason)
         self.switches.close(self._monotonic())

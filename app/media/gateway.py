@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Final
 
-from app.domain.errors import Conflict, InvalidRequest
+from app.domain.errors import Conflict, InvalidRequest, NotFound
 from app.domain.ids import StreamId
-from app.domain.link import CloseChannel, Fact, OpenChannel, Order, PublishRefused
+from app.domain.link import CloseChannel, Fact, OpenChannel, Order, PublishRefused, SwitchStream
 from app.domain.stream import ChannelPlan
 from app.media.admission import (
     EXPIRED,
@@ -26,6 +26,7 @@ from app.media.admission import (
     published_key,
 )
 from app.media.channel import Channel
+from app.media.inputs import Input
 from app.media.outputs import ChannelOutputs
 from app.media.programme import muxed_names
 
@@ -60,7 +61,7 @@ class Gateway:
         self._utc_now = utc_now
         self._make_outputs = make_outputs
         self._rooms: dict[StreamId, Room] = {}
-        self._by_key: dict[str, Room] = {}
+        self._by_key: dict[str, tuple[Room, Input]] = {}
         self._by_playback: dict[str, Room] = {}
         self._revisions: dict[StreamId, int] = {}
         self._ended: dict[str, tuple[float, Room]] = {}
@@ -71,12 +72,16 @@ class Gateway:
     # --- orders ----------------------------------------------------------------------------------------
 
     async def perform(self, order: Order) -> None:
-        """Carry out an order. Raises Conflict for an older revision, InvalidRequest for what is a node's."""
+        """Carry out an order. Raises Conflict for an older revision or a standby that is not ready, NotFound
+        for a switch of a stream that is not here, InvalidRequest for what is a node's.
+        """
         self._has_orders = True
         if isinstance(order, OpenChannel):
             await self.open(order.plan)
         elif isinstance(order, CloseChannel):
             await self.close(order.stream_id, order.reason)
+        elif isinstance(order, SwitchStream):
+            self._switch(order)
         else:
             raise InvalidRequest(f"a gateway does not take {type(order).__name__}")
 
@@ -93,7 +98,9 @@ class Gateway:
             self._forget_names(room)
             room.channel.apply(plan)
         self._revisions[plan.stream_id] = plan.revision
-        self._by_key[plan.key_sha256] = room
+        self._by_key[plan.key_sha256] = room, Input.MAIN
+        if plan.backup_key_sha256 is not None:
+            self._by_key[plan.backup_key_sha256] = room, Input.BACKUP
         self._by_playback[plan.playback_id] = room
         self._ended.pop(plan.playback_id, None)
         await room.outputs.apply(plan, room.channel.programme)
@@ -110,6 +117,12 @@ class Gateway:
         self._ended[room.channel.plan.playback_id] = (self._monotonic() + ENDED_KEPT_S, room)
         await room.outputs.close()
 
+    def _switch(self, order: SwitchStream) -> None:
+        room = self._rooms.get(order.stream_id)
+        if room is None:
+            raise NotFound(f"no channel of stream {order.stream_id} is open here")
+        room.channel.switch_to(order)
+
     def _build(self, plan: ChannelPlan) -> Room:
         channel = Channel(plan, tell=self._tell, monotonic=self._monotonic, utc_now=self._utc_now)
         return Room(channel, self._make_outputs())
@@ -117,19 +130,21 @@ class Gateway:
     def _forget_names(self, room: Room) -> None:
         plan = room.channel.plan
         self._by_key.pop(plan.key_sha256, None)
+        if plan.backup_key_sha256 is not None:
+            self._by_key.pop(plan.backup_key_sha256, None)
         self._by_playback.pop(plan.playback_id, None)
 
     # --- look-ups --------------------------------------------------------------------------------------
 
-    def publisher_channel(self, name: str, peer: tuple[str, int]) -> Channel | str:
-        """The channel that `name` holds the key of, or the reason to refuse it; a refusal is told to control."""
+    def publisher_channel(self, name: str, peer: tuple[str, int]) -> tuple[Channel, Input] | str:
+        """The channel and input that `name` holds the key of, or the reason to refuse it, which control is told."""
         now_s = self._monotonic()
         address = peer[0]
         key = published_key(name)
-        room = self._by_key.get(digest(key)) if key is not None else None
-        if room is None and not self._has_orders:
+        found = self._by_key.get(digest(key)) if key is not None else None
+        if found is None and not self._has_orders:
             return self._refuse(None, peer, STARTING)
-        if room is None:
+        if found is None:
             # Only wrong keys meet the limit: one mistyped key must not shut out a whole studio behind one address.
             if self._guesses.is_blocked(address, now_s):
                 self.refused += 1
@@ -137,12 +152,12 @@ class Gateway:
             self._guesses.wrong(address, now_s)
             return self._refuse(None, peer, MALFORMED if key is None else NO_SUCH_KEY)
         self._guesses.right(address)
-        channel = room.channel
+        channel, name_of_input = found[0].channel, found[1]
         stream_id = channel.plan.stream_id
         if is_expired(channel.plan, self._utc_now()):
             return self._refuse(stream_id, peer, EXPIRED)
-        reason = channel.refusal(now_s)
-        return channel if reason is None else self._refuse(stream_id, peer, reason)
+        reason = channel.refusal(now_s, name_of_input)
+        return (channel, name_of_input) if reason is None else self._refuse(stream_id, peer, reason)
 
     def by_stream(self, stream_id: str) -> Channel | None:
         room = self._rooms.get(StreamId(stream_id))

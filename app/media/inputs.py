@@ -83,14 +83,17 @@ class Inputs:
                 return name
         return None
 
+    def publishers(self) -> tuple[Publisher, ...]:
+        return tuple(seat.publisher for seat in self._seats.values())
+
     def is_source(self, publisher: Publisher) -> bool:
         seat = None if self.source is None else self._seats.get(self.source)
         return seat is not None and seat.publisher is publisher
 
-    def flows(self, now_s: float) -> None:
-        """Packets of the source came."""
+    def flowed(self, at_s: float) -> None:
+        """When the last packets of the source came: to be told before anything is asked, not for each packet."""
         if self.source is not None:
-            self._seats[self.source].last_data_s = now_s
+            self._seats[self.source].last_data_s = at_s
 
     def waiting(self, publisher: Publisher, arrival: Arrival, now_s: float) -> Headers | None:
         """Packets of the input that is not the source. Its headers when it becomes the source with them: the caller

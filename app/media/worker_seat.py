@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from aiortmp import MediaBatch
 from app.domain.failover import DecidedBy, SwitchKind
 from app.domain.ladder import AUDIO_TRACK
-from app.domain.stream import StandbyGrade, WorkerGrant
+from app.domain.stream import SlateMode, StandbyGrade, WorkerGrant
 from app.media.arrival import Arrival, arrive
 from app.media.fanout import Outlet
 from app.media.feed import Feed, SourceNow, WorkerLink
@@ -55,6 +55,7 @@ class WorkerSeat:
         self._active: Feed | None = None
         self._progress: dict[str, WorkerProgress] = {}
         self._standby: Standby | None = None
+        self._slate = SlateMode.OFF
         self._lost: Lost | None = None
         """The last one who spoke, lost, while nobody follows."""
 
@@ -85,6 +86,7 @@ class WorkerSeat:
             self.remove_standby(f"generation {link.generation} speaks")
         self._sit(Feed(link, outlet), START_S)
         self._replay()
+        self._go_on_with_slate()
         if orphaned is not None or was.link is not None:
             loss = orphaned.loss if orphaned is not None else None
             self._tell_gave(was, loss, kind=SwitchKind.REPLACED, cause="replaced by control")
@@ -150,6 +152,23 @@ class WorkerSeat:
             lag_ms = None if newest_ms is None else max(0, newest_ms - passed.positions[-1])
             progress.programme(now.now_s, lag_ms)
         self._on_frames(track, passed, link.generation)
+
+    # --- slate -----------------------------------------------------------------------------------------
+
+    def slate(self, mode: SlateMode) -> None:
+        """The source is silent: the worker that speaks makes pictures of its own, or with OFF no more."""
+        self._slate = mode
+        if self._active is not None:
+            self._active.slate(mode, self._timeline.position_ms(self._look().now_s) or 0)
+
+    def slate_over(self) -> None:
+        """The source is back; its packets tell the worker."""
+        self._slate = SlateMode.OFF
+
+    def _go_on_with_slate(self) -> None:
+        """A worker that begins while the source is silent."""
+        if self._slate is not SlateMode.OFF:
+            self.slate(self._slate)
 
     # --- ends ------------------------------------------------------------------------------------------
 
@@ -277,6 +296,7 @@ class WorkerSeat:
             feed.speak(self._switch.start_after())
         else:
             self._replay()
+        self._go_on_with_slate()
         self._tell_gave(was, loss, kind=kind, cause="named by the plan", standby=standby)
 
     def _tell_gave(

@@ -104,19 +104,21 @@ class DoorHandler:
 
     def _publish_live(self, request: PublishRequest) -> None:
         peer = self._connection.peer
-        channel = self._gateway.publisher_channel(request.name, peer)
-        if isinstance(channel, str):
-            log.info("publisher refused", peer=f"{peer[0]}:{peer[1]}", reason=channel)
-            request.reject(description=channel)
+        found = self._gateway.publisher_channel(request.name, peer)
+        if isinstance(found, str):
+            log.info("publisher refused", peer=f"{peer[0]}:{peer[1]}", reason=found)
+            request.reject(description=found)
             return
+        channel, name_of_input = found
         publisher = Publisher(f"{peer[0]}:{peer[1]}", self._software, self._connection.abort)
-        channel.sit_down(publisher)
+        channel.sit_down(publisher, name_of_input)
         try:
             request.accept(SourceSink(channel, publisher))
         except ConnectionLost as error:
             channel.leave(publisher, str(error))
             return
-        log.info("publisher accepted", stream_id=channel.plan.stream_id, peer=publisher.peer)
+        stream_id = channel.plan.stream_id
+        log.info("publisher accepted", stream_id=stream_id, input=name_of_input.value, peer=publisher.peer)
 
     # --- viewers ---------------------------------------------------------------------------------------
 

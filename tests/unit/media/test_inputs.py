@@ -38,7 +38,7 @@ def test_the_first_to_come_is_the_source_whichever_it_is() -> None:
 def test_while_the_source_flows_the_other_waits_even_with_key_frames() -> None:
     inputs = both()
     for tick in range(50):
-        inputs.flows(tick * 0.1)
+        inputs.flowed(tick * 0.1)
         assert not offers(inputs, tick * 0.1, video(tick * 100, key=True))
     assert inputs.is_source(MAIN)
 
@@ -65,7 +65,7 @@ def test_an_input_without_pictures_takes_over_with_its_first_sound() -> None:
 
 def test_a_silent_source_is_given_up_while_the_other_flows() -> None:
     inputs = both()
-    inputs.flows(1.0)
+    inputs.flowed(1.0)
     assert not offers(inputs, 1.9, video(0, key=True))
     assert offers(inputs, 2.1, video(40, key=True))
     assert inputs.is_source(BACKUP)
@@ -78,7 +78,7 @@ def test_the_main_input_that_returns_waits_in_turn() -> None:
     assert offers(inputs, 0.2, video(0, key=True))
     again = publisher("main again")
     inputs.sit_down(Input.MAIN, again, 0.5)
-    inputs.flows(0.6)
+    inputs.flowed(0.6)
     assert inputs.waiting(again, at_stamps(video(0, key=True)), 0.7) is None
     assert inputs.is_source(BACKUP)
     assert inputs.spare(0.8) is Input.MAIN
