@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
 from app.api.limits import RateBooks
@@ -26,6 +28,9 @@ class Gatekeeper:
 
     A blocked address may go on with keys it was let in with before: a script with a dead key must not shut out the
     other programs of its machine. New keys are not even looked at.
+
+    New keys of one address are checked one after the other: else many that come at once would all be looked at
+    before the first is known to be wrong.
     """
 
     def __init__(self, *, keys: KeyChecker, books: RateBooks, now: Callable[[], float]) -> None:
@@ -33,21 +38,46 @@ class Gatekeeper:
         self._books = books
         self._now = now
         self._let_in: OrderedDict[tuple[str, bytes], None] = OrderedDict()
+        self._turns: dict[str, tuple[asyncio.Lock, int]] = {}
+        """For each address the turn, and how many have it or wait for it."""
+
+    @property
+    def waiting(self) -> int:
+        """Addresses with new keys that are being checked."""
+        return len(self._turns)
 
     async def admit(self, key: Secret, address: str) -> Principal:
         """The principal of `key`. Raises NotAuthenticated, or TooManyRequests while `address` is blocked."""
         text = key.reveal()
         known = (address, hashlib.sha256(text.encode("utf-8", "replace")).digest())
-        blocked_s = self._books.guesses.blocked_for_s(address, self._now())
-        if blocked_s and known not in self._let_in:
-            raise too_many_guesses(blocked_s)
-        if not text or len(text) > MAX_KEY_CHARS:
-            raise self._wrong(address, NotAuthenticated("this is no API key"))
+        if known in self._let_in:
+            return await self._checked(text, known)
+        async with self._turn(address):
+            blocked_s = self._books.guesses.blocked_for_s(address, self._now())
+            if blocked_s:
+                raise too_many_guesses(blocked_s)
+            if not text or len(text) > MAX_KEY_CHARS:
+                raise self._wrong(address, NotAuthenticated("this is no API key"))
+            return await self._checked(text, known)
+
+    @asynccontextmanager
+    async def _turn(self, address: str) -> AsyncIterator[None]:
+        lock, users = self._turns.get(address, (asyncio.Lock(), 0))
+        self._turns[address] = (lock, users + 1)
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, users = self._turns.pop(address)
+            if users > 1:
+                self._turns[address] = (lock, users - 1)
+
+    async def _checked(self, text: str, known: tuple[str, bytes]) -> Principal:
         try:
             who = await self._keys.authenticate(text)
         except NotAuthenticated as error:
             self._let_in.pop(known, None)
-            raise self._wrong(address, error) from None
+            raise self._wrong(known[0], error) from None
         self._let_in[known] = None
         self._let_in.move_to_end(known)
         if len(self._let_in) > MAX_REMEMBERED:
