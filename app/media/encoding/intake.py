@@ -13,8 +13,8 @@ from typing import Final
 import av
 
 from app.domain.errors import InvalidRequest
-from app.domain.ladder import AUDIO_TRACK
-from app.domain.stream import EncodeSettings
+from app.domain.ladder import AUDIO_TRACK, FrameRate
+from app.domain.stream import EncodeSettings, SlateMode
 from app.media.encoding.conduit import Closed, Conduit
 from app.media.encoding.decoder import VideoDecoder
 from app.media.encoding.meter import Meter
@@ -28,23 +28,36 @@ from app.media.encoding.packets import (
     VideoPacket,
 )
 from app.media.encoding.rungs import Picture
-from app.media.encoding.sharing import KEEP_MS, Begin
+from app.media.encoding.sharing import KEEP_MS, Begin, Repeat, Shown
+from app.media.encoding.slate import SlateTimes, still_picture
 from app.media.encoding.sound import Sound
 from app.media.encoding.words import StartAfter
+from app.runtime.clock import monotonic
 
 _MAX_KEPT_SOUND: Final = 512
 """Packets; a second holds 47 of AAC."""
+_SILENCE_RATE: Final = FrameRate(25)
+"""How often silence is made where there is no picture."""
 _SKIP_UNTIL_MS: Final = 250
 """Before the first picture wanted: those that choose frames for a lower rate see whole frames from there on."""
 
-Inlet = SourceItem | Picture | Begin
+
+@dataclass(frozen=True, slots=True)
+class SlateOn:
+    """The publisher is gone: from `from_ms` on there are pictures all the same. None: right after the last one."""
+
+    mode: SlateMode
+    from_ms: int | None
+
+
+Inlet = SourceItem | Picture | Begin | SlateOn
 
 
 @dataclass(frozen=True, slots=True)
 class Outlets:
     """Where everything goes: pictures to be shared out, finished sound, and problems with the source."""
 
-    pictures: Conduit[Picture | Begin]
+    pictures: Conduit[Shown]
     emit: Callable[[ProgrammeItem], None]
     on_problem: Callable[[str], None]
 
@@ -68,15 +81,25 @@ class Intake:
         self._meter = meter
         self._decoder_threads = decoder_threads
         self._decoder: VideoDecoder | None = None
+        self._config: VideoConfig | None = None
         self._skip_until_ms = self._first_wanted(start_after)
         self._sound = Sound(settings.ladder.audio, start_after.get(AUDIO_TRACK))
+        self._slate: SlateTimes | None = None
+        self._slate_from_ms = 0
+        self._still: Picture | None = None
+        self._has_shown = False
+        self._newest_ms = max([ms for ms in start_after.values() if ms is not None], default=0)
         self._kept = _KeptSound() if listening else None
 
     def run(self, inbox: Conduit[Inlet]) -> None:
         """Until the inbox is over; what the decoders hold comes out then."""
         try:
-            while (item := inbox.get()) is not None:
-                self._take(item)
+            while True:
+                item = inbox.get(self._slate.wait_s(monotonic()) if self._slate is not None else None)
+                if item is None:
+                    self._show_slate()
+                else:
+                    self._take(item)
         except Closed:
             self._drain_decoder()
             self._emit_all(self._sound.drain())
@@ -85,17 +108,23 @@ class Intake:
     def _take(self, item: Inlet) -> None:
         match item:
             case VideoPacket():
+                self._slate = None
                 self._decode_picture(item)
-            case AudioPacket() | AudioConfig():
+            case AudioPacket():
+                self._slate = None
+                self._take_sound(item)
+            case AudioConfig():
                 self._take_sound(item)
             case VideoConfig():
                 self._configure_picture(item)
             case VideoEnd():
                 self._drain_decoder()
             case Picture():
-                self._out.pictures.put(item)
+                self._show(item)
             case Begin():
                 self._begin(item)
+            case SlateOn():
+                self._begin_slate(item)
 
     def _begin(self, begin: Begin) -> None:
         kept, self._kept = self._kept, None
@@ -105,6 +134,32 @@ class Intake:
         self._sound = Sound(self._settings.ladder.audio, begin.start_after.get(AUDIO_TRACK))
         for item in kept.items:
             self._take_sound(item)
+
+    # --- slate ----------------------------------------------------------------------------------------
+
+    def _begin_slate(self, order: SlateOn) -> None:
+        if order.mode is SlateMode.OFF or self._kept is not None:
+            self._slate = None
+            return
+        self._drain_decoder()
+        renditions = self._settings.ladder.renditions
+        rate = max((rendition.frame_rate for rendition in renditions), key=lambda r: r.fps, default=_SILENCE_RATE)
+        self._still = still_picture(renditions[0]) if renditions and self._needs_still(order.mode) else None
+        next_ms = self._newest_ms + round(1000 / rate.fps)
+        self._slate_from_ms = next_ms if order.from_ms is None else max(order.from_ms, next_ms)
+        self._slate = SlateTimes(self._slate_from_ms, rate, monotonic())
+        self._emit_all(self._sound.pause())
+
+    def _needs_still(self, mode: SlateMode) -> bool:
+        return mode is SlateMode.STILL or not self._has_shown
+
+    def _show_slate(self) -> None:
+        assert self._slate is not None, "only a slate makes the inbox impatient"
+        time_ms = self._slate.next_ms(monotonic())
+        self._newest_ms = max(self._newest_ms, time_ms)
+        if self._has_picture:
+            self._out.pictures.put(Repeat(time_ms, self._still))
+        self._emit_all(self._sound.silence(self._slate_from_ms, time_ms))
 
     # --- picture ----------------------------------------------------------------------------------------
 
@@ -122,10 +177,13 @@ class Intake:
             return
         try:
             self._decoder = VideoDecoder(config, threads=self._decoder_threads)
+            self._config = config
         except InvalidRequest as error:
             self._out.on_problem(error.detail)
 
     def _decode_picture(self, packet: VideoPacket) -> None:
+        if self._decoder is None and self._config is not None and packet.is_key:
+            self._configure_picture(self._config)  # a source that was away goes on without saying its header again
         decoder = self._decoder
         if decoder is None:
             if self._has_picture:
@@ -133,9 +191,14 @@ class Intake:
             return
         before = decoder.broken
         for frame in decoder.decode(packet, may_skip=self._may_skip(packet)):
-            self._out.pictures.put(Picture(frame, decoder.sample_aspect_ratio))
+            self._show(Picture(frame, decoder.sample_aspect_ratio))
         if decoder.broken > before:
             self._meter.dropped(decoder.broken - before)
+
+    def _show(self, picture: Picture) -> None:
+        self._has_shown = True
+        self._newest_ms = max(self._newest_ms, picture.pts_ms)
+        self._out.pictures.put(picture)
 
     def _may_skip(self, packet: VideoPacket) -> bool:
         if self._skip_until_ms is None:
@@ -150,7 +213,7 @@ class Intake:
         if decoder is None:
             return
         for frame in decoder.drain():
-            self._out.pictures.put(Picture(frame, decoder.sample_aspect_ratio))
+            self._show(Picture(frame, decoder.sample_aspect_ratio))
 
     # --- sound ------------------------------------------------------------------------------------------
 

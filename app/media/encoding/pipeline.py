@@ -14,16 +14,16 @@ from typing import Final
 
 from app.domain.errors import ManagerError, Unavailable
 from app.domain.ladder import Rendition
-from app.domain.stream import EncodeSettings
+from app.domain.stream import EncodeSettings, SlateMode
 from app.media.encoding.codecs import encoder_name
 from app.media.encoding.colour import Colour
 from app.media.encoding.conduit import Closed, Conduit
 from app.media.encoding.encoder import VideoEncoder
-from app.media.encoding.intake import Inlet, Intake, Outlets
+from app.media.encoding.intake import Inlet, Intake, Outlets, SlateOn
 from app.media.encoding.meter import Meter
 from app.media.encoding.packets import ProgrammeItem, SourceItem, TrackPacket, VideoPacket
 from app.media.encoding.rungs import Picture, Rung, Shot
-from app.media.encoding.sharing import Begin, Sharing
+from app.media.encoding.sharing import Begin, Sharing, Shown
 from app.media.encoding.words import StartAfter
 from app.runtime.clock import monotonic
 
@@ -31,7 +31,7 @@ _INBOX_PACKETS: Final = 4096
 """Half a minute of 60 fps with sound: what a replay after a failover can bring at once."""
 _PICTURES: Final = 3
 _OUTBOX_PACKETS: Final = 512
-_AnyConduit = Conduit[Inlet] | Conduit[Picture | Begin] | Conduit[Shot] | Conduit[ProgrammeItem]
+_AnyConduit = Conduit[Inlet] | Conduit[Shown] | Conduit[Shot] | Conduit[ProgrammeItem]
 IDLE_FLUSH_S: Final = 0.5
 """A live source silent for so long may be gone: the frames that the encoders hold back are let out."""
 
@@ -61,7 +61,7 @@ class Pipeline:
         self._encoder_name = encoder_name(settings.codec)
         self._idle_flush_s = idle_flush_s
         self._inbox: Conduit[Inlet] = Conduit(_INBOX_PACKETS)
-        self._pictures: Conduit[Picture | Begin] = Conduit(_PICTURES)
+        self._pictures: Conduit[Shown] = Conduit(_PICTURES)
         self.outbox: Conduit[ProgrammeItem] = Conduit(_OUTBOX_PACKETS, on_item=on_output)
         self._rungs = [
             Rung(
@@ -104,6 +104,10 @@ class Pipeline:
     def speak(self, start_after: StartAfter) -> bool:
         """Stop listening: what comes after these times goes out, kept pictures and sound first. False: no room."""
         return self._inbox.try_put(Begin(start_after))
+
+    def slate(self, mode: SlateMode, from_ms: int | None) -> bool:
+        """Make pictures and silence in real time until packets of a picture come again. False: no room."""
+        return self._inbox.try_put(SlateOn(mode, from_ms))
 
     def set_rates(self, settings: EncodeSettings) -> None:
         """Encode the same renditions at these rates from the next key frame of the grid on."""

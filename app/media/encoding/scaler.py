@@ -51,8 +51,7 @@ class Scaler:
         self._reformatter = VideoReformatter()
         self._borders: Graph | None = None
         self._bordered: Fit | None = None
-        self._handles: Graph | None = None
-        self._handled: tuple[int, int] | None = None
+        self._copier = Copier()
 
     def scale(self, frame: VideoFrame, aspect: Fraction) -> VideoFrame:
         """A frame of this size with the same timestamp; `frame` itself when nothing is to be done."""
@@ -77,9 +76,7 @@ class Scaler:
 
     def own_handle(self, frame: VideoFrame) -> VideoFrame:
         """The same picture under a handle of its own: two encoders mark their key frames on the handle."""
-        if self._handles is None or self._handled != (frame.width, frame.height):
-            self._handles, self._handled = _graph(frame.width, frame.height, "null"), (frame.width, frame.height)
-        return _through(self._handles, frame)
+        return self._copier.copy(frame)
 
     def _with_borders(self, frame: VideoFrame, inside: Fit) -> VideoFrame:
         if self._borders is None or self._bordered != inside:
@@ -88,10 +85,24 @@ class Scaler:
         return _through(self._borders, frame)
 
 
-def _graph(width: int, height: int, name: str, args: str | None = None) -> Graph:
+class Copier:
+    """Makes another handle of a picture, with a timestamp of its own; the pixels stay where they are."""
+
+    def __init__(self) -> None:
+        self._graph: Graph | None = None
+        self._form: tuple[int, int, str] | None = None
+
+    def copy(self, frame: VideoFrame) -> VideoFrame:
+        form = (frame.width, frame.height, frame.format.name)
+        if self._graph is None or self._form != form:
+            self._graph, self._form = _graph(frame.width, frame.height, "null", pixels=frame.format.name), form
+        return _through(self._graph, frame)
+
+
+def _graph(width: int, height: int, name: str, args: str | None = None, *, pixels: str = PIXEL_FORMAT) -> Graph:
     graph = Graph()
     graph.threads = 1
-    source = graph.add_buffer(width=width, height=height, format=VideoFormat(PIXEL_FORMAT), time_base=MILLISECONDS)
+    source = graph.add_buffer(width=width, height=height, format=VideoFormat(pixels), time_base=MILLISECONDS)
     work = graph.add(name, args)
     sink = graph.add("buffersink")
     source.link_to(work)

@@ -15,6 +15,7 @@ from app.media.encoding.colour import Colour
 from app.media.encoding.conduit import Closed, Conduit
 from app.media.encoding.meter import Meter
 from app.media.encoding.rungs import Picture, Rung, share_out
+from app.media.encoding.scaler import Copier
 from app.media.encoding.words import StartAfter
 
 KEEP_MS: Final = 1_000
@@ -30,6 +31,17 @@ class Begin:
     start_after: StartAfter
 
 
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """At this time, show `still`, or the last picture again."""
+
+    pts_ms: int
+    still: Picture | None
+
+
+Shown = Picture | Repeat | Begin
+
+
 class Sharing:
     """Belongs to one thread."""
 
@@ -38,20 +50,25 @@ class Sharing:
         self._meter = meter
         self._newest_ms: int | None = None
         self._colour: Colour | None = None
+        self._last: Picture | None = None
+        self._copier = Copier()
         self._kept: _Kept | None = None
         if listening:
             self._kept = _Kept()
             for rung in rungs:
                 rung.gate.begin_after(_NEVER_MS)
 
-    def run(self, pictures: Conduit[Picture | Begin]) -> None:
+    def run(self, pictures: Conduit[Shown]) -> None:
         """Until there are no more; then the rungs get no more either."""
         try:
             while (item := pictures.get()) is not None:
                 if isinstance(item, Begin):
                     self._begin(item.start_after)
+                elif isinstance(item, Repeat):
+                    self._repeat(item)
                 else:
                     self.take(item)
+                    self._last = item
         except Closed:
             for rung in self._rungs:
                 rung.shots.close()
@@ -68,6 +85,14 @@ class Sharing:
         for old in self._kept.add(picture):
             for rung in self._rungs:
                 rung.gate.judge(old.pts_ms)
+
+    def _repeat(self, repeat: Repeat) -> None:
+        shown = repeat.still or self._last
+        if shown is None:
+            return
+        frame = self._copier.copy(shown.frame)
+        frame.pts = repeat.pts_ms
+        self.take(Picture(frame, shown.aspect))
 
     def _begin(self, start_after: StartAfter) -> None:
         for rung in self._rungs:

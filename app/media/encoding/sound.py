@@ -20,6 +20,7 @@ from av.codec.context import Flags
 from app.domain.ladder import AUDIO_TRACK, AudioMode, AudioPlan
 from app.media.encoding.decoder import AudioDecoder
 from app.media.encoding.packets import AudioConfig, AudioHeader, AudioPacket, ProgrammeItem, TrackPacket
+from app.media.encoding.silence import Silence
 
 FRAME_SAMPLES: Final = 1024
 _RATES: Final = (48_000, 44_100, 32_000, 24_000, 22_050, 16_000)
@@ -36,6 +37,9 @@ class Sound:
         self._recoder: _Recoder | None = None
         self._passing = False
         self._config: AudioConfig | None = None
+        self._header: AudioHeader | None = None
+        self._silence: Silence | None = None
+        self._silent_ms: Fraction | None = None
         self.broken = 0
 
     def take(self, item: AudioConfig | AudioPacket) -> list[ProgrammeItem]:
@@ -49,6 +53,27 @@ class Sound:
         drained = list(self._recoder.drain()) if self._recoder is not None else []
         self._recoder = None
         return self._onward(drained)
+
+    def pause(self) -> list[ProgrammeItem]:
+        """No packets for a while: what is inside comes out."""
+        out = self.drain()
+        if self._config is not None and not self._passing:
+            self._recoder = _Recoder(self._config, self._plan.audio_bps)
+        self._silent_ms = None
+        return out
+
+    def silence(self, from_ms: int, until_ms: int) -> list[ProgrammeItem]:
+        """Silent packets of this time, in a row since the pause; none for a track that has not begun."""
+        silence = self._silence
+        if silence is None or self._last_ms is None:
+            return []
+        if self._silent_ms is None:
+            self._silent_ms = max(self._last_ms + silence.duration_ms, Fraction(from_ms))
+        out: list[ProgrammeItem] = []
+        while round(self._silent_ms) <= until_ms:
+            out.append(TrackPacket(AUDIO_TRACK, round(self._silent_ms), silence.frame, True))
+            self._silent_ms += silence.duration_ms
+        return self._onward(out)
 
     def _configure(self, config: AudioConfig) -> list[ProgrammeItem]:
         if config == self._config:
@@ -80,6 +105,10 @@ class Sound:
                 if self._last_ms is not None and entry.pts_ms <= self._last_ms:
                     continue
                 self._last_ms = entry.pts_ms
+            elif isinstance(entry, AudioHeader):
+                if entry == self._header:
+                    continue
+                self._header, self._silence = entry, Silence.of(entry.extradata)
             onward.append(entry)
         return onward
 

@@ -29,7 +29,7 @@ from app.media.encoding.rates import refusal
 from app.media.encoding.standby import StandbyProofs
 from app.media.encoding.talk import ExitCode, Farewell, Line, NewRates, Problem
 from app.media.encoding.wire import ProgrammeWriter, SourceReader, WireClock, sequence_header, standby_ready
-from app.media.encoding.words import FeedStart, Speak, Standby, StartAfter, read_word
+from app.media.encoding.words import FeedStart, Slate, Speak, Standby, StartAfter, read_word
 
 REPORT_INTERVAL_S: Final = 0.5
 SILENT_INTERVAL_S: Final = 3.0
@@ -191,6 +191,8 @@ class Worker:
                 self._stand_by(word)
             case Speak():
                 self._speak(word)
+            case Slate() if self._feed is not None and not self._feed.pipeline.slate(word.mode, word.from_ms):
+                self._end(ExitCode.BEHIND, "the source is a whole inbox ahead of the decoder")
 
     def _throw_away(self) -> None:
         """What is inside comes from another time; threads that are busy with it end by themselves."""

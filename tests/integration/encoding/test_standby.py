@@ -8,7 +8,7 @@ from app.media.encoding.packets import SourceItem, VideoConfig, VideoPacket
 from app.media.encoding.talk import ExitCode
 from tests.integration.encoding.gate import Gate, until
 from tests.integration.encoding.test_worker import Exits, start
-from tests.unit.media.encoding.clips import clip, from_key_at_or_before, small, until_ms, video_of
+from tests.unit.media.encoding.clips import clip, from_key_at_or_before, shifted, small, until_ms, video_of
 
 TRACKS = ("big", "small")
 
@@ -178,6 +178,27 @@ async def test_a_worker_that_is_told_to_speak_of_nothing_says_so_and_waits(gate:
     await until(lambda: problems, "the problem")
     await until(lambda: gate.ready, "the proof")
     await child.stop("test ends")
+
+
+async def test_while_the_publisher_is_gone_the_worker_shows_a_slate_and_then_the_source_again(gate: Gate) -> None:
+    exits = Exits()
+    await start(gate, exits)
+    items = clip(small())
+    gate.start_feed()
+    gate.send(items)
+    gate.say("onSlate", mode="last_frame", from_ms=10_000)
+    await until(lambda: [t for t in gate.times("big") if t > 10_200], "pictures of the slate")
+    await until(lambda: [t for t in gate.times("audio") if t > 10_200], "silence")
+    gate.send(shifted(items, 20_000))
+    gate.end_feed()
+    await until(lambda: exits.seen, "the worker to end with its source")
+    assert exits.seen[0][0] == ExitCode.DONE
+    for track in ("big", "small", "audio"):
+        times = gate.times(track)
+        assert times == sorted(set(times))
+        assert min(t for t in times if t > 4_000) == 10_000
+    slate = sum(10_000 <= time < 20_000 for time in gate.times("big"))
+    assert gate.numbers("big") == [*range(90), *[89] * slate, *range(90)]
 
 
 async def test_a_standby_can_become_one_again(gate: Gate) -> None:

@@ -107,8 +107,13 @@ def run(
     return collect(pipeline, feed, programme)
 
 
-def collect(pipeline: Pipeline, feed: Callable[[], None], programme: Programme) -> Programme:
-    """All that comes out while `feed` runs; raises what the pipeline failed with."""
+def collect(
+    pipeline: Pipeline,
+    feed: Callable[[], None],
+    programme: Programme,
+    watch: Callable[[TrackPacket], None] = lambda packet: None,
+) -> Programme:
+    """All that comes out while `feed` runs; raises what the pipeline failed with. `watch` hears of each packet."""
 
     def feed_until_closed() -> None:
         with suppress(Closed):
@@ -125,6 +130,7 @@ def collect(pipeline: Pipeline, feed: Callable[[], None], programme: Programme) 
                     programme.audio.append(out)
                 case TrackPacket():
                     programme.packets.setdefault(out.track, []).append(out)
+                    watch(out)
     except Closed:
         pass
     feeder.join()
