@@ -74,4 +74,18 @@ class Gave:
     headers: Mapping[str, MediaMessage]
 
 
-SeatEvent = Lost | Released | Proved | Gave
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """`gave` will be told when the switch is done; until then both workers are heard."""
+
+    gave: Gave
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """The planned switch will not be: the old worker goes on."""
+
+    gave: Gave
+
+
+SeatEvent = Lost | Released | Proved | Gave | Planned | Abandoned

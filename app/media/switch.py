@@ -15,9 +15,10 @@ from app.media.selection import is_key, select_or_none
 
 
 class _Track:
-    __slots__ = ("doubled", "frames", "last_ms", "needs_key")
+    __slots__ = ("doubled", "frames", "generation", "last_ms", "needs_key")
 
-    def __init__(self) -> None:
+    def __init__(self, generation: int) -> None:
+        self.generation = generation
         self.last_ms: int | None = None
         self.needs_key = True
         self.doubled = 0
@@ -28,8 +29,8 @@ class OutputSwitch:
     """`fenced` counts frames of generations that may not speak, `undecodable` those before a first key frame."""
 
     def __init__(self, tracks: Sequence[str]) -> None:
-        self._tracks = {name: _Track() for name in tracks}
         self.generation = 0
+        self._tracks = {name: _Track(self.generation) for name in tracks}
         self.fenced = 0
         self.undecodable = 0
 
@@ -39,15 +40,29 @@ class OutputSwitch:
             return False
         self.generation = generation
         for track in self._tracks.values():
+            track.generation = generation
             track.needs_key = True
         return True
+
+    def hand_over_track(self, name: str, generation: int) -> None:
+        """Let `generation` speak on one track, before all of them are handed over by `complete`."""
+        track = self._tracks[name]
+        if track.generation != generation:
+            track.generation = generation
+            track.needs_key = True
+
+    def complete(self, generation: int) -> None:
+        """Every track was handed over to `generation`."""
+        for name in self._tracks:
+            self.hand_over_track(name, generation)
+        self.generation = generation
 
     def retrack(self, tracks: Sequence[str]) -> None:
         """The programme has these tracks from now on. A new picture track begins where the others stand."""
         lasts = [track.last_ms for name, track in self._tracks.items() if name != AUDIO_TRACK and track.last_ms]
         known, self._tracks = self._tracks, {}
         for name in tracks:
-            track = self._tracks[name] = known.get(name) or _Track()
+            track = self._tracks[name] = known.get(name) or _Track(self.generation)
             if name not in known and name != AUDIO_TRACK:
                 track.last_ms = max(lasts, default=None)
 
@@ -85,7 +100,7 @@ class OutputSwitch:
     def admit(self, name: str, generation: int, arrival: Arrival) -> Arrival | None:
         """What of `arrival` may pass; None: nothing. Headers pass with the generation that speaks."""
         track = self._tracks[name]
-        if generation != self.generation:
+        if generation != track.generation:
             self.fenced += arrival.frames
             return None
         first_key = arrival.key

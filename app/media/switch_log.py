@@ -18,7 +18,7 @@ from app.media.arrival import Arrival, arrive
 from app.media.feed import WorkerLink
 from app.media.programme import Programme
 from app.media.ring import ReplayRing
-from app.media.seat_events import Before, Gave, Lost, Proved, Released, SeatEvent
+from app.media.seat_events import Abandoned, Before, Gave, Lost, Planned, Proved, Released, SeatEvent
 from app.media.selection import frame_positions, header_arrival
 from app.media.source import Source
 from app.media.switch import OutputSwitch
@@ -53,6 +53,8 @@ class SwitchLog:
         self._on_caught_up = on_caught_up
         self._gave: Gave | None = None
         self._at: datetime | None = None
+        self._speaks_next: int | None = None
+        """The generation that is new in what is measured now."""
         self._headers: dict[str, bytes | None] = {}
         self.meter: SwitchMeter | None = None
         self.reports: deque[SwitchReport] = deque(maxlen=KEPT)
@@ -71,6 +73,13 @@ class SwitchLog:
                 self._tell_ready(event)
             case Gave():
                 self._on_gave(event)
+            case Planned(gave=gave):
+                self._end(gave.decided_s)
+                self._begin(gave.before)
+                self._speaks_next = gave.link.generation
+            case Abandoned(gave=gave):
+                self._gave, self._at = gave, self._channel.utc_now()
+                self._end(None)
 
     def on_source(self, arrival: Arrival) -> None:
         """Call while there is a `meter`: what the source brought."""
@@ -85,12 +94,12 @@ class SwitchLog:
             return
         source = self._channel.source
         newest_ms = source.newest_audio_ms if track == AUDIO_TRACK else source.newest_video_ms
-        is_new = self._gave is not None and generation == self._gave.link.generation
+        is_new = generation == self._speaks_next
         meter.passed(track, positions, now_s, newest_ms=newest_ms, is_new=is_new)
         self.tick(now_s)
 
     def tick(self, now_s: float) -> None:
-        if self.meter is not None and self.meter.is_over(now_s):
+        if self.meter is not None and self._gave is not None and self.meter.is_over(now_s):
             self._end(now_s)
 
     def close(self, now_s: float) -> None:
@@ -121,19 +130,21 @@ class SwitchLog:
         if self._gave is not None:
             # The one before had not caught up when it was replaced in turn.
             self._end(event.decided_s)
-        if self.meter is None:
+        if self.meter is None or self.meter.before != event.before:
             self._begin(event.before)
         assert self.meter is not None, "it has just begun"
         self.meter.decided(event.decided_s)
         self._gave, self._at = event, self._channel.utc_now()
+        self._speaks_next = event.link.generation
         self.switched[event.kind] += 1
         self._pass_on_headers(event)
         if event.kind is not SwitchKind.REPLACED:
             self._tell_switched(event)
 
-    def _end(self, now_s: float) -> None:
+    def _end(self, now_s: float | None) -> None:
+        """Tell what was measured; `now_s` is None when the new worker never was to be heard."""
         meter, gave, at = self.meter, self._gave, self._at
-        self.meter = self._gave = self._at = None
+        self.meter = self._gave = self._at = self._speaks_next = None
         if meter is None or gave is None or at is None:
             return
         if meter.has_caught_up:
@@ -142,7 +153,7 @@ class SwitchLog:
         self.reports.append(report)
         self._channel.tell(SwitchMeasured(report.stream_id, report))
 
-    def _report(self, meter: SwitchMeter, gave: Gave, at: datetime, now_s: float) -> SwitchReport:
+    def _report(self, meter: SwitchMeter, gave: Gave, at: datetime, now_s: float | None) -> SwitchReport:
         was, channel = gave.before.link, self._channel
         times = meter.times(detected_s=gave.detected_s, is_planned=gave.kind is SwitchKind.PLANNED, now_s=now_s)
         now_known = {name: channel.programme.header(name) for name in self._headers}
@@ -170,7 +181,7 @@ class SwitchLog:
             parameters_changed=any(
                 old is not None and old != now_known[name] for name, old in self._headers.items()
             ),
-            complete=meter.has_caught_up or meter.is_idle,
+            complete=now_s is not None and (meter.has_caught_up or meter.is_idle),
         )
 
     # --- telling ---------------------------------------------------------------------------------------

@@ -25,6 +25,8 @@ CAUGHT_UP_MS: Final = 100.0
 """As near to the source as this is caught up, however near it was before."""
 SOUND_S: Final = 1.0
 """For the sound to come after the pictures."""
+STEADY_S: Final = 1.0
+"""A lag that has not shrunk for so long will not."""
 _USUAL_RATE: Final = FrameRate(25)
 _MIN_GAPS: Final = 3
 """A cadence is known from so many distances between frames."""
@@ -47,11 +49,15 @@ class _Track:
     def __init__(self, last_ms: int | None, shown_s: float | None, lag_ms: float | None, step_ms: float) -> None:
         self.last_ms = last_ms
         self.shown_s = shown_s
-        self.near_ms = max(CAUGHT_UP_MS, (lag_ms or 0.0) + step_ms)
+        self._near_ms = max(CAUGHT_UP_MS, (lag_ms or 0.0) + step_ms)
+        self._step_ms = step_ms
+        self._best: tuple[float, float] | None = None
+        """The least lag of the new worker, and when it had come to it."""
         self.first_ms: int | None = None
         self.passed: list[int] = []
         self.stall_s = 0.0
-        self.is_near = False
+        self.near_s: float | None = None
+        """When the new worker was as near to the source as it comes."""
 
     def add(self, positions: Sequence[int], now_s: float, *, newest_ms: int | None, is_new: bool) -> None:
         if self.shown_s is not None:
@@ -60,9 +66,19 @@ class _Track:
         self.passed += positions
         if is_new:
             self.first_ms = positions[0] if self.first_ms is None else self.first_ms
-            self.is_near = newest_ms is not None and newest_ms - positions[-1] <= self.near_ms
+            if newest_ms is not None and self.near_s is None:
+                self.near_s = self._nearest(max(0, newest_ms - positions[-1]), now_s)
         elif self.first_ms is None:
             self.last_ms = positions[-1]
+
+    def _nearest(self, lag_ms: float, now_s: float) -> float | None:
+        """Near enough, or as near as this worker ever comes: it is slower than the one before, and steady."""
+        if lag_ms <= self._near_ms:
+            return now_s
+        if self._best is None or lag_ms < self._best[0] - self._step_ms:
+            self._best = lag_ms, now_s
+        best_ms, best_s = self._best
+        return best_s if now_s - best_s >= STEADY_S and lag_ms <= best_ms + 2 * self._step_ms else None
 
 
 class SwitchMeter:
@@ -106,8 +122,9 @@ class SwitchMeter:
             self._last_s = now_s
         elif self._first_s is None:
             self._first_s = now_s
-        if self._caught_s is None and all(each.is_near for each in judged):
-            self._caught_s = now_s
+        near_s = [each.near_s for each in judged if each.near_s is not None]
+        if self._caught_s is None and len(near_s) == len(judged):
+            self._caught_s = max(near_s)
 
     @property
     def has_caught_up(self) -> bool:
@@ -123,7 +140,7 @@ class SwitchMeter:
         none any more."""
         if self._caught_s is None:
             return self.decided_s is not None and now_s - self.decided_s >= MEASURE_S
-        waits = [name for name, track in self._tracks.items() if not track.is_near and not self._is_judged(name)]
+        waits = [name for name, track in self._tracks.items() if track.near_s is None and not self._is_judged(name)]
         return not waits or not self.source.sounds or now_s - self._caught_s >= SOUND_S
 
     @property
@@ -135,13 +152,13 @@ class SwitchMeter:
         )
         return newest is None or (begun is not None and newest <= begun)
 
-    def times(self, *, detected_s: float | None, is_planned: bool, now_s: float) -> Times:
+    def times(self, *, detected_s: float | None, is_planned: bool, now_s: float | None) -> Times:
         """A planned switch is decided while the old worker still speaks: only what follows it is told."""
         zero_s = self._last_s if self._last_s is not None else detected_s
         if zero_s is None:
             return Times(None, None, None, None, None)
         stall_s = max([track.stall_s for track in self._judged()], default=0.0)
-        if self._caught_s is None and not self.is_idle:
+        if now_s is not None and self._caught_s is None and not self.is_idle:
             quiet = [now_s - track.shown_s for track in self._judged() if track.shown_s is not None]
             stall_s = max([stall_s, *quiet])
         return Times(

@@ -7,7 +7,7 @@ Leaves to the door how a worker proves who it is, to `reflex` the verdict on a l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from aiortmp import MediaBatch
 from app.domain.failover import DecidedBy, SwitchKind
@@ -15,15 +15,28 @@ from app.domain.ladder import AUDIO_TRACK
 from app.domain.stream import SlateMode, StandbyGrade, WorkerGrant
 from app.media.arrival import Arrival, arrive
 from app.media.fanout import Outlet
-from app.media.feed import Feed, SourceNow, WorkerLink
+from app.media.feed import Feed, SourceNow, StartAfter, WorkerLink
+from app.media.handover import Word
 from app.media.join import Headers
+from app.media.planned import PlannedSwitch, newest
 from app.media.progress import PROVED_START_S, START_S, WorkerProgress
 from app.media.reflex import Loss, Reflex, on_loss
 from app.media.ring import ReplayRing
-from app.media.seat_events import Before, Gave, Lost, Proved, Released, SeatEvent, TrackBefore
+from app.media.seat_events import (
+    Abandoned,
+    Before,
+    Gave,
+    Lost,
+    Planned,
+    Proved,
+    Released,
+    SeatEvent,
+    TrackBefore,
+)
+from app.media.selection import select
 from app.media.standby import Standby
 from app.media.switch import OutputSwitch
-from app.media.timeline import Timeline
+from app.media.timeline import AUDIO, VIDEO, Timeline
 
 UNREAD = "the worker does not read its feed"
 
@@ -56,6 +69,10 @@ class WorkerSeat:
         self._progress: dict[str, WorkerProgress] = {}
         self._standby: Standby | None = None
         self._slate = SlateMode.OFF
+        self._planned: PlannedSwitch | None = None
+        """A switch to `_standby` that goes on."""
+        self._awaited: set[str] = set()
+        """Tracks of a worker that was fed anew: until its next sequence header comes, it is the feed before."""
         self._lost: Lost | None = None
         """The last one who spoke, lost, while nobody follows."""
 
@@ -84,12 +101,14 @@ class WorkerSeat:
         standby = self._standby
         if standby is not None and standby.feed.link.generation <= link.generation:
             self.remove_standby(f"generation {link.generation} speaks")
-        self._sit(Feed(link, outlet), START_S)
-        self._replay()
+        feed = Feed(link, outlet)
+        self._sit(feed, START_S)
+        self._replay(feed, self._switch.start_after())
         self._go_on_with_slate()
+        self._lost = None
         if orphaned is not None or was.link is not None:
-            loss = orphaned.loss if orphaned is not None else None
-            self._tell_gave(was, loss, kind=SwitchKind.REPLACED, cause="replaced by control")
+            loss, kind, by = orphaned.loss if orphaned is not None else None, SwitchKind.REPLACED, DecidedBy.CONTROL
+            self._on_event(self._gave(was, loss, link=link, kind=kind, cause="replaced by control", by=by))
         return True
 
     def stand_by(self, link: WorkerLink, outlet: Outlet, grade: StandbyGrade) -> None:
@@ -110,48 +129,47 @@ class WorkerSeat:
             return
         link = waits.feed.link
         if active is not None and active.generation == link.generation:
+            if self._planned is not None:
+                return
             self._standby, loss = None, self._lost.loss if self._lost is not None else None
-            self._give(waits.feed, waits, self._before(), loss, kind=SwitchKind.REPLACED)
+            self._give(waits.feed, waits, self._before(), loss, kind=SwitchKind.REPLACED, by=DecidedBy.CONTROL)
         elif standby is None or (standby.worker_id, standby.generation) != (link.worker_id, link.generation):
             self.remove_standby("the plan does not name it any more")
 
-    # --- media -----------------------------------------------------------------------------------------
-
-    def push_source(self, arrival: Arrival, now: SourceNow) -> None:
-        """Hand live source packets to the workers."""
-        standby = self._standby
-        if standby is not None:
-            self._push_standby(standby, arrival)
-        active = self._active
-        if active is None:
+    def switch_to_standby(
+        self, cause: str, by: DecidedBy, *, segment_ms: int, interval_ms: int, at_border: bool
+    ) -> None:
+        """Give the stream to the standby by order: at the next segment border, or at once."""
+        standby, now = self._standby, self._look()
+        assert standby is not None, "the caller has looked"
+        if self._planned is not None:
             return
-        if not active.push(arrival.batch):
-            self._lose(Loss("stalled", UNREAD, now.now_s))
+        was = self._before()
+        if not at_border or self._active is None or newest(now) is None:
+            self._standby, lost = None, self._lost
+            self._give(
+                standby.feed,
+                standby,
+                was,
+                lost.loss if lost is not None else None,
+                kind=SwitchKind.PLANNED,
+                cause=cause,
+                by=by,
+            )
             return
-        # A source with pictures is judged by them alone: sound that is passed through says nothing of an encoder.
-        has_video = now.video_ms is not None
-        if arrival.video_frames or (arrival.audio_frames and not has_video):
-            for track, progress in self._progress.items():
-                if (track != AUDIO_TRACK) == has_video:
-                    progress.source(now.now_s)
-
-    def take(self, link: WorkerLink, track: str, batch: MediaBatch, now: SourceNow) -> None:
-        """Packets of one track that `link` encoded."""
-        active = self._active
-        if active is None or link is not active.link:
-            self._take_aside(link, track, batch)
-            return
-        if not self._switch.knows(track):
-            return
-        passed = self._switch.admit(track, link.generation, arrive(batch, self._around))
-        if passed is None:
-            return
-        progress = self._progress.get(track)
-        if passed.frames and progress is not None:
-            newest_ms = now.audio_ms if track == AUDIO_TRACK else now.video_ms
-            lag_ms = None if newest_ms is None else max(0, newest_ms - passed.positions[-1])
-            progress.programme(now.now_s, lag_ms)
-        self._on_frames(track, passed, link.generation)
+        gave = self._gave(
+            was, None, standby=standby, link=standby.feed.link, kind=SwitchKind.PLANNED, cause=cause, by=by
+        )
+        planned = self._planned = PlannedSwitch(
+            standby,
+            gave,
+            tracks=self._switch.start_after(),
+            now=now,
+            segment_ms=segment_ms,
+            step_ms=interval_ms,
+        )
+        self._on_event(Planned(gave))
+        self._replay(planned.feed, planned.start_after)
 
     # --- slate -----------------------------------------------------------------------------------------
 
@@ -170,6 +188,37 @@ class WorkerSeat:
         if self._slate is not SlateMode.OFF:
             self.slate(self._slate)
 
+    # --- media -----------------------------------------------------------------------------------------
+
+    def push_source(self, arrival: Arrival, now: SourceNow) -> None:
+        """Hand live source packets to the workers."""
+        standby = self._standby
+        if standby is not None:
+            self._push_standby(standby, arrival)
+        self._push_active(arrival, now)
+
+    def _push_active(self, arrival: Arrival, now: SourceNow) -> None:
+        active = self._active
+        if active is None:
+            return
+        if not active.push(arrival.batch):
+            self._lose(Loss("stalled", UNREAD, now.now_s))
+            return
+        # A source with pictures is judged by them alone: sound that is passed through says nothing of an encoder.
+        has_video = now.video_ms is not None
+        if arrival.video_frames or (arrival.audio_frames and not has_video):
+            for track, progress in self._progress.items():
+                if (track != AUDIO_TRACK) == has_video:
+                    progress.source(now.now_s)
+
+    def take(self, link: WorkerLink, track: str, batch: MediaBatch, now: SourceNow) -> None:
+        """Packets of one track that `link` encoded."""
+        active = self._active
+        if active is None or link is not active.link or self._planned is not None or self._awaited:
+            self._take_aside(link, track, batch, now)
+        elif self._switch.knows(track):
+            self._admit(link, track, arrive(batch, self._around), self._progress, now)
+
     # --- ends ------------------------------------------------------------------------------------------
 
     def check(self, now_s: float) -> None:
@@ -180,11 +229,15 @@ class WorkerSeat:
                 seen = f"no programme frame on {track} for {silence_s:.2f} s while the source flows"
                 self._lose(Loss("stalled", seen, now_s))
                 return
+        if self._planned is not None:
+            self._check_planned(self._planned)
 
     @property
     def due(self) -> float | None:
         """When `check` may find something if nothing comes until then."""
-        return min([due for progress in self._progress.values() if (due := progress.due) is not None], default=None)
+        dues = [progress.due for progress in self._progress.values()]
+        dues.append(self._planned.due if self._planned is not None else None)
+        return min([due for due in dues if due is not None], default=None)
 
     def gone(self, link: WorkerLink, cause: str, evidence: str) -> None:
         """`link`'s connection ended by itself."""
@@ -195,6 +248,7 @@ class WorkerSeat:
 
     def remove_standby(self, reason: str) -> None:
         """Let the one that waits go; nothing happens without one."""
+        self._abandon()
         standby, self._standby = self._standby, None
         if standby is not None:
             standby.feed.link.close(reason)
@@ -231,44 +285,140 @@ class WorkerSeat:
 
     def _sit(self, feed: Feed, start_s: float) -> None:
         now_s = self._look().now_s
-        self._active = feed
+        self._active, self._awaited = feed, set()
         self._progress = {t: WorkerProgress(now_s, start_s=start_s) for t in self._switch.start_after()}
 
-    def _replay(self) -> None:
-        now, feed = self._look(), self._active
-        assert feed is not None, "somebody sits here"
-        feed.start(self._switch.start_after())
+    def _replay(self, feed: Feed, start_after: StartAfter) -> None:
+        now = self._look()
+        feed.start(start_after)
         replay = self._ring.replay(self._switch.returned_ms(now.video_ms, now.audio_ms))
         feed.replay(self._headers.messages(self._position_ms), replay)
 
+    def _admit(
+        self,
+        link: WorkerLink,
+        track: str,
+        arrival: Arrival,
+        progresses: Mapping[str, WorkerProgress],
+        now: SourceNow,
+    ) -> None:
+        passed = self._switch.admit(track, link.generation, arrival)
+        if passed is None:
+            return
+        progress = progresses.get(track)
+        if passed.frames and progress is not None:
+            newest_ms = now.audio_ms if track == AUDIO_TRACK else now.video_ms
+            lag_ms = None if newest_ms is None else max(0, newest_ms - passed.positions[-1])
+            progress.programme(now.now_s, lag_ms)
+        self._on_frames(track, passed, link.generation)
+
     def _push_standby(self, standby: Standby, arrival: Arrival) -> None:
-        if not standby.push(arrival):
+        if not (standby.push(arrival) if self._planned is None else standby.feed.push(arrival.batch)):
             self.remove_standby(UNREAD)
+        elif self._planned is not None:
+            return
         elif arrival.key is not None or (arrival.audio_frames and not self._headers.has_video):
             standby.show(self._headers, self._ring, self._position_ms)
 
-    def _take_aside(self, link: WorkerLink, track: str, batch: MediaBatch) -> None:
-        """From one that does not speak: nothing passes, but the standby may tell of itself."""
+    def _take_aside(self, link: WorkerLink, track: str, batch: MediaBatch, now: SourceNow) -> None:
+        """What is not simply of the worker that speaks: at a change, of the standby, or of one of the past."""
         arrival = arrive(batch, self._around)
-        standby = self._standby
-        if standby is not None and link is standby.feed.link:
+        active, standby, planned = self._active, self._standby, self._planned
+        is_new = standby is not None and link is standby.feed.link
+        if planned is not None and (is_new or (active is not None and link is active.link)):
+            if planned.handover.knows(track):
+                self._say(planned, planned.take(track, arrival, now, is_new=is_new), now)
+        elif standby is not None and is_new:
             if standby.take(track, arrival):
                 self._on_event(Proved(link, standby.headers))
+        elif active is not None and link is active.link:
+            if self._switch.knows(track) and (fresh := self._fresh(track, arrival)) is not None:
+                self._admit(link, track, fresh, self._progress, now)
         else:
             self._switch.fence(arrival)
 
+    def _fresh(self, track: str, arrival: Arrival) -> Arrival | None:
+        """Without what is still of the feed before."""
+        if track not in self._awaited:
+            return arrival
+        begins = next((i for i in arrival.headers if arrival.batch[i].type in (VIDEO, AUDIO)), None)
+        if begins is None:
+            return None
+        self._awaited.discard(track)
+        return select(arrival, range(begins, len(arrival.positions)))
+
+    # --- planned switch --------------------------------------------------------------------------------
+
+    def _say(self, planned: PlannedSwitch, words: Sequence[Word], now: SourceNow) -> None:
+        """Both workers' words, in order; then see whether the switch is done."""
+        old, new = self._active, planned.feed
+        assert old is not None, "the old worker speaks until all is done"
+        for is_new, track, arrival in words:
+            if is_new:
+                self._switch.hand_over_track(track, new.link.generation)
+                self._admit(new.link, track, arrival, planned.progress, now)
+            else:
+                self._admit(old.link, track, arrival, self._progress, now)
+        if planned.is_over:
+            self._complete(planned, old)
+
+    def _complete(self, planned: PlannedSwitch, old: Feed) -> None:
+        generation = planned.feed.link.generation
+        self._switch.complete(generation)
+        self._planned = self._standby = None
+        self._active, self._progress = planned.feed, planned.progress
+        old.link.close(f"replaced by generation {generation}")
+        self._on_event(planned.gave)
+
+    def _check_planned(self, planned: PlannedSwitch) -> None:
+        now = self._look()
+        self._say(planned, planned.tick(now), now)
+        if planned.is_stuck(now.now_s):
+            self._lose(Loss("stalled", "the worker did not come to the border", now.now_s))
+        elif (reason := planned.failed(now.now_s)) is not None:
+            self.remove_standby(reason)
+
+    def _abandon(self) -> None:
+        """The new worker fails: the old one goes on, from its own frames or, where it was silenced, anew."""
+        planned, self._planned = self._planned, None
+        if planned is None:
+            return
+        active, now = self._active, self._look()
+        assert active is not None, "it spoke until now"
+        for _, track, arrival in planned.handover.give_up():
+            self._admit(active.link, track, arrival, self._progress, now)
+        if planned.handover.is_committed:
+            self._switch.hand_over(active.link.generation)
+            self._awaited = set(self._switch.start_after())
+            self._replay(active, self._switch.start_after())
+        self._on_event(Abandoned(planned.gave))
+
+    def _drop_planned(self, now: SourceNow) -> set[str]:
+        """The old worker fails: let out what it said; the tracks on which the new one must begin anew."""
+        planned, self._planned = self._planned, None
+        if planned is None:
+            return set()
+        if not planned.handover.is_committed and self._active is not None:
+            for _, track, arrival in planned.handover.give_up():
+                self._admit(self._active.link, track, arrival, self._progress, now)
+        # Before the border it had nothing to say, so nothing of its first feed is on the way.
+        return planned.begun if (newest(now) or 0) >= planned.handover.border_ms else set()
+
+    # --- losses ----------------------------------------------------------------------------------------
+
     def _lose(self, loss: Loss) -> None:
         """The one who speaks is lost: the standby takes over, or nobody does until another worker comes."""
-        active, was = self._active, self._before()
+        active, now = self._active, self._look()
         assert active is not None, "only who speaks can be lost"
+        refed = self._drop_planned(now) if self._planned is not None else None
+        was, standby = self._before(), self._standby
         self._active, self._progress = None, {}
         active.link.close(loss.reason)
-        now, standby = self._look(), self._standby
         verdict = on_loss(
             standby.grade if standby is not None else None,
-            is_ready=standby is not None and standby.is_ready,
+            is_ready=standby is not None and standby.is_ready and refed is None,
             missing_from_ms=self._switch.returned_ms(now.video_ms, now.audio_ms),
-            newest_ms=now.video_ms if now.video_ms is not None else now.audio_ms,
+            newest_ms=newest(now),
         )
         if standby is None or verdict is Reflex.WAIT:
             self._lost = Lost(was, loss)
@@ -276,6 +426,7 @@ class WorkerSeat:
         else:
             self._standby = None
             self._give(standby.feed, standby, was, loss, verdict=verdict)
+            self._awaited = refed or set()
 
     def _give(
         self,
@@ -285,40 +436,51 @@ class WorkerSeat:
         loss: Loss | None,
         *,
         kind: SwitchKind = SwitchKind.REFLEX,
+        cause: str = "named by the plan",
+        by: DecidedBy = DecidedBy.GATEWAY,
         verdict: Reflex = Reflex.FEED,
     ) -> None:
         """`feed`'s worker, which may have stood by as `standby`, speaks from now on."""
         handed = self._switch.hand_over(feed.link.generation)
         assert handed, "only a newer generation stands by"
-        self._release(f"replaced by generation {feed.link.generation}")
+        if kind is SwitchKind.REPLACED:
+            self._release(f"replaced by generation {feed.link.generation}")
+        elif self._active is not None:
+            self._active.link.close(f"replaced by generation {feed.link.generation}")
         self._sit(feed, PROVED_START_S if standby is not None and standby.is_ready else START_S)
         if verdict is Reflex.SPEAK:
             feed.speak(self._switch.start_after())
         else:
-            self._replay()
+            self._replay(feed, self._switch.start_after())
         self._go_on_with_slate()
-        self._tell_gave(was, loss, kind=kind, cause="named by the plan", standby=standby)
+        self._lost = None
+        self._on_event(self._gave(was, loss, standby=standby, link=feed.link, kind=kind, cause=cause, by=by))
 
-    def _tell_gave(
-        self, was: Before, loss: Loss | None, *, kind: SwitchKind, cause: str, standby: Standby | None = None
-    ) -> None:
+    def _gave(
+        self,
+        was: Before,
+        loss: Loss | None,
+        *,
+        link: WorkerLink,
+        kind: SwitchKind,
+        cause: str,
+        by: DecidedBy,
+        standby: Standby | None = None,
+    ) -> Gave:
         """`cause` is that of a switch without a loss."""
-        self._lost, link = None, self.link
-        assert link is not None, "somebody sits here"
-        event = Gave(
+        return Gave(
             link=link,
             before=was,
             kind=kind,
-            cause=loss.cause if loss is not None else cause,
+            cause=cause if loss is None or kind is SwitchKind.PLANNED else loss.cause,
             evidence=loss.evidence if loss is not None else "",
-            decided_by=DecidedBy.GATEWAY if kind is SwitchKind.REFLEX else DecidedBy.CONTROL,
+            decided_by=by,
             detected_s=loss.at_s if loss is not None else None,
             decided_s=self._look().now_s,
             grade=standby.grade if standby is not None else StandbyGrade.COLD,
             is_proved=standby is not None and standby.is_ready,
             headers=dict(standby.headers) if standby is not None else {},
         )
-        self._on_event(event)
 
     def _release(self, reason: str) -> None:
         """Let the one who speaks go, without calling it a loss."""

@@ -15,7 +15,7 @@ from app.media.arrival import Arrival
 from app.media.channel import Channel
 from app.media.feed import WorkerLink
 from app.media.source import Publisher
-from tests.unit.media.stream_parts import Outlet, audio, audio_header, data, video, video_header
+from tests.unit.media.stream_parts import AVC_RECORD, Outlet, audio, audio_header, data, video, video_header
 
 FRAME_MS = 40
 GOP_MS = 2_000
@@ -60,6 +60,7 @@ class Hand:
         self.stage = stage
         self.feed = Outlet()
         self.cut: list[str] = []
+        self.record = AVC_RECORD
         self.link = WorkerLink(
             WorkerId(f"wrk_{generation}"), EncoderId(f"enc_{generation}"), generation, self.cut.append, "n"
         )
@@ -82,7 +83,10 @@ class Hand:
 
     def header(self) -> None:
         for track in self.stage.channel.track_names:
-            self.send(track, audio_header() if track == AUDIO_TRACK else video_header())
+            self.header_of(track)
+
+    def header_of(self, track: str) -> None:
+        self.send(track, audio_header() if track == AUDIO_TRACK else video_header(self.record))
 
     def ready(self) -> None:
         """Prove itself, as a standby does."""
@@ -93,10 +97,10 @@ class Hand:
     def encode(self, stamp: int, *, key: bool | None = None) -> None:
         """The frame of `stamp` on every track."""
         for track in self.stage.channel.track_names:
-            if track == AUDIO_TRACK:
-                self.send(track, audio(stamp))
-            else:
-                self.send(track, video(stamp, key=stamp % GOP_MS == 0 if key is None else key))
+            self.encode_on(track, stamp, key=stamp % GOP_MS == 0 if key is None else key)
+
+    def encode_on(self, track: str, stamp: int, *, key: bool) -> None:
+        self.send(track, audio(stamp) if track == AUDIO_TRACK else video(stamp, key=key))
 
     def die(self) -> None:
         self.stage.channel.worker.gone(self.link, "connection closed", "reset by peer")

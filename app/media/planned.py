@@ -1,0 +1,116 @@
+"""A planned switch while it goes on: how long it may take, and what of it is said when. Pure.
+
+Leaves to others: the change of each track (`handover`), feeding the workers and letting them go (`worker_seat`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from app.domain.ladder import AUDIO_TRACK
+from app.media.arrival import Arrival
+from app.media.feed import SourceNow, StartAfter
+from app.media.handover import Handover, Word
+from app.media.progress import WorkerProgress
+from app.media.seat_events import Gave
+from app.media.standby import Standby
+
+LEAD_MS: Final = 300
+"""From the newest source frame to the border: the standby decodes the group of pictures up to there meanwhile."""
+HOLD_S: Final = 0.4
+"""So long the old worker's frames wait at the border for the new one's first."""
+PATIENCE_S: Final = 3.0
+"""After the border was to be reached; then the old worker stays."""
+DRAIN_S: Final = 3.0
+"""For the old worker to come to the border on each track, once the new one is there."""
+HELD_MAX_BYTES: Final = 48 * 1024 * 1024
+_SILENT_MS: Final = 1_000
+"""Sound this far behind the picture has ended; nobody owes it."""
+
+
+class PlannedSwitch:
+    """`gave` is what will be told when it is done, `progress` that of the new worker."""
+
+    def __init__(
+        self, standby: Standby, gave: Gave, *, tracks: StartAfter, now: SourceNow, segment_ms: int, step_ms: int
+    ) -> None:
+        newest_ms = newest(now)
+        assert newest_ms is not None, "without a source there is no border"
+        border_ms = _next_border(newest_ms, segment_ms)
+        self.standby = standby
+        self.feed = standby.feed
+        self.gave = gave
+        self.handover = Handover(list(tracks), border_ms)
+        self.progress = {name: WorkerProgress(now.now_s) for name in tracks}
+        self.start_after: Mapping[str, int | None] = dict.fromkeys(tracks, border_ms - 1)
+        self.begun: set[str] = set()
+        """Tracks on which the new worker has said its header in this feed."""
+        self._step_ms = step_ms
+        self._deadline_s = now.now_s + (border_ms - newest_ms) / 1000 + PATIENCE_S
+        self._held_since_s: float | None = None
+        self._committed_s: float | None = None
+        for name, header in standby.headers.items():
+            self.handover.learn(name, header)
+
+    @property
+    def is_over(self) -> bool:
+        return self.handover.is_over
+
+    def take(self, name: str, arrival: Arrival, now: SourceNow, *, is_new: bool) -> list[Word]:
+        """One of the two said this on `name`: what may go to the output switch now, in order."""
+        if is_new and arrival.headers:
+            self.begun.add(name)
+        words = self.handover.new(name, arrival) if is_new else self.handover.old(name, arrival)
+        if self._committed_s is None:
+            words += self.handover.commit(self._owed(now))
+            self._note(now.now_s)
+        return words
+
+    def _note(self, now_s: float) -> None:
+        if self.handover.is_committed:
+            self._committed_s, self._held_since_s = now_s, None
+        else:
+            self._held_since_s = (self._held_since_s or now_s) if self.handover.holds_old else None
+
+    def tick(self, now: SourceNow) -> list[Word]:
+        """Let the old worker's frames go that have waited long enough, and try again at the next key frame."""
+        if self._held_since_s is None or now.now_s - self._held_since_s < HOLD_S:
+            return []
+        self._held_since_s = None
+        return self.handover.release(_next_border(newest(now) or 0, self._step_ms))
+
+    def failed(self, now_s: float) -> str | None:
+        """Why the old worker stays; None: there is hope."""
+        if self.handover.is_committed:
+            return None
+        if self.handover.held_bytes > HELD_MAX_BYTES:
+            return "what waits for the border is too much"
+        return "the new worker did not deliver in time" if now_s > self._deadline_s else None
+
+    def is_stuck(self, now_s: float) -> bool:
+        """The old worker does not come to the border, though the new one is there."""
+        if self._committed_s is None or self.is_over:
+            return False
+        return now_s - self._committed_s > DRAIN_S or self.handover.held_bytes > HELD_MAX_BYTES
+
+    @property
+    def due(self) -> float | None:
+        if self._committed_s is not None:
+            return self._committed_s + DRAIN_S
+        held = [self._held_since_s + HOLD_S] if self._held_since_s is not None else []
+        return min([self._deadline_s, *held])
+
+    def _owed(self, now: SourceNow) -> set[str]:
+        """Tracks that the source has something for."""
+        names = {name for name in self.start_after if name != AUDIO_TRACK and now.video_ms is not None}
+        is_heard = now.audio_ms is not None and now.audio_ms >= (now.video_ms or 0) - _SILENT_MS
+        return names | {AUDIO_TRACK} & set(self.start_after) if is_heard else names
+
+
+def newest(now: SourceNow) -> int | None:
+    return max([ms for ms in (now.video_ms, now.audio_ms) if ms is not None], default=None)
+
+
+def _next_border(newest_ms: int, step_ms: int) -> int:
+    return -(-(newest_ms + LEAD_MS) // step_ms) * step_ms

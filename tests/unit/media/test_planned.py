@@ -1,0 +1,255 @@
+"""A planned switch: both workers run up to a segment border; whoever fails on the way, no frame is lost."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.errors import Conflict
+from app.domain.failover import DecidedBy, SwitchKind
+from app.domain.ids import StreamId
+from app.domain.ladder import AudioMode
+from app.domain.link import Switched, SwitchMeasured, SwitchStream, WorkerDown
+from app.media.planned import PATIENCE_S
+from tests.unit.media.stream_parts import AVC_RECORD, video_header
+from tests.unit.media.worker_parts import FRAME_MS, GOP_MS, LOW, TOP, Hand, Stage, every_frame, plan_of
+
+OTHER_RECORD = bytes((1, 77)) + AVC_RECORD[2:]
+BORDER_MS = 4_000
+
+
+def order(generation: int = 2, *, at_border: bool = True) -> SwitchStream:
+    return SwitchStream(StreamId("str_1"), generation, "too hot", DecidedBy.CONTROL, at_border)
+
+
+class Encoder:
+    """A worker that encodes what it is fed, `lag_ms` behind the source: one pipeline per feed."""
+
+    def __init__(self, stage: Stage, hand: Hand, lag_ms: int = 0) -> None:
+        self.stage, self.hand, self.lag_ms = stage, hand, lag_ms
+        self.is_alive = True
+        self._feeds = 0
+        self._made: dict[str, int] = {}
+
+    def work(self, now_ms: int, without: str = "") -> None:
+        """Send all that is encoded by `now_ms`."""
+        words = [said for name, said in self.hand.words() if name == "onFeedStart"]
+        if not self.is_alive or not words:
+            return
+        start_after = words[-1]["start_after"]
+        if len(words) > self._feeds:
+            self._feeds = len(words)
+            self._made = {}
+        for track in self.stage.channel.track_names:
+            if track != without:
+                self._encode(track, start_after[track], now_ms)
+
+    def _encode(self, track: str, after: float | None, now_ms: int) -> None:
+        is_first = track not in self._made
+        begin = self._made.get(track, -FRAME_MS if after is None else int(after) // FRAME_MS * FRAME_MS)
+        for stamp in range(begin + FRAME_MS, now_ms - self.lag_ms + 1, FRAME_MS):
+            if is_first:
+                self.hand.header_of(track)
+            self.hand.encode_on(track, stamp, key=is_first or stamp % GOP_MS == 0)
+            is_first = False
+            self._made[track] = stamp
+
+    def die(self) -> None:
+        self.is_alive = False
+        self.hand.die()
+
+
+def crossing(
+    *, old_lag_ms: int = 0, new_lag_ms: int = 0, audio: AudioMode = AudioMode.AUTO
+) -> tuple[Stage, Encoder, Encoder]:
+    """Three seconds of a stream with two workers, and an order to switch at 4 s."""
+    stage = Stage(plan_of(TOP, LOW, standby=2, audio_mode=audio))
+    old = Encoder(stage, stage.hire(1), old_lag_ms)
+    new = Encoder(stage, stage.hire(2), new_lag_ms)
+    new.hand.ready()
+    run(stage, 0, 3_000, old, new)
+    stage.channel.switch_to(order())
+    return stage, old, new
+
+
+def run(stage: Stage, begin_ms: int, end_ms: int, *encoders: Encoder) -> None:
+    for stamp in range(begin_ms, end_ms, FRAME_MS):
+        stage.source(stamp)
+        for encoder in encoders:
+            encoder.work(stamp)
+        stage.channel.tick(stage.now_s)
+
+
+def test_the_switch_is_made_at_the_border_without_a_pause() -> None:
+    stage, old, new = crossing()
+    assert new.hand.words()[-1] == (
+        "onFeedStart",
+        {"nonce": "n", "generation": 2, "start_after": dict.fromkeys(("top", "low", "audio"), BORDER_MS - 1)},
+    )
+    assert new.hand.feed.stamps()[-1] == 2_960
+    run(stage, 3_000, 4_000, old, new)
+    assert stage.channel.switch.generation == 1
+    assert not old.hand.cut
+    run(stage, 4_000, 6_000, old, new)
+    assert stage.shown == {name: every_frame(0, 6_000) for name in ("top", "low", "audio")}
+    assert len(old.hand.cut) == 1
+    [told] = stage.seen(Switched)
+    assert (told.kind, told.from_generation, told.generation) == (SwitchKind.PLANNED, 1, 2)
+    assert (told.cause, told.decided_by) == ("too hot", DecidedBy.CONTROL)
+    assert not stage.seen(WorkerDown)
+    [measured] = stage.seen(SwitchMeasured)
+    report = measured.report
+    assert report.complete
+    assert report.stall_ms == FRAME_MS
+    assert report.detected_ms is None
+    assert {(t.last_ms, t.first_ms, t.missing, t.doubled) for t in report.tracks} == {(3_960, 4_000, 0, 0)}
+
+
+def test_the_same_order_again_changes_nothing() -> None:
+    stage, old, new = crossing()
+    stage.channel.switch_to(order())
+    run(stage, 3_000, 5_000, old, new)
+    stage.channel.switch_to(order())
+    assert len(stage.seen(Switched)) == 1
+
+
+@pytest.mark.parametrize("lags", [(0, 80), (80, 0), (200, 200), (0, 320)])
+def test_workers_of_different_pace_switch_alike(lags: tuple[int, int]) -> None:
+    stage, old, new = crossing(old_lag_ms=lags[0], new_lag_ms=lags[1])
+    run(stage, 3_000, 7_000, old, new)
+    end_ms = 7_000 - lags[1]
+    assert stage.shown == {name: every_frame(0, end_ms) for name in ("top", "low", "audio")}
+    [told] = stage.seen(SwitchMeasured)
+    assert told.report.stall_ms is not None
+    assert told.report.stall_ms <= FRAME_MS + max(0, lags[1] - lags[0])
+
+
+def test_a_standby_that_is_not_there_or_not_proved_is_no_standby() -> None:
+    stage = Stage(plan_of(standby=2))
+    stage.hire(1)
+    with pytest.raises(Conflict):
+        stage.channel.switch_to(order())
+    stage.hire(2)
+    with pytest.raises(Conflict):
+        stage.channel.switch_to(order())
+    with pytest.raises(Conflict):
+        stage.channel.switch_to(order(3))
+
+
+def test_at_once_means_after_the_last_frame() -> None:
+    stage = Stage(plan_of(standby=2))
+    old, new = Encoder(stage, stage.hire(1)), Encoder(stage, stage.hire(2))
+    new.hand.ready()
+    run(stage, 0, 3_000, old, new)
+    stage.channel.switch_to(order(at_border=False))
+    assert new.hand.words()[-1][1]["start_after"] == {"top": 2_960}
+    run(stage, 3_000, 4_000, old, new)
+    assert stage.shown["top"] == every_frame(0, 4_000)
+    assert stage.seen(Switched)[0].kind is SwitchKind.PLANNED
+
+
+def test_a_new_worker_that_never_delivers_leaves_the_old_one_where_it_is() -> None:
+    stage, old, new = crossing()
+    new.is_alive = False
+    end_ms = BORDER_MS + int(PATIENCE_S * 1000) + 200
+    run(stage, 3_000, end_ms, old)
+    assert len(new.hand.cut) == 1
+    assert not old.hand.cut
+    assert stage.shown == {name: every_frame(0, end_ms) for name in ("top", "low", "audio")}
+    assert [down.generation for down in stage.seen(WorkerDown)] == [2]
+    [told] = stage.seen(SwitchMeasured)
+    assert not told.report.complete
+    assert stage.channel.switch.generation == 1
+
+
+def test_a_new_worker_that_is_late_takes_over_at_a_later_key_frame() -> None:
+    stage, old, new = crossing()
+    run(stage, 3_000, 4_800, old)
+    run(stage, 4_800, 8_000, old, new)
+    assert stage.shown == {name: every_frame(0, 8_000) for name in ("top", "low", "audio")}
+    assert stage.seen(SwitchMeasured)[0].report.tracks[0].first_ms == 6_000
+
+
+def test_the_new_workers_own_parameter_sets_come_with_its_first_frame() -> None:
+    stage = Stage(plan_of(standby=2))
+    old, new = Encoder(stage, stage.hire(1)), Encoder(stage, stage.hire(2))
+    new.hand.record = OTHER_RECORD
+    new.hand.ready()
+    run(stage, 0, 3_000, old, new)
+    stage.channel.switch_to(order())
+    run(stage, 3_000, 4_000, old, new)
+    assert stage.channel.programme.header("top") == video_header().payload
+    run(stage, 4_000, 5_000, old, new)
+    assert stage.channel.programme.header("top") == video_header(OTHER_RECORD).payload
+    assert stage.seen(SwitchMeasured)[0].report.parameters_changed
+
+
+def test_sound_that_has_ended_holds_up_no_switch() -> None:
+    stage, old, new = crossing()
+    for stamp in range(3_000, 7_000, FRAME_MS):
+        stage.source(stamp, sound=False)
+        for encoder in (old, new):
+            encoder.work(stamp, without="audio")
+        stage.channel.tick(stage.now_s)
+    assert stage.channel.switch.generation == 2
+    assert stage.shown["top"] == every_frame(0, 7_000)
+
+
+STEPS = every_frame(3_000, 4_400)
+
+
+@pytest.mark.parametrize("at_ms", STEPS)
+@pytest.mark.parametrize("lags", [(0, 0), (80, 0), (0, 80)])
+def test_the_old_worker_may_die_at_any_step(at_ms: int, lags: tuple[int, int]) -> None:
+    stage, old, new = crossing(old_lag_ms=lags[0], new_lag_ms=lags[1])
+    run(stage, 3_000, at_ms, old, new)
+    old.die()
+    run(stage, at_ms, 7_000, old, new)
+    assert stage.shown == {name: every_frame(0, 7_000 - lags[1]) for name in ("top", "low", "audio")}
+    assert stage.channel.switch.generation == 2
+    assert len(stage.seen(Switched)) == 1
+    report = stage.seen(SwitchMeasured)[-1].report
+    assert report.complete
+    assert {(t.missing, t.doubled) for t in report.tracks} == {(0, 0)}
+
+
+@pytest.mark.parametrize("at_ms", STEPS)
+@pytest.mark.parametrize("lags", [(0, 0), (80, 0), (0, 80)])
+def test_the_new_worker_may_die_at_any_step(at_ms: int, lags: tuple[int, int]) -> None:
+    stage, old, new = crossing(old_lag_ms=lags[0], new_lag_ms=lags[1])
+    run(stage, 3_000, at_ms, old, new)
+    new.die()
+    run(stage, at_ms, 7_000, old, new)
+    if stage.channel.switch.generation == 1:
+        assert stage.shown == {name: every_frame(0, 7_000 - lags[0]) for name in ("top", "low", "audio")}
+        assert not stage.seen(Switched)
+    else:
+        assert [down.generation for down in stage.seen(WorkerDown)] == [2]
+    for shown in stage.shown.values():
+        assert shown == sorted(set(shown))
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["source", "old", "new", "tick"]), st.integers(1, 12)), max_size=120),
+    st.sampled_from(["nobody", "old", "new"]),
+    st.integers(0, 120),
+)
+def test_whatever_the_order_no_frame_is_lost_or_doubled(
+    turns: list[tuple[str, int]], victim: str, dies_at: int
+) -> None:
+    stage, old, new = crossing()
+    stamp = 3_000
+    for number, (who, count) in enumerate(turns):
+        if number == dies_at and victim != "nobody":
+            (old if victim == "old" else new).die()
+        for _ in range(count):
+            if who == "source":
+                stage.source(stamp)
+                stamp += FRAME_MS
+            elif who == "tick":
+                stage.channel.tick(stage.now_s)
+            else:
+                (old if who == "old" else new).work(stamp - FRAME_MS)
+    for shown in stage.shown.values():
+        assert shown == every_frame(0, shown[-1] + FRAME_MS)
