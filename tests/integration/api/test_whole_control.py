@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import queue
+import socket
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ import aiohttp
 import requests
 import socketio
 
-from app.domain.link import SourceUp, WorkerDown, WorkerUp
+from app.domain.link import PublishRefused, SourceUp, WorkerDown, WorkerUp
 from tests.integration.services.peers import BOOTSTRAP, until
 
 INIT = {"resolution": "1920x1080", "bitrate": 5_000_000, "fps": 30}
@@ -157,6 +158,47 @@ async def test_a_drill_over_http_is_answered_with_its_report_and_told_to_who_fol
         assert (await response.json())["last_drill"]["passed"] is True
     async with http.get(f"{whole.base}/metrics", headers=whole.auth()) as response:
         assert 'encman_failover_switches_total{cause="drill",kind="planned"} 1.0' in await response.text()
+
+
+async def test_the_client_of_the_documents_misses_nothing_over_a_broken_connection(
+    whole: Any, http: aiohttp.ClientSession
+) -> None:
+    async with http.post(f"{whole.base}/api/streams/init", json=INIT, headers=whole.auth()) as response:
+        stream_id = (await response.json())["stream_id"]
+    seen: dict[str, Any] = {}
+    news: queue.Queue[str] = queue.Queue()
+    connections: queue.Queue[None] = queue.Queue()
+    sio = socketio.Client(reconnection_delay=0.2, reconnection_delay_max=0.2)
+
+    def subscribe() -> None:
+        connections.put(None)
+        sio.emit("subscribe", {"stream_id": stream_id, **seen})
+
+    def on_news(data: dict[str, Any]) -> None:
+        seen.update(last_seq=data["seq"], log_id=data["log_id"])
+        if "detail" in data:
+            news.put(data["detail"])
+
+    def refused(number: int) -> PublishRefused:
+        return PublishRefused(stream_id, datetime.now(UTC), "127.0.0.1", f"refusal {number}")
+
+    sio.on("connect", subscribe)
+    for event in ("stream_health", "stream_changed", "stream_error", "stream_failover", "snapshot"):
+        sio.on(event, on_news)
+    await asyncio.to_thread(sio.connect, whole.base, auth={"token": BOOTSTRAP.reveal()}, transports=["websocket"])
+    try:
+        await until(lambda: bool(seen))
+        whole.gateway.tell(refused(1))
+        assert await asyncio.to_thread(news.get, timeout=10) == "127.0.0.1: refusal 1"
+        sio.eio.ws.sock.shutdown(socket.SHUT_RDWR)
+        for number in (2, 3, 4):
+            whole.gateway.tell(refused(number))
+        for number in (2, 3, 4):
+            assert await asyncio.to_thread(news.get, timeout=10) == f"127.0.0.1: refusal {number}"
+        assert connections.qsize() == 2
+        assert news.empty()
+    finally:
+        await asyncio.to_thread(sio.disconnect)
 
 
 async def test_a_link_without_the_token_is_refused_as_a_problem(whole: Any, http: aiohttp.ClientSession) -> None:
