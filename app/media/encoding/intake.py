@@ -81,7 +81,6 @@ class Intake:
         self._meter = meter
         self._decoder_threads = decoder_threads
         self._decoder: VideoDecoder | None = None
-        self._config: VideoConfig | None = None
         self._skip_until_ms = self._first_wanted(start_after)
         self._sound = Sound(settings.ladder.audio, start_after.get(AUDIO_TRACK))
         self._slate: SlateTimes | None = None
@@ -141,7 +140,7 @@ class Intake:
         if order.mode is SlateMode.OFF or self._kept is not None:
             self._slate = None
             return
-        self._drain_decoder()
+        # The decoder is left as it is: a source that was only late goes on in the middle of its group of pictures.
         renditions = self._settings.ladder.renditions
         rate = max((rendition.frame_rate for rendition in renditions), key=lambda r: r.fps, default=_SILENCE_RATE)
         self._still = still_picture(renditions[0]) if renditions and self._needs_still(order.mode) else None
@@ -177,13 +176,10 @@ class Intake:
             return
         try:
             self._decoder = VideoDecoder(config, threads=self._decoder_threads)
-            self._config = config
         except InvalidRequest as error:
             self._out.on_problem(error.detail)
 
     def _decode_picture(self, packet: VideoPacket) -> None:
-        if self._decoder is None and self._config is not None and packet.is_key:
-            self._configure_picture(self._config)  # a source that was away goes on without saying its header again
         decoder = self._decoder
         if decoder is None:
             if self._has_picture:

@@ -26,6 +26,7 @@ from tests.unit.media.encoding.clips import (
     settings,
     shifted,
     small,
+    until_ms,
     video_of,
 )
 
@@ -70,7 +71,7 @@ def rising(times: Sequence[int]) -> bool:
 
 
 def test_the_last_picture_is_repeated_until_the_source_is_back() -> None:
-    items = clip(small(b_frames=2))
+    items = clip(small())
     programme = with_slate(items, settings(), SlateMode.LAST_FRAME, back=shifted(items, BACK_MS))
     for track in ("big", "small"):
         times = programme.times(track)
@@ -121,12 +122,14 @@ def test_sound_that_is_encoded_goes_on_after_the_silence() -> None:
     assert len([time for time in times if time >= BACK_MS]) > 100
 
 
-def test_a_source_that_is_back_without_a_header_is_decoded_from_its_next_key_frame() -> None:
-    items = clip(small(keyframe_s=1))
-    back = [item for item in shifted(video_of(items), BACK_MS) if item not in items][20:]
-    programme = with_slate(items, settings(), SlateMode.LAST_FRAME, back=back)
-    numbers = programme.numbers("big")
-    assert numbers[-60:] == list(range(30, 90))
+def test_a_source_that_was_only_late_goes_on_in_the_middle_of_its_group() -> None:
+    items = clip(small(keyframe_s=3))
+    place = until_ms(items, 1_500)
+    late = shifted(items, BACK_MS)[place:]
+    programme = with_slate(items[:place], settings(), SlateMode.LAST_FRAME, back=late)
+    before = sum(time < GONE_MS for time in programme.times("big"))
+    slate = sum(GONE_MS <= time < BACK_MS for time in programme.times("big"))
+    assert programme.numbers("big") == [*range(before), *[before - 1] * slate, *range(before, 90)]
 
 
 def test_without_any_picture_before_the_slate_is_a_card_right_after_the_start() -> None:
