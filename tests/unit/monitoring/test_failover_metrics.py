@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -89,3 +91,14 @@ async def test_unprotected_streams_and_drills_are_shown() -> None:
     assert now["encman_stream_drill_age_seconds", (STREAM,)] == 90
     assert now["encman_stream_drill_passed", (STREAM,)] == 1
     assert now["encman_stream_drill_passed", ("str_2",)] == 0
+
+
+async def test_every_metric_that_the_documents_name_is_exported() -> None:
+    text = (Path(__file__).resolve().parents[3] / "docs" / "api.md").read_text()
+    named = set(re.findall(r"`(encman_[a-z_]+)`", text))
+    record = (await fleet.Streams().open(StreamRequest(1280, 720, 3_000_000, 30.0), OWNER)).record
+    drilled = replace(fleet.health_of(record), last_drill=DrillOutcome(fleet.T0, DrillKind.KILL))
+    exporter = exporter_of(drilled)
+    exported = set(re.findall(r"^# TYPE (\S+)", exporter.text().decode(), re.MULTILINE))
+    assert len(named) > 5
+    assert named <= exported
