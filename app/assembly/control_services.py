@@ -31,6 +31,7 @@ from app.services.ledger import Ledger
 from app.services.live_streams import LiveStreams
 from app.services.load_balancer import LoadBalancer
 from app.services.opening import Opening
+from app.services.picture import Picture
 from app.services.recovery import Recovery
 from app.services.reports import Reports
 from app.services.standbys import Standbys
@@ -152,13 +153,20 @@ class ControlServices:
             ending=ending,
             bus=bus,
         )
+        picture = Picture(
+            streams=streams,
+            fleet=fleet,
+            gateways=gateways,
+            balancer=balancer,
+            standbys=standbys,
+            takeover=takeover,
+            recovery=recovery,
+        )
         changing = Changing(
             validator=validator,
             streams=streams,
             gateways=gateways,
-            balancer=balancer,
-            takeover=takeover,
-            recovery=recovery,
+            picture=picture,
         )
         stream_service = StreamService(
             streams=streams,

@@ -193,7 +193,7 @@ class StreamChange:
 
 @dataclass(frozen=True, slots=True)
 class ChangeOutcome:
-    """`change_class`: none, in_place (nothing restarts), or swap (a new worker takes over)."""
+    """`change_class`: none, in_place (nothing restarts), or planned_switch (a new worker takes over)."""
 
     record: StreamRecord
     change_class: str

@@ -110,6 +110,8 @@ class ChannelPlan:
     outputs: Outputs = Outputs()
     active: WorkerGrant | None = None
     standby: WorkerGrant | None = None
+    standby_ladder: Ladder | None = None
+    """What the standby encodes, where it is there to change the picture; None: the ladder."""
     grade: StandbyGrade = StandbyGrade.WARM
     backup_key_sha256: str | None = None
     """Digest of the key of the declared backup input; None: there is none."""

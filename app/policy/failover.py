@@ -111,6 +111,7 @@ class FailoverMachine:
         self._lost_meanwhile: ActiveLost | None = None
         self._seek_failures = 0
         self._protected_at: float | None = None
+        self._proved: int | None = None
         self._leave = Leave("")
         self._switch_tries = 0
         self._give_up_at = 0.0
@@ -311,15 +312,16 @@ class FailoverMachine:
         self, event: StandbyStarted | StandbyReady | StandbyLost | SeekFailed, now: float
     ) -> tuple[Command, ...]:
         match event:
-            case StandbyStarted(generation) if self.cover is Cover.SEEKING:
-                if self.standby == generation:
-                    return self._is_ready(now)  # it was quicker than the answer to its start
+            case StandbyStarted(generation) if self.phase in _AT_WORK and generation > self.generation:
                 self.cover, self.standby, self._cover_due = Cover.PREPARING, generation, now + PREPARE_S
-            case StandbyReady(generation) if self.cover is Cover.SEEKING and self._runs:
+                # Its proof may be quicker than the answer to its start.
+                return self._is_ready(now) if self._proved == generation else ()
+            case StandbyReady(generation) if self.cover is Cover.SEEKING and not self._runs:
                 self.standby = generation
-            case StandbyReady(generation) if self.cover in (Cover.SEEKING, Cover.PREPARING):
-                if self.standby is None or self.standby == generation:
-                    self.standby = generation
+                return self._is_ready(now)
+            case StandbyReady(generation):
+                self._proved = generation
+                if self.cover is Cover.PREPARING and self.standby == generation:
                     return self._is_ready(now)
             case StandbyLost(generation):
                 if generation == self.standby and self.cover in (Cover.PROTECTED, Cover.PREPARING):

@@ -1,27 +1,28 @@
-"""Changes a running stream: outputs in place, the picture by a new worker that takes over."""
+"""Changes a running stream: what is wanted, and what can be had in place; pictures are `picture.py`'s."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import structlog
+
 from app.domain.errors import Conflict, InvalidRequest, ManagerError
-from app.domain.fleet import Role
-from app.domain.ladder import Rendition
+from app.domain.ladder import Ladder, Rendition
 from app.domain.session import Advice, ChangeOutcome, StreamChange, StreamRecord, StreamRequest
-from app.domain.stream import Destination, StreamMode
+from app.domain.stream import Destination, EncodeSettings, StreamMode
 from app.policy.stream_rules import MIN_RENDITION_BPS
 from app.services.gateways import Gateways
 from app.services.live_streams import LiveStream, LiveStreams
-from app.services.load_balancer import LoadBalancer
 from app.services.opening import new_destinations
+from app.services.picture import Picture
 from app.services.plans import renewed
-from app.services.recovery import Recovery
 from app.services.stream_validator import StreamValidator
-from app.services.takeover import Takeover
 
 NONE = "none"
 IN_PLACE = "in_place"
-SWAP = "swap"
+PLANNED_SWITCH = "planned_switch"
+
+log = structlog.get_logger()
 
 
 class Changing:
@@ -31,65 +32,50 @@ class Changing:
         validator: StreamValidator,
         streams: LiveStreams,
         gateways: Gateways,
-        balancer: LoadBalancer,
-        takeover: Takeover,
-        recovery: Recovery,
+        picture: Picture,
     ) -> None:
         self._validator = validator
         self._streams = streams
         self._gateways = gateways
-        self._balancer = balancer
-        self._takeover = takeover
-        self._recovery = recovery
+        self._picture = picture
 
     async def change(self, stream: LiveStream, change: StreamChange) -> ChangeOutcome:
         """Raises InvalidRequest, Unavailable, what the gateway or the encoder answered, or Conflict: the stream has
-        ended, nobody encodes it now, or its encoder has no room for the new picture."""
-        async with stream.lock:
-            if stream.ended:
-                raise Conflict("the stream has ended")
-            wanted, advice = self._wanted(stream.record, change)
-            if wanted == stream.record:
-                return ChangeOutcome(wanted, NONE, advice)
-            if wanted.encode == stream.record.encode:
-                await self._in_place(stream, wanted)
-                return ChangeOutcome(stream.record, IN_PLACE, advice)
-            await self._swap(stream, wanted)
-            return ChangeOutcome(stream.record, SWAP, advice)
+        ended, nobody encodes it now, another change is under way, or nobody has room for the new picture."""
+        if stream.editing.locked():
+            raise Conflict("another change of this stream is under way", hint="Try again when it is done.")
+        async with stream.editing:
+            async with stream.lock:
+                if stream.ended:
+                    raise Conflict("the stream has ended")
+                wanted, advice = self._wanted(stream.record, change)
+                if wanted == stream.record:
+                    return ChangeOutcome(wanted, NONE, advice)
+                if replace(wanted, ladder=stream.record.ladder, encode=stream.record.encode) != stream.record:
+                    await self._in_place(stream, wanted)
+                if wanted.encode is None or wanted.encode == stream.record.encode:
+                    return ChangeOutcome(stream.record, IN_PLACE, advice)
+                self._gateways.demand(stream.record.gateway_id)
+                if await self._rates_in_place(stream, wanted.encode):
+                    return ChangeOutcome(stream.record, IN_PLACE, advice)
+            await self._picture.switch_to(stream, wanted.encode)
+            return ChangeOutcome(stream.record, PLANNED_SWITCH, advice)
 
     async def _in_place(self, stream: LiveStream, wanted: StreamRecord) -> None:
-        await self._streams.save(stream, renewed(wanted))
+        """Everything but the picture."""
+        now = stream.record
+        await self._streams.save(stream, renewed(replace(wanted, ladder=now.ladder, encode=now.encode)))
         await self._gateways.apply(stream.record)
 
-    async def _swap(self, stream: LiveStream, wanted: StreamRecord) -> None:
-        """The new picture needs room first; then a new generation takes over on the same encoder.
-
-        When that has no room for it, the old picture goes on.
-        """
-        before, active = stream.record, stream.active
-        if active is None:
-            raise Conflict("no encoder works for this stream now", hint="Try again when it is live.")
-        stream.record = wanted
-        faults = self._balancer.faults(active.encoder_id, stream.id, stream.need)
-        if faults:
-            stream.record = before
-            raise Conflict(
-                f"its encoder cannot take the new picture now: {'; '.join(faults)}",
-                hint="Ask for less, or open a new stream with it.",
-            )
+    async def _rates_in_place(self, stream: LiveStream, encode: EncodeSettings) -> bool:
+        if not _differ_in_rates_only(stream.record.ladder, encode.ladder):
+            return False
         try:
-            generation = await self._takeover.move(stream, "picture changed", onto=active.encoder_id)
-        except ManagerError:
-            if stream.record is wanted:
-                # Nothing was ordered yet: the old picture goes on.
-                stream.record = before
-                self._balancer.adopt(stream.id, active.encoder_id, Role.PRIMARY, stream.need)
-            else:
-                cause = "change of the picture failed"
-                self._recovery.active_lost(stream, stream.record.generation, cause, by_gateway=True)
-            raise
-        self._balancer.release(stream.id, Role.BACKUP)
-        self._recovery.took_over(stream, generation)
+            await self._picture.reconfigure(stream, encode)
+        except ManagerError as error:
+            log.info("rates not changed in place", stream_id=stream.id, reason=error.detail)
+            return False
+        return True
 
     def _wanted(self, record: StreamRecord, change: StreamChange) -> tuple[StreamRecord, Advice]:
         destinations = record.destinations
@@ -110,6 +96,13 @@ class Changing:
             replace(_request(record, change), renditions=_scaled(record, change))
         )
         return replace(wanted, ladder=ladder, encode=replace(record.encode, ladder=ladder)), advice
+
+
+def _differ_in_rates_only(one: Ladder, other: Ladder) -> bool:
+    def but_rates(ladder: Ladder) -> Ladder:
+        return replace(ladder, renditions=tuple(replace(r, video_bps=0) for r in ladder.renditions))
+
+    return but_rates(one) == but_rates(other)
 
 
 def _touches_picture(change: StreamChange) -> bool:

@@ -35,6 +35,11 @@ class Gateways:
     def is_connected(self, gateway_id: GatewayId) -> bool:
         return self._downlink.is_connected(gateway_id)
 
+    def demand(self, gateway_id: GatewayId) -> None:
+        """Raises Unavailable while the gateway is away."""
+        if not self.is_connected(gateway_id):
+            raise Unavailable(f"gateway {gateway_id} is not connected", retry_after_s=2.0)
+
     def stayed_since(self, gateway_id: GatewayId, at: float) -> bool:
         """Whether its link has not ended since then, in monotonic seconds."""
         return self.is_connected(gateway_id) and self._arrived.get(gateway_id, at) < at

@@ -48,6 +48,8 @@ class LiveStream:
     machine: FailoverMachine
     backup_order: WorkerOrder | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    editing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by a change of the stream from its beginning to its end, which may wait for workers."""
     seen: Observation = field(default_factory=Observation)
     restarts: int = 0
     without_encoder: str | None = None
@@ -81,6 +83,11 @@ class LiveStream:
     def proved_standby(self) -> WorkerGrant | None:
         """A standby that runs and can take the stream at once."""
         return self.standby if self.runs_standby and self.machine.cover is Cover.PROTECTED else None
+
+    @property
+    def changes_picture(self) -> bool:
+        """The standby is there to change the picture."""
+        return self.record.plan is not None and self.record.plan.standby_ladder is not None
 
     @property
     def runs_standby(self) -> bool:
@@ -119,7 +126,8 @@ def new_machine(record: StreamRecord) -> FailoverMachine:
     ready = Cover.PREPARING if runs else Cover.PROTECTED
     return FailoverMachine(
         generation=0 if active is None else active.generation,
-        cover=Cover.BARE if standby is None else ready,
+        # One that was to change the picture is no backup for it.
+        cover=Cover.BARE if record.plan is None or standby is None or record.plan.standby_ladder else ready,
         standby=None if standby is None else standby.generation,
         runs=runs,
         now=monotonic(),

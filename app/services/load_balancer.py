@@ -130,6 +130,11 @@ class LoadBalancer:
         resting = () if standing.ejected is None else (standing.ejected,)
         return rank((standing,), need).judged[0].vetoes + resting
 
+    def faults_beside(self, encoder_id: EncoderId, need: Need) -> tuple[str, ...]:
+        """Why the encoder cannot take so much beside all that it does and keeps room for; empty: it can."""
+        standing = next((s for s in self._fleet.standings(monotonic()) if s.info.encoder_id == encoder_id), None)
+        return ("not connected",) if standing is None else rank((standing,), need).judged[0].vetoes
+
     def has_other(self, stream_id: StreamId, need: Need, besides: Collection[EncoderId]) -> bool:
         """Whether an encoder besides these could take the stream now and does not rest."""
         fit = {info.encoder_id for info, _ in rank(self._without(stream_id), need).fit()}

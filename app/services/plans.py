@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from app.domain.errors import Conflict
 from app.domain.ids import EncoderId, StreamId, WorkerId
+from app.domain.ladder import Ladder
 from app.domain.link import GatewayHello
 from app.domain.session import StreamRecord
 from app.domain.stream import ChannelPlan, EncodeSettings, Outputs, WorkerGrant, WorkerOrder
@@ -43,7 +44,12 @@ def grant_for(order: WorkerOrder, encoder_id: EncoderId) -> WorkerGrant:
     return WorkerGrant(order.worker_id, encoder_id, order.generation, sha256_hex(order.token))
 
 
-def plan_of(record: StreamRecord, active: WorkerGrant | None, standby: WorkerGrant | None) -> ChannelPlan:
+def plan_of(
+    record: StreamRecord,
+    active: WorkerGrant | None,
+    standby: WorkerGrant | None,
+    standby_ladder: Ladder | None,
+) -> ChannelPlan:
     outputs = Outputs(hls=record.hls, record=record.record, destinations=record.destinations)
     return ChannelPlan(
         stream_id=record.stream_id,
@@ -57,14 +63,23 @@ def plan_of(record: StreamRecord, active: WorkerGrant | None, standby: WorkerGra
         outputs=outputs,
         active=active,
         standby=standby,
+        standby_ladder=standby_ladder,
         grade=record.standby,
         backup_key_sha256=record.backup_key_sha256,
         slate=record.slate,
     )
 
 
-def with_grants(record: StreamRecord, active: WorkerGrant | None, standby: WorkerGrant | None) -> StreamRecord:
-    """The record under its next revision, its plan made anew from what it says now."""
+def with_grants(
+    record: StreamRecord,
+    active: WorkerGrant | None,
+    standby: WorkerGrant | None,
+    standby_ladder: Ladder | None = None,
+) -> StreamRecord:
+    """The record under its next revision, its plan made anew from what it says now.
+
+    `standby_ladder`: the standby's, where it is there to change the picture.
+    """
     generations = [record.generation, *(grant.generation for grant in (active, standby) if grant is not None)]
     raised = replace(
         record,
@@ -73,13 +88,26 @@ def with_grants(record: StreamRecord, active: WorkerGrant | None, standby: Worke
         primary_id=None if active is None else active.encoder_id,
         backup_id=None if standby is None else standby.encoder_id,
     )
-    return replace(raised, plan=plan_of(raised, active, standby))
+    return replace(raised, plan=plan_of(raised, active, standby, standby_ladder))
+
+
+def promoted(record: StreamRecord) -> StreamRecord:
+    """The standby is the active worker from now on, and its picture the stream's. Raises Conflict without one."""
+    plan = record.plan
+    if plan is None or plan.standby is None:
+        raise Conflict("the stream has no standby")
+    ladder = plan.standby_ladder
+    if ladder is not None and record.encode is not None:
+        record = replace(record, ladder=ladder, encode=replace(record.encode, ladder=ladder))
+    return with_grants(record, plan.standby, None)
 
 
 def renewed(record: StreamRecord) -> StreamRecord:
     """The same workers under the next revision: for changed outputs."""
     plan = record.plan
-    return with_grants(record, None if plan is None else plan.active, None if plan is None else plan.standby)
+    if plan is None:
+        return with_grants(record, None, None)
+    return with_grants(record, plan.active, plan.standby, plan.standby_ladder)
 
 
 def raised_above(record: StreamRecord, revision: int, generation: int) -> StreamRecord:

@@ -87,6 +87,14 @@ class Recovery:
         self._error(stream, Severity.WARNING, "backup lost", cause, "another backup is sought")
         self._feed(stream, words.StandbyLost(generation, cause))
 
+    def standby_started(self, stream: LiveStream, generation: int) -> None:
+        """Somebody gave the stream another standby than it had: it is to prove itself."""
+        self._feed(stream, words.StandbyStarted(generation))
+
+    def standby_given_up(self, stream: LiveStream) -> None:
+        """Somebody let the standby go: another one is sought."""
+        self._feed(stream, words.StandbyLost(stream.machine.standby or 0, "given up"))
+
     def standby_ready(self, stream: LiveStream, generation: int) -> None:
         log.info("standby ready", stream_id=stream.id, generation=generation)
         self._feed(stream, words.StandbyReady(generation))
@@ -96,12 +104,12 @@ class Recovery:
         active = stream.active
         if active is None or fact.generation <= active.generation:
             return
-        reflex = fact.kind is not SwitchKind.PLANNED
+        reflex = fact.kind is SwitchKind.REFLEX
         cause = fact.cause if not fact.evidence else f"{fact.cause}: {fact.evidence}"
         blame = reflex and active.generation != stream.drilled_generation
         if reflex and stream.machine.phase is not Phase.REFLEX:
             self._lost(stream, active.encoder_id, active.generation, cause, blame=blame)
-        if self._takeover.follow(stream, fact.generation, cause, at_once=reflex):
+        if self._takeover.follow(stream, fact.generation, cause, at_once=fact.kind is not SwitchKind.PLANNED):
             self._feed(stream, words.Switched(fact.generation, counts=blame))
         else:
             # Its standby was given up here in the same moment: a newer worker makes the two agree.

@@ -66,7 +66,8 @@ class Standbys:
         try:
             if not order.standby:
                 await driver.reserve(stream.id, order)
-            stream.record = with_grants(stream.record, stream.active, grant_for(order, backup))
+            other = None if order.encode.ladder == stream.record.ladder else order.encode.ladder
+            stream.record = with_grants(stream.record, stream.active, grant_for(order, backup), other)
             stream.backup_order, stream.standby_since = order, monotonic()
             # No worker comes before the gateway knows it.
             await self._gateways.apply(stream.record)

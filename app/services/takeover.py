@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from app.domain.errors import ManagerError, Unavailable
+from app.domain.errors import ManagerError
 from app.domain.events import Event, Severity, StreamErrorSeen, WorkerReplaced
 from app.domain.fleet import Role
 from app.domain.ids import EncoderId
@@ -24,7 +24,7 @@ from app.services.fleet import Fleet
 from app.services.gateways import Gateways
 from app.services.live_streams import LiveStream, LiveStreams
 from app.services.load_balancer import LoadBalancer
-from app.services.plans import grant_for, with_grants
+from app.services.plans import grant_for, promoted, with_grants
 from app.services.standbys import Standbys
 
 OLD_STAYS_S: Final = 15.0
@@ -61,8 +61,7 @@ class Takeover:
         The caller holds the stream's lock. Raises NoCapacity, or what the gateway or the encoder answered; the plan
         may then grant a worker that does not run, and the next try makes a newer one.
         """
-        if not self._gateways.is_connected(stream.record.gateway_id):
-            raise Unavailable(f"gateway {stream.record.gateway_id} is not connected")
+        self._gateways.demand(stream.record.gateway_id)
         old, standby = stream.active, stream.standby
         grant, order = self._next_worker(stream, onto)
         if standby is not None and standby != grant:
@@ -84,6 +83,17 @@ class Takeover:
         self._moved(stream, old, grant, cause)
         return grant.generation
 
+    async def promote(self, stream: LiveStream, cause: str) -> None:
+        """Give the stream to its standby at once, by the next plan. The caller holds the stream's lock.
+
+        Raises what the gateway answers, and nothing has changed then.
+        """
+        old, standby, record = stream.active, stream.standby, promoted(stream.record)
+        await self._gateways.apply(record)
+        if standby is not None and stream.standby == standby:  # the gateway's own word may have been quicker
+            stream.record = record
+            self._after_promotion(stream, old, standby, cause, at_once=True)
+
     def blame(self, stream: LiveStream, encoder_id: EncoderId) -> None:
         """It was the encoder's fault: it counts against it with every stream."""
         self._fleet.failed(encoder_id, stream.id)
@@ -104,7 +114,8 @@ class Takeover:
             return self._granted(stream, onto)
         standby = stream.standby
         # Control was restarted since: what runs already can be had without its token.
-        if standby is not None and (stream.backup_order is not None or stream.proved_standby is not None):
+        usable = stream.backup_order is not None or stream.proved_standby is not None
+        if standby is not None and usable and not stream.changes_picture:
             faults = self._balancer.faults(standby.encoder_id, stream.id, stream.need)
             if not faults:
                 self._balancer.promote_backup(stream.id, standby.encoder_id, stream.need)
@@ -129,15 +140,20 @@ class Takeover:
         old, standby = stream.active, stream.standby
         if standby is None or standby.generation != generation:
             return False
-        self._balancer.promote_backup(stream.id, standby.encoder_id, stream.need)
-        stream.backup_order = None
-        stream.record = with_grants(stream.record, standby, None)
-        self._streams.save_later(stream)
+        stream.record = promoted(stream.record)
         self._keeper.start(self._tell_gateway(stream), name=f"plan {stream.id}")
+        self._after_promotion(stream, old, standby, cause, at_once)
+        return True
+
+    def _after_promotion(
+        self, stream: LiveStream, old: WorkerGrant | None, new: WorkerGrant, cause: str, at_once: bool
+    ) -> None:
+        self._balancer.promote_backup(stream.id, new.encoder_id, stream.need)
+        stream.backup_order = None
+        self._streams.save_later(stream)
         if old is not None:
             self._keeper.start(self._stop_old(old, cause, at_once), name=f"stop {old.worker_id}")
-        self._moved(stream, old, standby, cause)
-        return True
+        self._moved(stream, old, new, cause)
 
     async def _tell_gateway(self, stream: LiveStream) -> None:
         async with stream.lock:

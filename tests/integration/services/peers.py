@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -17,6 +18,7 @@ from app.domain.events import Event
 from app.domain.failover import DecidedBy, SwitchKind, SwitchReport, TrackSplice
 from app.domain.ids import EncoderId, GatewayId, HostId, KeyId, NodeId, StreamId, WorkerId
 from app.domain.link import (
+    BreakWorker,
     CloseChannel,
     Fact,
     GatewayHello,
@@ -24,6 +26,7 @@ from app.domain.link import (
     NodeHello,
     OpenChannel,
     Order,
+    ReconfigureWorker,
     ReleaseStream,
     ReserveStream,
     RunningChannel,
@@ -190,6 +193,7 @@ class FakeNode(Peer):
         self.reserved: dict[StreamId, WorkerOrder] = {}
         self.silent = False
         self.temperature_c = 50.0
+        self.on_break: Callable[[WorkerOrder, str], None] = lambda _, __: None
         self.on_standby: Callable[[WorkerOrder], None] = lambda _: None
 
     def hello(self) -> NodeHello:
@@ -221,6 +225,11 @@ class FakeNode(Peer):
             self.workers[started.worker_id] = started
             if started.standby:
                 self.on_standby(started)
+        elif isinstance(order, ReconfigureWorker):
+            running = self.workers[order.worker_id]
+            self.workers[order.worker_id] = dataclasses.replace(running, encode=order.encode)
+        elif isinstance(order, BreakWorker):
+            self.on_break(self.workers.pop(order.worker_id), order.how)
         elif isinstance(order, StopWorker):
             self.workers.pop(order.worker_id, None)
         elif isinstance(order, ReserveStream):

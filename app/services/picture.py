@@ -1,0 +1,229 @@
+"""Gives a running stream another picture: rates in place, everything else by a worker that is proved beforehand.
+
+The new worker stands by with the new settings beside the one that encodes; when it is proved the stream is given to
+it. Until then the old picture goes on, and it goes on too when anything fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+import structlog
+
+from app.domain.errors import Conflict, ManagerError, Unavailable
+from app.domain.failover import DecidedBy
+from app.domain.fleet import Role
+from app.domain.ids import EncoderId
+from app.domain.ladder import Ladder
+from app.domain.stream import EncodeSettings, WorkerGrant
+from app.policy.failover import PREPARE_S, SWITCH_S, Cover
+from app.policy.placement import Need, ladder_cost
+from app.runtime.clock import monotonic
+from app.services.fleet import Fleet
+from app.services.gateways import Gateways
+from app.services.live_streams import LiveStream, LiveStreams
+from app.services.load_balancer import LoadBalancer
+from app.services.plans import renewed
+from app.services.recovery import Recovery
+from app.services.standbys import Standbys
+from app.services.takeover import Takeover
+
+LOOK_EVERY_S: Final = 0.05
+CAUSE: Final = "picture changed"
+
+log = structlog.get_logger()
+
+
+class Picture:
+    def __init__(
+        self,
+        *,
+        streams: LiveStreams,
+        fleet: Fleet,
+        gateways: Gateways,
+        balancer: LoadBalancer,
+        standbys: Standbys,
+        takeover: Takeover,
+        recovery: Recovery,
+    ) -> None:
+        self._streams = streams
+        self._fleet = fleet
+        self._gateways = gateways
+        self._balancer = balancer
+        self._standbys = standbys
+        self._takeover = takeover
+        self._recovery = recovery
+
+    # --- rates
+
+    async def reconfigure(self, stream: LiveStream, encode: EncodeSettings) -> None:
+        """The same renditions at other rates, in the workers that run. Raises what the active one answers.
+
+        The caller holds the stream's lock. A standby that cannot follow is let go and another one sought.
+        """
+        active = _active(stream)
+        await self._fleet.driver(active.encoder_id).reconfigure(active.worker_id, encode)
+        stream.record = renewed(replace(stream.record, ladder=encode.ladder, encode=encode))
+        await self._streams.save_or_later(stream, stream.record)
+        try:
+            await self._renew_standby(stream, encode)
+        except ManagerError as error:
+            standby = stream.standby
+            if standby is not None:
+                self._recovery.standby_lost(stream, standby.generation, f"it kept its old rates: {error.detail}")
+        # The rates do not wait for a gateway that went this moment: it gets the plan at its next hello.
+        with contextlib.suppress(ManagerError):
+            await self._gateways.apply(stream.record)
+
+    async def _renew_standby(self, stream: LiveStream, encode: EncodeSettings) -> None:
+        standby, order = stream.standby, stream.backup_order
+        if standby is None:
+            return
+        driver = self._fleet.driver(standby.encoder_id)
+        if order is not None:
+            order = stream.backup_order = replace(order, encode=encode)
+        if stream.runs_standby:
+            await driver.reconfigure(standby.worker_id, encode)
+        elif order is not None:
+            await driver.reserve(stream.id, order)
+
+    # --- everything else
+
+    async def switch_to(self, stream: LiveStream, encode: EncodeSettings) -> None:
+        """Another ladder. Raises ManagerError when the old picture goes on, and why."""
+        if not stream.runs_standby:
+            async with stream.lock:
+                await self._replace(stream, encode)
+            return
+        async with stream.lock:
+            generation = await self._start(stream, encode)
+        try:
+            await self._proved(stream, generation)
+            if _same_tracks(stream.record.ladder, encode.ladder):
+                await self._at_border(stream, generation)
+            else:
+                await self._by_plan(stream, generation)
+        except ManagerError as error:
+            log.warning("picture not changed", stream_id=stream.id, reason=error.detail)
+            await self._give_up(stream, generation, error.detail)
+            raise
+
+    async def _start(self, stream: LiveStream, encode: EncodeSettings) -> int:
+        """A standby with the new settings, in place of the one there is. Its generation."""
+        active, need = _active(stream), _need(stream, encode)
+        encoder_id = self._place(stream, active, need)
+        order = self._standbys.new_order(stream, standby=True, encode=encode)
+        try:
+            await self._standbys.start(stream, encoder_id, order)
+        except ManagerError:
+            await self._standbys.drop(stream)
+            self._recovery.standby_given_up(stream)
+            raise
+        self._recovery.standby_started(stream, order.generation)
+        return order.generation
+
+    def _place(self, stream: LiveStream, active: WorkerGrant, need: Need) -> EncoderId:
+        """The present encoder when it has room beside what it does, else the best other one. Raises NoCapacity."""
+        before = stream.standby
+        self._balancer.release(stream.id, Role.BACKUP)
+        if not self._balancer.faults_beside(active.encoder_id, need):
+            self._balancer.adopt(stream.id, active.encoder_id, Role.BACKUP, need)
+            return active.encoder_id
+        primary = self._fleet.info(active.encoder_id)
+        try:
+            if primary is None:
+                raise Unavailable(f"encoder {active.encoder_id} has not connected yet")
+            return self._balancer.place_backup(stream.id, need, primary=primary, avoid=stream.avoided())
+        except ManagerError as error:
+            if before is not None:
+                self._balancer.adopt(stream.id, before.encoder_id, Role.BACKUP, stream.need)
+            raise Conflict(
+                f"no encoder can take the new picture now: {error.detail}",
+                hint="Ask for less, or open a new stream with it.",
+            ) from error
+
+    async def _proved(self, stream: LiveStream, generation: int) -> None:
+        await _until(stream, generation, PREPARE_S, ready=lambda: stream.machine.cover is Cover.PROTECTED)
+
+    async def _at_border(self, stream: LiveStream, generation: int) -> None:
+        """The tracks keep their names: the gateway goes over at a segment border."""
+        await self._gateways.switch(stream.record, generation, cause=CAUSE, decided_by=DecidedBy.OPERATOR)
+        await _until(stream, generation, SWITCH_S, ready=lambda: stream.moved_to == generation)
+
+    async def _by_plan(self, stream: LiveStream, generation: int) -> None:
+        """Other tracks: they begin where the old ones end, when the gateway gets the plan that names them."""
+        async with stream.lock:
+            standby = stream.standby
+            if stream.ended or standby is None or standby.generation != generation:
+                raise Conflict("another worker took the stream over meanwhile")
+            await self._takeover.promote(stream, CAUSE)
+            self._recovery.took_over(stream, generation)
+
+    async def _give_up(self, stream: LiveStream, generation: int, reason: str) -> None:
+        async with stream.lock:
+            standby = stream.standby
+            if not stream.ended and standby is not None and standby.generation == generation:
+                await self._standbys.drop(stream)
+                self._recovery.standby_lost(stream, generation, reason)
+
+    async def _replace(self, stream: LiveStream, encode: EncodeSettings) -> None:
+        """Without a standby that runs: a new worker takes over on the same encoder, with a short pause."""
+        before, active = stream.record, _active(stream)
+        stream.record = replace(before, ladder=encode.ladder, encode=encode)
+        faults = self._balancer.faults(active.encoder_id, stream.id, stream.need)
+        if faults:
+            stream.record = before
+            raise Conflict(
+                f"its encoder cannot take the new picture now: {'; '.join(faults)}",
+                hint="Ask for less, or open a new stream with it.",
+            )
+        wanted = stream.record
+        try:
+            generation = await self._takeover.move(stream, CAUSE, onto=active.encoder_id)
+        except ManagerError:
+            if stream.record is wanted:
+                # Nothing was ordered yet: the old picture goes on.
+                stream.record = before
+                self._balancer.adopt(stream.id, active.encoder_id, Role.PRIMARY, stream.need)
+            else:
+                cause = "change of the picture failed"
+                self._recovery.active_lost(stream, stream.record.generation, cause, by_gateway=True)
+            raise
+        self._balancer.release(stream.id, Role.BACKUP)
+        self._recovery.took_over(stream, generation)
+
+
+def _active(stream: LiveStream) -> WorkerGrant:
+    """Raises Conflict."""
+    active = stream.active
+    if stream.ended:
+        raise Conflict("the stream has ended")
+    if active is None:
+        raise Conflict("no encoder works for this stream now", hint="Try again when it is live.")
+    return active
+
+
+def _need(stream: LiveStream, encode: EncodeSettings) -> Need:
+    return replace(stream.need, pixels_per_s=ladder_cost(encode.ladder), codec=encode.codec)
+
+
+def _same_tracks(one: Ladder, other: Ladder) -> bool:
+    return [r.name for r in one.renditions] == [r.name for r in other.renditions]
+
+
+async def _until(stream: LiveStream, generation: int, within_s: float, *, ready: Callable[[], bool]) -> None:
+    """Raises Conflict or Unavailable when it does not come to that, or not in time."""
+    deadline = monotonic() + within_s
+    while not ready():
+        standby = stream.standby
+        if stream.ended:
+            raise Conflict("the stream has ended")
+        if standby is None or standby.generation != generation:
+            raise Unavailable("the worker with the new picture did not prove itself: the old picture goes on")
+        if monotonic() >= deadline:
+            raise Unavailable(f"the new picture was not ready within {within_s:g} s: the old one goes on")
+        await asyncio.sleep(LOOK_EVERY_S)
