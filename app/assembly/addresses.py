@@ -24,7 +24,7 @@ def page_url(settings: Settings) -> str:
     """Where a browser finds control: from other machines too, when control listens to them."""
     if is_wildcard(settings.control_host):
         return f"http://{in_url(settings.public_host)}:{settings.control_port}"
-    return settings.control_url.rstrip("/")
+    return settings.control_urls[0]
 
 
 def outward_address() -> str | None:

@@ -44,12 +44,15 @@ async def wait_until_ready(settings: Settings, *, encoders: int) -> bool:
 
 async def _missing(session: aiohttp.ClientSession, settings: Settings, encoders: int) -> str | bool:
     """What is still missing, in words. With nothing missing: whether the first key is taken."""
-    control = settings.control_url.rstrip("/")
     gateway = f"http://{dialled(settings.http_host)}:{settings.http_port}"
-    for part, base in (("control", control), ("gateway", gateway)):
-        status, text = await _get(session, f"{base}/readyz")
-        if status != 200:
-            return f"{part} says {status}: {text[:200]}" if status else f"{part} does not answer ({text})"
+    # Of several controls one leads, and the one here may stand by.
+    reasons = [await _not_ready(session, "control", url) for url in settings.control_urls]
+    if None not in reasons:
+        return str(reasons[0])
+    control = settings.control_urls[reasons.index(None)]
+    reason = await _not_ready(session, "gateway", gateway)
+    if reason is not None:
+        return reason
     headers = {"Authorization": f"Bearer {settings.bootstrap_api_key.reveal()}"}
     status, text = await _get(session, f"{control}/api/encoders", headers)
     if status in _KEY_REFUSED:
@@ -58,6 +61,13 @@ async def _missing(session: aiohttp.ClientSession, settings: Settings, encoders:
         return f"control says {status} when asked for its encoders"
     there = [entry for entry in json.loads(text)["encoders"] if entry["state"] not in ("suspect", "offline")]
     return True if len(there) >= encoders else f"{len(there)} of {encoders} encoders are there"
+
+
+async def _not_ready(session: aiohttp.ClientSession, part: str, base: str) -> str | None:
+    status, text = await _get(session, f"{base}/readyz")
+    if status == HTTPStatus.OK:
+        return None
+    return f"{part} says {status}: {text[:200]}" if status else f"{part} does not answer ({text})"
 
 
 async def _get(session: aiohttp.ClientSession, url: str, headers: dict[str, str] | None = None) -> tuple[int, str]:

@@ -26,8 +26,10 @@ from pydantic import (
 )
 
 from app.domain.secret import STARS, Secret
+from app.policy.lease import LEASE_S
 
 PREFIX = "ENCMAN_"
+_BASE_URL = r"https?://[^\s/,]+/?"
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -83,7 +85,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 """What an operator may call a part: it goes into URLs, metrics and logs as it is."""
 
 
-def _host_name() -> str:
+def host_name() -> str:
     text = "".join(c if c.isascii() and c.isalnum() else "-" for c in socket.gethostname())
     return text.strip("-")[:48] or "local"
 
@@ -102,7 +104,15 @@ class Settings(BaseModel):
     control_host: str = Field("127.0.0.1", description="Address control listens on.")
     control_port: Port = Field(8080, description="Port of REST, Socket.IO, the page and the link.")
     control_url: str = Field(
-        "", pattern=r"^https?://[^\s/]+/?$", description="Where gateways, nodes and the command line find control."
+        "",
+        pattern=rf"^{_BASE_URL}( *, *{_BASE_URL})*$",
+        description="Where gateways, nodes and the command line find control; several with commas.",
+    )
+    leader_lease_s: float = Field(
+        LEASE_S,
+        ge=3.0,
+        le=120.0,
+        description="Of several controls on one PostgreSQL one leads; gone for so many seconds, it is replaced.",
     )
     database_url: str = Field(
         "", repr=False, description="SQLAlchemy URL, sqlite+aiosqlite or postgresql+asyncpg; may hold a password."
@@ -152,10 +162,15 @@ class Settings(BaseModel):
         derived = {
             "control_url": f"http://{dialled(str(host))}:{port}",
             "database_url": f"sqlite+aiosqlite:///{data_dir}/encoder-manager.db",
-            "gateway_id": f"gateway-{_host_name()}",
-            "encoder_id": f"encoder-{_host_name()}",
+            "gateway_id": f"gateway-{host_name()}",
+            "encoder_id": f"encoder-{host_name()}",
         }
         return derived | {name: value for name, value in given.items() if value != "" or name not in derived}
+
+    @property
+    def control_urls(self) -> tuple[str, ...]:
+        """Every address of `control_url`, without a slash at its end."""
+        return tuple(url.strip().rstrip("/") for url in self.control_url.split(","))
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
