@@ -19,6 +19,7 @@ from tests.unit.api import fleet
 from tests.unit.monitoring.test_exporter import OWNER, values
 
 STREAM = StreamId("str_1")
+DOCUMENT = (Path(__file__).resolve().parents[3] / "docs" / "api.md").read_text()
 
 
 def exporter_of(*healths: StreamHealth) -> Exporter:
@@ -94,8 +95,7 @@ async def test_unprotected_streams_and_drills_are_shown() -> None:
 
 
 async def test_every_metric_that_the_documents_name_is_exported() -> None:
-    text = (Path(__file__).resolve().parents[3] / "docs" / "api.md").read_text()
-    named = set(re.findall(r"`(encman_[a-z_]+)`", text))
+    named = set(re.findall(r"`(encman_[a-z_]+)`", DOCUMENT))
     record = (await fleet.Streams().open(StreamRequest(1280, 720, 3_000_000, 30.0), OWNER)).record
     drilled = replace(fleet.health_of(record), last_drill=DrillOutcome(fleet.T0, DrillKind.KILL))
     exporter = exporter_of(drilled)
