@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -11,9 +11,11 @@ import structlog
 from app.adapters.encoders.node import NodeDriver
 from app.adapters.link.server import LinkServer
 from app.adapters.store.sql_store import SqlStore
+from app.assembly.seat import Seat
 from app.assembly.settings import Settings
 from app.domain.errors import ManagerError
 from app.domain.events import Event
+from app.domain.lease import CONTROL
 from app.domain.secret import Secret
 from app.policy.outgoing import Network
 from app.runtime.bus import Bus
@@ -27,6 +29,7 @@ from app.services.fleet import DriverFor, Fleet
 from app.services.gateways import Gateways
 from app.services.journal import Journal
 from app.services.key_service import KeyService
+from app.services.leadership import Leadership
 from app.services.ledger import Ledger
 from app.services.live_streams import LiveStreams
 from app.services.load_balancer import LoadBalancer
@@ -48,7 +51,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlServices:
-    """What the doors use. Mount `link.handle` at `GET /link`; call `close()` at the end."""
+    """What the doors use. Mount `link.handle` at `GET /link`; call `close()` at the end.
+
+    Nothing acts before `take_up`.
+    """
 
     streams: StreamService
     encoders: EncoderService
@@ -64,19 +70,30 @@ class ControlServices:
     live: LiveStreams
     store: SqlStore
     keeper: TaskGroupKeeper
+    standby: Callable[[], str | None]
+    """Why this control does not act, or None."""
+    begin: Callable[[], Awaitable[None]]
+    """Reads the store and starts what runs by itself."""
+    seat: Seat | None = None
+    """What was taken for these services alone, and is left with them."""
+
+    @classmethod
+    def on(cls, seat: Seat, settings: Settings) -> ControlServices:
+        """With what `settings` say, over a seat that outlives them."""
+        return cls._built(
+            seat.store,
+            LinkServer(token=settings.link_token, reign=lambda: seat.leadership.epoch),
+            StreamValidator(allowed_targets=settings.allowed_private_targets),
+            settings.key_pepper,
+            settings.bootstrap_api_key or None,
+            standby=lambda: seat.leadership.standby,
+        )
 
     @classmethod
     async def of(cls, settings: Settings) -> ControlServices:
-        """As `start`, with what `settings` say; the data directory is made when missing."""
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        return await cls.start(
-            database_url=settings.database_url,
-            link_token=settings.link_token,
-            key_pepper=settings.key_pepper,
-            seal_key=settings.seal_key,
-            bootstrap_api_key=settings.bootstrap_api_key or None,
-            allowed_targets=settings.allowed_private_targets,
-        )
+        """As `start`, with what `settings` say."""
+        seat = await Seat.of(settings)
+        return await cls.on(seat, settings)._leading(seat)
 
     @classmethod
     async def start(
@@ -89,17 +106,38 @@ class ControlServices:
         bootstrap_api_key: Secret | None,
         allowed_targets: Collection[Network] = (),
     ) -> ControlServices:
-        """Migrates the store, loads the running streams, starts the watching tasks.
+        """Migrates the store, waits for the lease, loads the running streams, starts the watching tasks. Who loses
+        the lease acts no more: start it anew then.
 
         Raises InvalidSettings, Unavailable.
         """
-        store = await SqlStore.open(database_url, seal_key=seal_key)
+        seat = await Seat.take(database_url=database_url, seal_key=seal_key)
+        services = cls._built(
+            seat.store,
+            LinkServer(token=link_token, reign=lambda: seat.leadership.epoch),
+            StreamValidator(allowed_targets=allowed_targets),
+            key_pepper,
+            bootstrap_api_key,
+            standby=lambda: seat.leadership.standby,
+        )
+        return await services._leading(seat)
+
+    async def _leading(self, seat: Seat) -> ControlServices:
+        """These services once they lead; they leave the seat when they are closed."""
+        services = replace(self, seat=seat)
         try:
-            validator = StreamValidator(allowed_targets=allowed_targets)
-            return await cls._on(store, LinkServer(token=link_token), validator, key_pepper, bootstrap_api_key)
-        except ManagerError:
-            await store.close()
+            epoch = await seat.leadership.won()
+            await services.take_up(epoch)
+        except BaseException:
+            await services.close()
             raise
+        services.keeper.start(services._until_lost(seat.leadership, epoch), name="reign")
+        return services
+
+    async def _until_lost(self, leadership: Leadership, epoch: int) -> None:
+        reason = await leadership.lost(epoch)
+        log.error("control stops acting", reason=reason)
+        await self.link.close()
 
     @classmethod
     async def _on(
@@ -109,6 +147,22 @@ class ControlServices:
         validator: StreamValidator,
         pepper: Secret,
         bootstrap_api_key: Secret | None,
+    ) -> ControlServices:
+        """Without a lease: whoever gives the store sees to it that nobody else acts on it."""
+        services = cls._built(store, link, validator, pepper, bootstrap_api_key)
+        await services.begin()
+        return services
+
+    @classmethod
+    def _built(
+        cls,
+        store: SqlStore,
+        link: LinkServer,
+        validator: StreamValidator,
+        pepper: Secret,
+        bootstrap_api_key: Secret | None,
+        *,
+        standby: Callable[[], str | None] = lambda: None,
     ) -> ControlServices:
         bus: Bus[Event] = Bus(_listener_failed)
         keeper = TaskGroupKeeper(_task_failed)
@@ -192,27 +246,30 @@ class ControlServices:
             reports=reports,
             keeper=keeper,
         )
-        if bootstrap_api_key:
-            await keys.ensure_bootstrap(bootstrap_api_key)
-        await fleet.load()
-        log.info("streams taken up", count=await streams.load())
-        adoption.promises_of_the_store()
-        journal = Journal(store=store)
-        bus.listen(journal.hear)
-        for loop in (streams.save_behind, watch.run, watch.age, journal.run):
-            keeper.start(run_again(loop, pause_s=LOOP_PAUSE_S, on_crash=_task_failed), name=loop.__qualname__)
-        # Last: no peer may speak before the streams are known.
-        link.listen(
-            Switchboard(
-                streams=streams,
-                fleet=fleet,
-                adoption=adoption,
-                recovery=recovery,
-                reports=reports,
-                bus=bus,
-                keeper=keeper,
+
+        async def begin() -> None:
+            if bootstrap_api_key:
+                await keys.ensure_bootstrap(bootstrap_api_key)
+            await fleet.load()
+            log.info("streams taken up", count=await streams.load())
+            adoption.promises_of_the_store()
+            journal = Journal(store=store)
+            bus.listen(journal.hear)
+            for loop in (streams.save_behind, watch.run, watch.age, journal.run):
+                keeper.start(run_again(loop, pause_s=LOOP_PAUSE_S, on_crash=_task_failed), name=loop.__qualname__)
+            # Last: no peer may speak before the streams are known.
+            link.listen(
+                Switchboard(
+                    streams=streams,
+                    fleet=fleet,
+                    adoption=adoption,
+                    recovery=recovery,
+                    reports=reports,
+                    bus=bus,
+                    keeper=keeper,
+                )
             )
-        )
+
         return cls(
             streams=stream_service,
             encoders=encoders,
@@ -227,10 +284,25 @@ class ControlServices:
             live=streams,
             store=store,
             keeper=keeper,
+            begin=begin,
+            standby=standby,
         )
+
+    async def take_up(self, epoch: int) -> None:
+        """Act from now on, under `epoch`. Raises Unavailable."""
+        self.store.write_under(CONTROL, epoch)
+        await self.begin()
+
+    async def stop_acting(self) -> None:
+        """Another control may lead: no order goes out any more, nothing is watched. May be called twice."""
+        await self.link.close()
+        await self.keeper.close()
 
     async def ready(self) -> tuple[str, ...]:
         """What is missing to open a stream now, in words; empty: ready."""
+        standby = self.standby()
+        if standby is not None:
+            return (standby,)
         missing: list[str] = []
         try:
             await self.store.ping()
@@ -244,10 +316,10 @@ class ControlServices:
 
     async def close(self) -> None:
         """Streams go on: gateways and nodes keep what they were told."""
-        await self.link.close()
-        await self.keeper.close()
+        await self.stop_acting()
         await self.live.flush()
-        await self.store.close()
+        if self.seat is not None:
+            await self.seat.leave()
 
 
 def _driver_over(link: LinkServer) -> DriverFor:
