@@ -76,7 +76,9 @@ class Recovery:
         active = stream.active
         if active is None or generation < active.generation:
             return
-        blame = blame and generation != stream.drilled_generation
+        # The node may tell of a worker's end before the gateway tells of the switch that brought it.
+        ordered = stream.machine.phase is Phase.SWITCHING or generation == stream.drilled_generation
+        blame = blame and not ordered
         if stream.machine.phase not in (Phase.REFLEX, Phase.REPLACING, Phase.HELD):
             self._lost(stream, active.encoder_id, generation, cause, blame=blame)
         self._feed(stream, words.ActiveLost(generation, cause, by_gateway, counts=blame))
@@ -109,7 +111,7 @@ class Recovery:
         blame = reflex and active.generation != stream.drilled_generation
         if reflex and stream.machine.phase is not Phase.REFLEX:
             self._lost(stream, active.encoder_id, active.generation, cause, blame=blame)
-        if self._takeover.follow(stream, fact.generation, cause, at_once=fact.kind is not SwitchKind.PLANNED):
+        if self._takeover.follow(stream, fact.generation, cause):
             self._feed(stream, words.Switched(fact.generation, counts=blame))
         else:
             # Its standby was given up here in the same moment: a newer worker makes the two agree.

@@ -6,9 +6,7 @@ the gateway knows it, and the old one is refused from then on. The store is wait
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from typing import Final
 
 import structlog
 
@@ -26,9 +24,6 @@ from app.services.live_streams import LiveStream, LiveStreams
 from app.services.load_balancer import LoadBalancer
 from app.services.plans import grant_for, promoted, with_grants
 from app.services.standbys import Standbys
-
-OLD_STAYS_S: Final = 15.0
-"""After a planned switch the old worker speaks on each track until that has come to the border."""
 
 log = structlog.get_logger()
 
@@ -92,7 +87,7 @@ class Takeover:
         await self._gateways.apply(record)
         if standby is not None and stream.standby == standby:  # the gateway's own word may have been quicker
             stream.record = record
-            self._after_promotion(stream, old, standby, cause, at_once=True)
+            self._after_promotion(stream, old, standby, cause)
 
     def blame(self, stream: LiveStream, encoder_id: EncoderId) -> None:
         """It was the encoder's fault: it counts against it with every stream."""
@@ -132,27 +127,25 @@ class Takeover:
 
     # --- by the gateway
 
-    def follow(self, stream: LiveStream, generation: int, cause: str, *, at_once: bool) -> bool:
+    def follow(self, stream: LiveStream, generation: int, cause: str) -> bool:
         """The gateway gave the stream to its standby: the record follows, without waiting for anybody.
 
-        `at_once`: nothing more is to come from the old worker. False: it is not the standby's generation.
+        False: it is not the standby's generation, and nothing has changed.
         """
         old, standby = stream.active, stream.standby
         if standby is None or standby.generation != generation:
             return False
         stream.record = promoted(stream.record)
         self._keeper.start(self._tell_gateway(stream), name=f"plan {stream.id}")
-        self._after_promotion(stream, old, standby, cause, at_once)
+        self._after_promotion(stream, old, standby, cause)
         return True
 
-    def _after_promotion(
-        self, stream: LiveStream, old: WorkerGrant | None, new: WorkerGrant, cause: str, at_once: bool
-    ) -> None:
+    def _after_promotion(self, stream: LiveStream, old: WorkerGrant | None, new: WorkerGrant, cause: str) -> None:
         self._balancer.promote_backup(stream.id, new.encoder_id, stream.need)
         stream.backup_order = None
         self._streams.save_later(stream)
         if old is not None:
-            self._keeper.start(self._stop_old(old, cause, at_once), name=f"stop {old.worker_id}")
+            self._standbys.stop_later(old, f"replaced: {cause}")
         self._moved(stream, old, new, cause)
 
     async def _tell_gateway(self, stream: LiveStream) -> None:
@@ -161,11 +154,6 @@ class Takeover:
             with contextlib.suppress(ManagerError):
                 if not stream.ended:
                     await self._gateways.apply(stream.record)
-
-    async def _stop_old(self, old: WorkerGrant, cause: str, at_once: bool) -> None:
-        if not at_once:
-            await asyncio.sleep(OLD_STAYS_S)
-        self._standbys.stop_later(old, f"replaced: {cause}")
 
     # --- both
 
