@@ -9,6 +9,8 @@ from tests.integration.services.peers import OWNER, REQUEST, Control, FakeGatewa
 async def test_a_stream_outlives_control_on_every_database(database_url: str) -> None:
     control, gateway = Control(database_url), FakeGateway()
     nodes = [FakeNode(encoder("a")), FakeNode(encoder("b"))]
+    for node in nodes:
+        node.on_standby = gateway.standby_came
     await control.start()
     for peer in (gateway, *nodes):
         await peer.come(control.port)
