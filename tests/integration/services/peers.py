@@ -90,8 +90,9 @@ class Peer:
         self.orders.append(order)
         self.carry_out(order)
 
-    async def come(self, port: int) -> None:
-        self.uplink = WebSocketUplink(control_url=f"http://127.0.0.1:{port}", token=TOKEN)
+    async def come(self, *ports: int) -> None:
+        addresses = ",".join(f"http://127.0.0.1:{port}" for port in ports)
+        self.uplink = WebSocketUplink(control_url=addresses, token=TOKEN)
         self._tasks = [asyncio.create_task(self.uplink.run(self.hello, self._perform)), *self.background()]
         await until(lambda: self.uplink is not None and self.uplink.connected)
 
