@@ -31,6 +31,9 @@ _INBOX_PACKETS: Final = 4096
 """Half a minute of 60 fps with sound: what a replay after a failover can bring at once."""
 _PICTURES: Final = 3
 _OUTBOX_PACKETS: Final = 512
+_BEHIND_PACKETS: Final = 4
+_FORGETS_MS: Final = 250
+"""More may be let go while a `Begin` is on its way through the queues."""
 _AnyConduit = Conduit[Inlet] | Conduit[Shown] | Conduit[Shot] | Conduit[ProgrammeItem]
 IDLE_FLUSH_S: Final = 0.5
 """A live source silent for so long may be gone: the frames that the encoders hold back are let out."""
@@ -100,6 +103,17 @@ class Pipeline:
         """False when there is no room: encoding has fallen behind by a whole inbox. Raises Closed."""
         self._note_arrival(item)
         return self._inbox.try_put(item)
+
+    def reaches(self, start_after: StartAfter) -> bool:
+        """Whether a pipeline that listens surely still has every picture after these times."""
+        if len(self._inbox) > _BEHIND_PACKETS:
+            return False
+        forgot_ms = self._sharing.forgot_ms
+        wanted = [start_after.get(rung.rendition.name) for rung in self._rungs]
+        known = [ms for ms in wanted if ms is not None]
+        if forgot_ms is None:
+            return True
+        return len(known) == len(wanted) and (not known or min(known) >= forgot_ms + _FORGETS_MS)
 
     def speak(self, start_after: StartAfter) -> bool:
         """Stop listening: what comes after these times goes out, kept pictures and sound first. False: no room."""

@@ -18,7 +18,8 @@ from app.media.encoding.rungs import Picture, Rung, share_out
 from app.media.encoding.scaler import Copier
 from app.media.encoding.words import StartAfter
 
-KEEP_MS: Final = 1_000
+KEEP_MS: Final = 1_250
+"""A second, and what passes while the word to speak is on its way."""
 KEEP_BYTES: Final = 160 * 1024 * 1024
 """51 pictures of 1080p."""
 _NEVER_MS: Final = 1 << 62
@@ -50,6 +51,8 @@ class Sharing:
         self._meter = meter
         self._newest_ms: int | None = None
         self._colour: Colour | None = None
+        self.forgot_ms: int | None = None
+        """The newest picture that was let go while listening; other threads may read it."""
         self._last: Picture | None = None
         self._copier = Copier()
         self._kept: _Kept | None = None
@@ -83,6 +86,7 @@ class Sharing:
             self._share(picture)
             return
         for old in self._kept.add(picture):
+            self.forgot_ms = old.pts_ms
             for rung in self._rungs:
                 rung.gate.judge(old.pts_ms)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from threading import Thread
 from typing import Final
@@ -23,12 +23,11 @@ from app.media.encoding.conduit import Closed
 from app.media.encoding.entry import dial, tracks_of
 from app.media.encoding.feed import Feed
 from app.media.encoding.packets import SourceItem
-from app.media.encoding.pipeline import IDLE_FLUSH_S, Pipeline
 from app.media.encoding.proof import Proof
 from app.media.encoding.rates import refusal
 from app.media.encoding.standby import StandbyProofs
 from app.media.encoding.talk import ExitCode, Farewell, Line, NewRates, Problem
-from app.media.encoding.wire import ProgrammeWriter, SourceReader, WireClock, sequence_header, standby_ready
+from app.media.encoding.wire import SourceReader, sequence_header, standby_ready
 from app.media.encoding.words import FeedStart, Slate, Speak, Standby, StartAfter, read_word
 
 REPORT_INTERVAL_S: Final = 0.5
@@ -165,7 +164,7 @@ class Worker:
             self._tell_problem(problem)
         return True
 
-    def _feed_with(self, feed: Feed, items: list[SourceItem]) -> bool:
+    def _feed_with(self, feed: Feed, items: Sequence[SourceItem]) -> bool:
         try:
             if feed.take(items):
                 return True
@@ -202,19 +201,20 @@ class Worker:
             self._feed.pipeline.abort()
         self._standby = self._feed = self._reader = None
 
-    def _begin(self, start_after: StartAfter, *, listening: bool = False) -> None:
-        pipeline = Pipeline(
+    def _begin(
+        self, start_after: StartAfter, *, listening: bool = False, reader: SourceReader | None = None
+    ) -> Feed:
+        self._feed = Feed(
             self._order.encode,
-            start_after=start_after,
-            idle_flush_s=IDLE_FLUSH_S,
+            start_after,
             decoder_threads=self._decoder_threads,
-            listening=listening,
             on_output=self._wake,
             on_problem=self._wake_problem,
+            listening=listening,
+            reader=reader,
         )
-        known = [ms for ms in start_after.values() if ms is not None]
-        self._reader = SourceReader(WireClock(max(known, default=0)))
-        self._feed = Feed(pipeline, self._reader, ProgrammeWriter())
+        self._reader = self._feed.reader
+        return self._feed
 
     def _stand_by(self, word: Standby) -> None:
         if word.grade in (StandbyGrade.HOT, StandbyGrade.ACTIVE_ACTIVE):
@@ -224,15 +224,17 @@ class Worker:
         self._standby = StandbyProofs(self._order.encode, self._wake_proof)
 
     def _speak(self, word: Speak) -> None:
-        if self._feed is None or self._standby is None:
+        feed = self._feed
+        if feed is None or self._standby is None:
             self._tell_problem("told to speak from what was decoded, but nothing was")
             return
         self._standby.end()
         self._standby = None
-        clock = self._feed.reader.clock
-        after = {track: None if ms is None else clock.nearest(ms) for track, ms in word.start_after.items()}
-        if not self._feed.pipeline.speak(after):
-            self._end(ExitCode.BEHIND, "the source is a whole inbox ahead of the decoder")
+        start_after = feed.near(word.start_after)
+        once_more = feed.speak(start_after)
+        if once_more is not None:
+            self._throw_away()
+            self._feed_with(self._begin(start_after, reader=feed.reader), once_more)
 
     # --- programme --------------------------------------------------------------------------------------
 
@@ -255,7 +257,7 @@ class Worker:
             self._tell_problem(f"not proved: {proof.failure.detail}")
             return
         for header in proof.headers:
-            if self._feed is not None and self._feed.writer.has_opened(header.track):
+            if self._feed is not None and self._feed.has_opened(header.track):
                 continue  # it encodes along and has said its own
             self._publishes[header.track].send(MediaBatch.of([sequence_header(header, proof.at_ms)]))
         first = next(iter(self._publishes.values()))
@@ -270,18 +272,16 @@ class Worker:
         for track, messages in feed.outgoing().items():
             self._publishes[track].send(MediaBatch.of(messages))
         if feed.pipeline.outbox.is_over:
-            self._pipeline_over(feed.pipeline)
-
-    def _pipeline_over(self, pipeline: Pipeline) -> None:
-        if pipeline.failure is not None:
-            self._end(ExitCode.FAILED, pipeline.failure.detail)
-        else:
+            failure = feed.pipeline.failure
+            if failure is not None:
+                self._end(ExitCode.FAILED, failure.detail)
             self._end(ExitCode.DONE, "the feed is over and all of it is sent")
 
     def _publish_ended(self, reason: str) -> None:
         self._end(ExitCode.LOST, f"the gateway ended the connection: {reason}")
 
     def _end(self, code: ExitCode, reason: str) -> None:
+        """The first reason stays."""
         if not self._outcome.done():
             self._outcome.set_result(Farewell(code, reason))
 
@@ -290,7 +290,7 @@ class Worker:
     async def _report(self) -> None:
         while True:
             if self._feed is not None:
-                self._tell(self._feed.figures(self._order.encode))
+                self._tell(self._feed.figures())
             await asyncio.sleep(REPORT_INTERVAL_S if self._standby is None else SILENT_INTERVAL_S)
 
     def _tell_problem(self, text: str) -> None:

@@ -141,6 +141,26 @@ async def test_a_hot_standby_goes_on_from_what_it_has_decoded(gate: Gate) -> Non
     assert min(gate.times("audio")) > 1_500
 
 
+async def test_a_hot_standby_that_kept_too_little_decodes_once_more(gate: Gate) -> None:
+    exits = Exits()
+    await start(gate, exits)
+    items = clip(small(b_frames=2, keyframe_s=3))
+    shown = sorted(packet.pts_ms for packet in video_of(items))
+    place = until_ms(items, shown[80])
+    gate.say("onStandby", grade="hot")
+    gate.send(items[:place])
+    await until(lambda: gate.ready, "the proof")
+    gate.say("onSpeak", start_after={"big": shown[9], "small": shown[9], "audio": shown[9]})
+    gate.send(items[place:])
+    gate.end_feed()
+    await until(lambda: exits.seen, "the worker to end with its source")
+    for track in TRACKS:
+        assert gate.numbers(track) == list(range(10, 90))
+    times = gate.times("audio")
+    assert shown[9] < times[0] < shown[9] + 30
+    assert times == sorted(set(times))
+
+
 async def test_a_hot_standby_can_be_fed_anew_too(gate: Gate) -> None:
     exits = Exits()
     await start(gate, exits)

@@ -73,10 +73,10 @@ def test_no_more_than_the_last_second_is_kept() -> None:
     items = clip(small())
     rest = listened(items, settings(BIG), {}, told_at_ms=2_400)
     newest = max(packet.pts_ms for packet in video_of(items) if packet.dts_ms <= 2_400)
-    assert rest.times("big")[0] == min(p.pts_ms for p in video_of(items) if p.pts_ms >= newest - 1_000)
+    assert rest.times("big")[0] == min(p.pts_ms for p in video_of(items) if p.pts_ms >= newest - sharing.KEEP_MS)
     sound = [item.pts_ms for item in items if isinstance(item, AudioPacket)]
     newest_sound = max(time for time in sound if time <= 2_400)
-    assert rest.times(AUDIO_TRACK)[0] == min(time for time in sound if time >= newest_sound - 1_000)
+    assert rest.times(AUDIO_TRACK)[0] == min(time for time in sound if time >= newest_sound - sharing.KEEP_MS)
 
 
 def test_large_pictures_are_kept_for_less_than_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
