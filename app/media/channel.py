@@ -7,11 +7,13 @@ on the event loop and returns at once; sockets belong to the doors, destinations
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from aiortmp import MediaBatch, MessageType
+from aiortmp import MediaBatch
 from app.domain.errors import Conflict
+from app.domain.failover import SwitchKind
 from app.domain.link import (
     ChannelReading,
     DestinationReading,
@@ -26,13 +28,14 @@ from app.domain.link import (
 from app.domain.stream import ChannelPlan, SlateMode, StreamMode
 from app.media.arrival import Arrival, arrive
 from app.media.fanout import Outlet
-from app.media.feed import SourceNow, WorkerLink, is_word
+from app.media.feed import SourceNow, WorkerLink, without_words
 from app.media.inputs import Input, Inputs
 from app.media.join import Headers
 from app.media.programme import Programme, track_names
 from app.media.ring import ReplayRing
-from app.media.selection import select
+from app.media.seat_events import Abandoned, Reason, SeatEvent
 from app.media.source import Publisher, Source
+from app.media.speaker import Stage
 from app.media.switch import OutputSwitch
 from app.media.switch_log import SwitchLog
 from app.media.timeline import Timeline
@@ -57,6 +60,10 @@ class Channel:
         utc_now: Callable[[], datetime],
     ) -> None:
         self.plan = plan
+        self.shown_plan = plan
+        """The plan with the ladder that is shown now: that of the worker that speaks."""
+        self.outputs_changed = False
+        """What is sent away is to be looked at again: the tracks have changed."""
         self.tell = tell
         self._monotonic = monotonic
         self.utc_now = utc_now
@@ -69,15 +76,15 @@ class Channel:
         self.switch = OutputSwitch(track_names(plan))
         self.programme = Programme(plan)
         self.switches = SwitchLog(self, on_caught_up=lambda: self.worker.settle())
-        self.worker = WorkerSeat(
+        stage = Stage(
             timeline=self.timeline,
             switch=self.switch,
             ring=self.ring,
             headers=self.headers,
             look=lambda: self._source_now(self._monotonic()),
             on_frames=self._on_frames,
-            on_event=self.switches.on_event,
         )
+        self.worker = WorkerSeat(stage, on_event=self._on_seat_event, on_turn=self._on_turn)
         self._programme_s: float | None = None
         self._programme_generation: int | None = None
         self._pause_at_s: float | None = None
@@ -92,18 +99,42 @@ class Channel:
     def apply(self, plan: ChannelPlan) -> None:
         """Go on under a newer plan. The mode and timing of a running channel stay; the ladder may change."""
         self.plan = plan
-        self.switch.retrack(track_names(plan))
-        self.programme.apply(plan)
+        self._adopt(self.switch.generation)
         self.worker.keep(plan.active, plan.standby)
+
+    def _plan_of(self, generation: int) -> ChannelPlan:
+        """The plan with the ladder that this generation encodes."""
+        plan = self.plan
+        if plan.standby is None or plan.standby_ladder is None or plan.standby.generation != generation:
+            return plan
+        return replace(plan, ladder=plan.standby_ladder)
+
+    def _adopt(self, generation: int) -> None:
+        """The programme is what this generation encodes."""
+        self.shown_plan = self._plan_of(generation)
+        names = track_names(self.shown_plan)
+        if self.worker.is_switching:
+            names = tuple(dict.fromkeys((*names, *self.switch.start_after())))
+        self.switch.retrack(names)
+        self.programme.apply(self.shown_plan)
+
+    def _on_turn(self, generation: int) -> None:
+        """`generation` is about to speak."""
+        if self._plan_of(generation) != self.shown_plan:
+            self._adopt(generation)
+            self.outputs_changed = True
+
+    def _on_seat_event(self, event: SeatEvent) -> None:
+        if isinstance(event, Abandoned):
+            self._adopt(self.switch.generation)
+        self.switches.on_event(event)
 
     @property
     def track_names(self) -> tuple[str, ...]:
         """The tracks that the plan's workers publish; a standby that is to change the picture has others."""
-        names = track_names(self.plan)
-        other = self.plan.standby_ladder
-        if other is None:
-            return names
-        return names + tuple(r.name for r in other.renditions if r.name not in names)
+        plan = self.plan
+        other = plan if plan.standby_ladder is None else replace(plan, ladder=plan.standby_ladder)
+        return tuple(dict.fromkeys((*track_names(plan), *track_names(other))))
 
     def running(self) -> RunningChannel:
         standby = self.worker.standby
@@ -154,7 +185,7 @@ class Channel:
             self.timeline.begin(least_ms=self.timeline.position_ms(now_s) or 0)
         arrival = arrive(batch, self._place)
         if arrival.headers and not self._passthrough:
-            arrival = _without_words(arrival)
+            arrival = without_words(arrival)
         source.take(arrival, now_s)
         if source.told is None and arrival.frames:
             self._announce()
@@ -225,9 +256,12 @@ class Channel:
         if standby is None or standby.feed.link.generation != order.generation or not standby.is_ready:
             raise Conflict(f"the standby of generation {order.generation} does not stand ready")
         timing = self.plan.timing
+        to_come = track_names(self._plan_of(order.generation))
+        # Until all have gone over, the programme is that of both.
+        self.switch.retrack(tuple(dict.fromkeys((*track_names(self.shown_plan), *to_come))))
         self.worker.switch_to_standby(
-            order.cause,
-            order.decided_by,
+            Reason(SwitchKind.PLANNED, order.cause, order.decided_by),
+            to_come,
             segment_ms=timing.segment_ms,
             interval_ms=timing.keyframe_interval_ms,
             at_border=order.at_border and self.source.is_up,
@@ -360,13 +394,3 @@ class Channel:
             height,
         )
         self.tell(source.told)
-
-
-def _without_words(arrival: Arrival) -> Arrival:
-    """Without messages that only the gateway may say to its workers."""
-    words = [
-        index
-        for index in arrival.headers
-        if (message := arrival.batch[index]).type is MessageType.DATA and is_word(message.payload)
-    ]
-    return select(arrival, [i for i in range(len(arrival.positions)) if i not in words]) if words else arrival

@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from aiortmp import MediaBatch, MediaMessage, amf0
+from aiortmp import MediaBatch, MediaMessage, MessageType, amf0
 from app.domain.ids import EncoderId, WorkerId
 from app.domain.stream import SlateMode, StandbyGrade
-from app.media.arrival import data_message
+from app.media.arrival import Arrival, data_message
 from app.media.fanout import Outlet
+from app.media.selection import select
 
 FEED_MAX_BYTES = 48 * 1024 * 1024
 """A worker with this much unread source behind it, its replay not counted, will not catch up."""
@@ -101,6 +102,11 @@ class Feed:
         self._outlet.send(MediaBatch.of([data_message(amf0.encode([name, values]))]))
 
 
-def is_word(payload: bytes) -> bool:
-    """Whether a data message of a publisher looks like one of the gateway to its worker."""
-    return payload.startswith(WORDS)
+def without_words(arrival: Arrival) -> Arrival:
+    """What a publisher sent, without data messages that only the gateway may say to a worker."""
+    words = [
+        index
+        for index in arrival.headers
+        if (message := arrival.batch[index]).type is MessageType.DATA and message.payload.startswith(WORDS)
+    ]
+    return select(arrival, [i for i in range(len(arrival.positions)) if i not in words]) if words else arrival

@@ -174,12 +174,12 @@ class Gateway:
         """The channel and the muxed stream that `<playback_id>` or `<playback_id>_<rendition>` names."""
         channel = self.by_playback(name)
         if channel is not None:
-            return channel, muxed_names(channel.plan)[0]
+            return channel, muxed_names(channel.shown_plan)[0]
         at = name.find("_", len("play_"))
         if at < 0 or (channel := self.by_playback(name[:at])) is None:
             return None
         rendition = name[at + 1 :]
-        return (channel, rendition) if rendition in muxed_names(channel.plan) else None
+        return (channel, rendition) if rendition in muxed_names(channel.shown_plan) else None
 
     def rooms(self) -> Iterator[Room]:
         return iter(self._rooms.values())
@@ -194,6 +194,9 @@ class Gateway:
             now_s = self._monotonic()
             for room in tuple(self._rooms.values()):
                 room.channel.tick(now_s)
+                if room.channel.outputs_changed:
+                    room.channel.outputs_changed = False
+                    await room.outputs.apply(room.channel.plan, room.channel.programme)
             for playback_id in [key for key, (until_s, _) in self._ended.items() if now_s > until_s]:
                 del self._ended[playback_id]
             if now_s - told_s >= READING_S:

@@ -8,7 +8,7 @@ Leaves to others: clocks and deadlines (`planned`), what may pass in the end (`s
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import NamedTuple
 
 from aiortmp import MediaMessage
@@ -49,9 +49,13 @@ class _Track:
 
 
 class Handover:
-    """`tracks` are those of both workers. `held_bytes` of both wait here."""
+    """`tracks` are those of the new worker, `known` those of the old one. `held_bytes` of both wait here.
 
-    def __init__(self, tracks: Sequence[str], border_ms: int) -> None:
+    A track that the old one does not have begins when all the others have gone over; see `finish`.
+    """
+
+    def __init__(self, tracks: Collection[str], border_ms: int, *, known: Collection[str]) -> None:
+        self._added = [name for name in tracks if name not in known]
         self._tracks = {name: _Track(name) for name in tracks}
         self.border_ms = border_ms
         self.is_committed = False
@@ -64,8 +68,8 @@ class Handover:
 
     @property
     def is_over(self) -> bool:
-        """Every track has gone over."""
-        return all(track.is_over for track in self._tracks.values())
+        """Every track of both has gone over."""
+        return self.is_committed and all(t.is_over for name, t in self._tracks.items() if name not in self._added)
 
     def knows(self, name: str) -> bool:
         return name in self._tracks
@@ -116,9 +120,13 @@ class Handover:
             for arrival in held:
                 self.held_bytes -= arrival.size_bytes
                 words += self.old(track.name, arrival)
-            if track.name not in owed and not track.is_over:
+            if track.name not in owed and not track.is_over and track.name not in self._added:
                 words += self._go_over(track)
         return words
+
+    def finish(self) -> list[Word]:
+        """All is over: what the new worker said on tracks that the old one did not have."""
+        return [word for name in self._added for word in self._go_over(self._tracks[name])]
 
     def release(self, border_ms: int) -> list[Word]:
         """The new worker is late: what the old one said goes out, and `border_ms` is the next try."""

@@ -5,15 +5,15 @@ Leaves to others: the change of each track (`handover`), feeding the workers and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from app.domain.ladder import AUDIO_TRACK
 from app.media.arrival import Arrival
-from app.media.feed import SourceNow, StartAfter
+from app.media.feed import SourceNow
 from app.media.handover import Handover, Word
-from app.media.progress import WorkerProgress
 from app.media.seat_events import Gave
+from app.media.speaker import Speaker
 from app.media.standby import Standby
 
 LEAD_MS: Final = 300
@@ -30,20 +30,26 @@ _SILENT_MS: Final = 1_000
 
 
 class PlannedSwitch:
-    """`gave` is what will be told when it is done, `progress` that of the new worker."""
+    """`speaker` is the new worker, `known` are the old one's tracks; `gave` is what will be told at the end."""
 
     def __init__(
-        self, standby: Standby, gave: Gave, *, tracks: StartAfter, now: SourceNow, segment_ms: int, step_ms: int
+        self,
+        standby: Standby,
+        speaker: Speaker,
+        gave: Gave,
+        *,
+        known: Collection[str],
+        now: SourceNow,
+        segment_ms: int,
+        step_ms: int,
     ) -> None:
         newest_ms = newest(now)
         assert newest_ms is not None, "without a source there is no border"
         border_ms = _next_border(newest_ms, segment_ms)
-        self.standby = standby
-        self.feed = standby.feed
+        self.speaker = speaker
         self.gave = gave
-        self.handover = Handover(list(tracks), border_ms)
-        self.progress = {name: WorkerProgress(now.now_s) for name in tracks}
-        self.start_after: Mapping[str, int | None] = dict.fromkeys(tracks, border_ms - 1)
+        self.handover = Handover(speaker.tracks, border_ms, known=known)
+        self.start_after: Mapping[str, int | None] = dict.fromkeys(speaker.tracks, border_ms - 1)
         self.begun: set[str] = set()
         """Tracks on which the new worker has said its header in this feed."""
         self._step_ms = step_ms

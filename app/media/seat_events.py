@@ -55,6 +55,15 @@ class Proved:
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a worker takes over where nothing was lost; after a loss, its cause counts."""
+
+    kind: SwitchKind
+    cause: str
+    decided_by: DecidedBy
+
+
+@dataclass(frozen=True, slots=True)
 class Gave:
     """`link` speaks from now on. `detected_s` is None where nothing was lost.
 

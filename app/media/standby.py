@@ -53,10 +53,6 @@ class Standby:
         key = [newest[0][:1]] if headers.has_video else []
         self.feed.replay(headers.messages(position_ms), key)
 
-    def push(self, arrival: Arrival) -> bool:
-        """Live packets, for one that follows; False when it does not read."""
-        return not self.follows or self.feed.push(arrival.batch)
-
     def take(self, track: str, arrival: Arrival) -> bool:
         """What it published on `track`; True when it says that it is proved."""
         told = False

@@ -33,6 +33,7 @@ class Told(Protocol):
     """What is asked of the channel."""
 
     plan: ChannelPlan
+    shown_plan: ChannelPlan
     programme: Programme
     ring: ReplayRing
     source: Source
@@ -111,7 +112,7 @@ class SwitchLog:
     def _begin(self, before: Before) -> None:
         """Measure from now on; `before` is who spoke until then."""
         channel = self._channel
-        ladder = channel.plan.ladder
+        ladder = channel.shown_plan.ladder
         has_picture = channel.source.newest_video_ms is not None
         self.meter = meter = SwitchMeter(
             before,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from app.domain.errors import Conflict
 from app.domain.failover import DecidedBy, SwitchKind
 from app.domain.ids import StreamId
-from app.domain.ladder import AudioMode
+from app.domain.ladder import AudioMode, FrameRate, Rendition
 from app.domain.link import Switched, SwitchMeasured, SwitchStream, WorkerDown
 from app.media.planned import PATIENCE_S
 from tests.unit.media.stream_parts import AVC_RECORD, video_header
@@ -17,6 +19,7 @@ from tests.unit.media.worker_parts import FRAME_MS, GOP_MS, LOW, TOP, Hand, Stag
 
 OTHER_RECORD = bytes((1, 77)) + AVC_RECORD[2:]
 BORDER_MS = 4_000
+MINI = Rendition("mini", 160, 90, FrameRate(25), 200_000)
 
 
 def order(generation: int = 2, *, at_border: bool = True) -> SwitchStream:
@@ -41,7 +44,7 @@ class Encoder:
         if len(words) > self._feeds:
             self._feeds = len(words)
             self._made = {}
-        for track in self.stage.channel.track_names:
+        for track in self.hand.tracks:
             if track != without:
                 self._encode(track, start_after[track], now_ms)
 
@@ -194,6 +197,64 @@ def test_sound_that_has_ended_holds_up_no_switch() -> None:
         stage.channel.tick(stage.now_s)
     assert stage.channel.switch.generation == 2
     assert stage.shown["top"] == every_frame(0, 7_000)
+
+
+def repainting(*renditions: Rendition) -> tuple[Stage, Encoder, Encoder]:
+    """As `crossing`; the standby is there for another picture. The old one has `top` and `low`."""
+    plan = plan_of(TOP, LOW, standby=2)
+    stage = Stage(dataclasses.replace(plan, standby_ladder=dataclasses.replace(plan.ladder, renditions=renditions)))
+    old = Encoder(stage, stage.hire(1, ["top", "low"]))
+    new = Encoder(stage, stage.hire(2, [each.name for each in renditions]))
+    new.hand.ready()
+    run(stage, 0, 3_000, old, new)
+    stage.channel.switch_to(order())
+    return stage, old, new
+
+
+def test_another_picture_comes_at_the_border_with_its_tracks() -> None:
+    stage, old, new = repainting(TOP, MINI)
+    run(stage, 3_000, 4_000, old, new)
+    assert set(stage.channel.programme.muxes) == {"top", "low"}
+    run(stage, 4_000, 6_000, old, new)
+    assert stage.shown["top"] == every_frame(0, 6_000)
+    assert stage.shown["low"] == every_frame(0, stage.shown["low"][-1] + FRAME_MS)
+    assert stage.shown["low"][-1] >= 3_960
+    assert stage.shown["mini"] == every_frame(4_000, 6_000)
+    assert set(stage.channel.programme.muxes) == {"top", "mini"}
+    assert not stage.channel.switch.knows("low")
+    assert stage.channel.outputs_changed
+    assert len(stage.seen(Switched)) == 1
+    stage.channel.apply(plan_of(TOP, MINI, active=2, revision=2))
+    run(stage, 6_000, 7_000, new)
+    assert stage.shown["mini"] == every_frame(4_000, 7_000)
+
+
+def test_a_picture_that_shares_no_track_with_the_old_one_follows_it() -> None:
+    stage, old, new = repainting(MINI)
+    run(stage, 3_000, 6_000, old, new)
+    assert stage.shown["mini"] == every_frame(4_000, 6_000)
+    assert stage.shown["top"][-1] >= 3_960
+    assert set(stage.channel.programme.muxes) == {"mini"}
+
+
+def test_a_change_of_picture_that_fails_leaves_the_old_one() -> None:
+    stage, old, new = repainting(TOP, MINI)
+    run(stage, 3_000, 3_600, old, new)
+    new.die()
+    run(stage, 3_600, 9_000, old)
+    assert stage.shown == {"top": every_frame(0, 9_000), "low": every_frame(0, 9_000)}
+    assert not stage.channel.switch.knows("mini")
+    assert stage.channel.ring.span_s < 2.1
+
+
+def test_a_standby_with_another_picture_follows_a_worker_that_dies() -> None:
+    stage, old, new = repainting(TOP, MINI)
+    run(stage, 3_000, 3_600, old, new)
+    old.die()
+    run(stage, 3_600, 6_000, new)
+    assert stage.shown["top"] == every_frame(0, 6_000)
+    assert stage.shown["mini"] == every_frame(3_000, 6_000)
+    assert stage.channel.switch.generation == 2
 
 
 STEPS = every_frame(3_000, 4_400)

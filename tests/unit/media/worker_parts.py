@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -56,8 +56,9 @@ def plan_of(
 class Hand:
     """One worker: what it was sent, and by hand what it sends."""
 
-    def __init__(self, stage: Stage, generation: int) -> None:
+    def __init__(self, stage: Stage, generation: int, tracks: Sequence[str] | None = None) -> None:
         self.stage = stage
+        self.tracks = tuple(tracks or stage.channel.track_names)
         self.feed = Outlet()
         self.cut: list[str] = []
         self.record = AVC_RECORD
@@ -82,7 +83,7 @@ class Hand:
         self.stage.channel.on_track(self.link, track, MediaBatch.of(messages))
 
     def header(self) -> None:
-        for track in self.stage.channel.track_names:
+        for track in self.tracks:
             self.header_of(track)
 
     def header_of(self, track: str) -> None:
@@ -92,11 +93,11 @@ class Hand:
         """Prove itself, as a standby does."""
         self.header()
         generation = self.link.generation
-        self.send(self.stage.channel.track_names[0], data("onStandbyReady", {"generation": generation}))
+        self.send(self.tracks[0], data("onStandbyReady", {"generation": generation}))
 
     def encode(self, stamp: int, *, key: bool | None = None) -> None:
         """The frame of `stamp` on every track."""
-        for track in self.stage.channel.track_names:
+        for track in self.tracks:
             self.encode_on(track, stamp, key=stamp % GOP_MS == 0 if key is None else key)
 
     def encode_on(self, track: str, stamp: int, *, key: bool) -> None:
@@ -127,8 +128,8 @@ class Stage:
         self.channel.programme.push_track = overhear  # type: ignore[method-assign]  # an ear at the door
         self.channel.on_source(self.publisher, MediaBatch.of([video_header(), audio_header()]))
 
-    def hire(self, generation: int) -> Hand:
-        return Hand(self, generation)
+    def hire(self, generation: int, tracks: Sequence[str] | None = None) -> Hand:
+        return Hand(self, generation, tracks)
 
     def source(self, stamp: int, *, sound: bool = True) -> None:
         """The publisher's frame of `stamp`, at its time."""

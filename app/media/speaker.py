@@ -1,0 +1,130 @@
+"""One worker that speaks, or is about to: what it is sent, how it gets on, how its frames come to the switch.
+
+Leaves to `worker_seat` who that is, to `switch` what may pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from aiortmp import MediaBatch
+from app.domain.ladder import AUDIO_TRACK
+from app.media.arrival import Arrival, arrive
+from app.media.feed import Feed, SourceNow, StartAfter, WorkerLink
+from app.media.join import Headers
+from app.media.progress import START_S, WorkerProgress
+from app.media.ring import ReplayRing
+from app.media.seat_events import TrackBefore
+from app.media.selection import select
+from app.media.switch import OutputSwitch
+from app.media.timeline import AUDIO, VIDEO, Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What the workers of a channel have in common.
+
+    `look` tells the time and how far the source is, `on_frames(track, arrival, generation)` hears what passed.
+    """
+
+    timeline: Timeline
+    switch: OutputSwitch
+    ring: ReplayRing
+    headers: Headers
+    look: Callable[[], SourceNow]
+    on_frames: Callable[[str, Arrival, int], None]
+
+    def around(self, stamps: Sequence[tuple[int, int]]) -> list[int]:
+        return [self.timeline.around(stamp) for _, stamp in stamps]
+
+    def arrive(self, batch: MediaBatch) -> Arrival:
+        """What a worker sent, on the timeline."""
+        return arrive(batch, self.around)
+
+    @property
+    def opening_ms(self) -> int:
+        """The time that headers carry which are said before a replay."""
+        return self.ring.start_ms or self.timeline.newest_ms or 0
+
+
+class Speaker:
+    """`tracks` are those that it encodes."""
+
+    def __init__(self, feed: Feed, stage: Stage, tracks: Collection[str], *, start_s: float = START_S) -> None:
+        self.feed = feed
+        self.tracks = tracks
+        self._stage = stage
+        now_s = stage.look().now_s
+        self._progress = {name: WorkerProgress(now_s, start_s=start_s) for name in tracks}
+        self.awaited: set[str] = set()
+        """Tracks of a worker that was fed anew: until its next sequence header comes, it is the feed before."""
+
+    @property
+    def link(self) -> WorkerLink:
+        return self.feed.link
+
+    def begin(self, start_after: StartAfter) -> None:
+        """Feed it the replay, then what comes; it is to say nothing at or before `start_after`."""
+        stage, now = self._stage, self._stage.look()
+        self.feed.start(start_after)
+        replay = stage.ring.replay(stage.switch.returned_ms(now.video_ms, now.audio_ms))
+        self.feed.replay(stage.headers.messages(stage.opening_ms), replay)
+
+    def push(self, arrival: Arrival, now: SourceNow) -> bool:
+        """Live source packets; False when it does not read."""
+        if not self.feed.push(arrival.batch):
+            return False
+        # A source with pictures is judged by them alone: sound that is passed through says nothing of an encoder.
+        has_video = now.video_ms is not None
+        if arrival.video_frames or (arrival.audio_frames and not has_video):
+            for track, progress in self._progress.items():
+                if (track != AUDIO_TRACK) == has_video:
+                    progress.source(now.now_s)
+        return True
+
+    def say(self, track: str, arrival: Arrival, now: SourceNow) -> None:
+        """It encoded this: let pass what may."""
+        passed = self._stage.switch.admit(track, self.feed.link.generation, arrival)
+        if passed is None:
+            return
+        progress = self._progress.get(track)
+        if passed.frames and progress is not None:
+            newest_ms = now.audio_ms if track == AUDIO_TRACK else now.video_ms
+            lag_ms = None if newest_ms is None else max(0, newest_ms - passed.positions[-1])
+            progress.programme(now.now_s, lag_ms)
+        self._stage.on_frames(track, passed, self.feed.link.generation)
+
+    def fresh(self, track: str, arrival: Arrival) -> Arrival | None:
+        """Without what is still of the feed before."""
+        if track not in self.awaited:
+            return arrival
+        begins = next((i for i in arrival.headers if arrival.batch[i].type in (VIDEO, AUDIO)), None)
+        if begins is None:
+            return None
+        self.awaited.discard(track)
+        return select(arrival, range(begins, len(arrival.positions)))
+
+    def stalled(self, now_s: float) -> str | None:
+        """What was seen of one that stands still on a track it owes; one that the plan dropped it does not owe."""
+        for track, progress in self._progress.items():
+            silence_s = progress.stalled(now_s) if self._stage.switch.knows(track) else None
+            if silence_s is not None:
+                return f"no programme frame on {track} for {silence_s:.2f} s while the source flows"
+        return None
+
+    @property
+    def due(self) -> float | None:
+        """When it may be found stalled if nothing comes until then."""
+        dues = [progress.due for progress in self._progress.values()]
+        return min([due for due in dues if due is not None], default=None)
+
+    def settle(self) -> None:
+        """It has caught up with the source."""
+        for progress in self._progress.values():
+            progress.settle()
+
+    def track(self, name: str, last_ms: int | None) -> TrackBefore:
+        """How far it is on one track."""
+        seen = self._progress.get(name)
+        return TrackBefore(last_ms, seen.frame_s if seen else None, seen.lag_ms if seen else None)
