@@ -71,7 +71,7 @@ def test_streams_survive_kill_9_of_control_and_its_return(system: System, video:
 
 
 def test_a_killed_worker_is_replaced_and_the_stream_goes_on(system: System, video: Path) -> None:
-    with watched(system, video, renditions=LADDER) as (stream, capture, publisher):
+    with watched(system, video, renditions=LADDER, standby="cold") as (stream, capture, publisher):
         before = system.health(stream["stream_id"])
         the_only_worker(system).kill()
         more_segments(capture, 3)
@@ -83,7 +83,7 @@ def test_a_killed_worker_is_replaced_and_the_stream_goes_on(system: System, vide
 
 
 def test_a_killed_node_is_replaced_and_the_stream_goes_on(system: System, video: Path) -> None:
-    with watched(system, video, renditions=LADDER) as (stream, capture, publisher):
+    with watched(system, video, renditions=LADDER, standby="cold") as (stream, capture, publisher):
         before = system.health(stream["stream_id"])
         node = psutil.Process(the_only_worker(system).ppid())
         worker = the_only_worker(system)
