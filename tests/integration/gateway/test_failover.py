@@ -8,11 +8,21 @@ from pathlib import Path
 import pytest
 
 from aiortmp import MessageType, Rejected
-from app.domain.failover import SwitchKind, SwitchReport
-from app.domain.link import GatewayHello, SourceDown, StandbyReady, Switched, SwitchMeasured, WorkerDown
+from app.domain.errors import Conflict, NotFound
+from app.domain.failover import DecidedBy, SwitchKind, SwitchReport
+from app.domain.ids import StreamId
+from app.domain.link import (
+    GatewayHello,
+    SourceDown,
+    StandbyReady,
+    Switched,
+    SwitchMeasured,
+    SwitchStream,
+    WorkerDown,
+)
 from app.media.channel import Channel
 from tests.integration.gateway.echo import EchoWorker, transcode_plan, worker
-from tests.integration.gateway.rig import PLAYBACK, Program, Rig, count_frames, get, publish, until
+from tests.integration.gateway.rig import PLAYBACK, STREAM, Program, Rig, count_frames, get, publish, until
 
 SourceFile = Callable[[str], Path]
 
@@ -121,3 +131,57 @@ async def test_one_failover_after_the_other_loses_nothing(rig: Rig, source_file:
     second.connection.abort("killed")
     nothing_lost((await rig.fact(SwitchMeasured, 2)).report)
     await all_of(rig, file, program)
+
+
+async def test_a_planned_switch_happens_at_a_border_without_a_pause(rig: Rig, source_file: SourceFile) -> None:
+    file = source_file("all-intra")
+    first, second = await pair(rig)
+    program = await publish(file, rig.live_url, rate=1)
+    await rig.fact(StandbyReady)
+    await until("a programme", lambda: first.received > 50)
+    await rig.uplink.order(SwitchStream(STREAM, 2, "drill", DecidedBy.DRILL))
+    told = await rig.fact(Switched)
+    assert (told.kind, told.cause, told.decided_by) == (SwitchKind.PLANNED, "drill", DecidedBy.DRILL)
+    await first.connection.wait_closed()
+    report = (await rig.fact(SwitchMeasured)).report
+    assert report.complete
+    assert [(track.missing, track.doubled) for track in report.tracks] == [(0, 0), (0, 0)]
+    assert report.tracks[0].first_ms is not None
+    assert report.tracks[0].first_ms % 2_000 < 40
+    assert not rig.uplink.seen(WorkerDown)
+    assert second.words == ["onStandby", "onFeedStart"]
+    await all_of(rig, file, program)
+
+
+async def test_a_worker_killed_during_a_planned_switch_costs_nothing(rig: Rig, source_file: SourceFile) -> None:
+    file = source_file("all-intra")
+    first, second = await pair(rig)
+    program = await publish(file, rig.live_url, rate=1)
+    await rig.fact(StandbyReady)
+    await until("a programme", lambda: first.received > 50)
+    await rig.uplink.order(SwitchStream(STREAM, 2, "too hot", DecidedBy.CONTROL))
+    first.connection.abort("killed")
+    nothing_lost((await rig.fact(SwitchMeasured)).report)
+    assert second.words == ["onStandby", "onFeedStart", "onFeedStart"]
+    await all_of(rig, file, program)
+
+
+async def test_a_standby_killed_during_a_planned_switch_costs_nothing(rig: Rig, source_file: SourceFile) -> None:
+    file = source_file("all-intra")
+    first, second = await pair(rig)
+    program = await publish(file, rig.live_url, rate=1)
+    await rig.fact(StandbyReady)
+    await until("a programme", lambda: first.received > 50)
+    await rig.uplink.order(SwitchStream(STREAM, 2, "too hot", DecidedBy.CONTROL))
+    second.connection.abort("killed")
+    assert not (await rig.fact(SwitchMeasured)).report.complete
+    assert (await rig.fact(WorkerDown)).generation == 2
+    await all_of(rig, file, program)
+
+
+async def test_a_switch_to_who_is_not_ready_is_refused(rig: Rig) -> None:
+    await rig.open(transcode_plan(1, standby=2))
+    with pytest.raises(Conflict):
+        await rig.uplink.order(SwitchStream(STREAM, 2, "drill", DecidedBy.DRILL))
+    with pytest.raises(NotFound):
+        await rig.uplink.order(SwitchStream(StreamId("str_none"), 2, "drill", DecidedBy.DRILL))
