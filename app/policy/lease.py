@@ -17,8 +17,9 @@ from typing import Final
 from app.domain.lease import Lease
 
 LEASE_S: Final = 15.0
-_FENCE_PART: Final = 10 / 15
-_RETRY_PART: Final = 2 / 15
+_FENCE_PART: Final = 10.0 / LEASE_S
+RETRY_S: Final = 2.0
+_RETRY_PART: Final = RETRY_S / LEASE_S
 AWAY_RETRY_S: Final = 0.5
 """A store that was away is asked again so soon: nobody can open a stream until it answers."""
 AT_ONCE_S: Final = 0.02
@@ -36,7 +37,7 @@ class Limits:
 
     @property
     def retry_s(self) -> float:
-        return self.lease_s * _RETRY_PART
+        return min(RETRY_S, self.lease_s * _RETRY_PART)
 
 
 class Phase(Enum):

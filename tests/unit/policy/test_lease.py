@@ -46,6 +46,8 @@ def lease(holder: str, left_s: float, *, epoch: int = 3, expires_us: int = 1) ->
 
 def test_the_proportions_are_those_of_kubernetes() -> None:
     assert (LIMITS.lease_s, LIMITS.fence_s, LIMITS.retry_s) == (15.0, 10.0, pytest.approx(2.0))
+    assert (Limits(3.0).fence_s, Limits(3.0).retry_s) == (pytest.approx(2.0), pytest.approx(0.4))
+    assert Limits(120.0).retry_s == 2.0
 
 
 def test_it_claims_at_once_and_leads_when_it_is_granted() -> None:
