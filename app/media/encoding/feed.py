@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from aiortmp import MediaMessage
-from app.domain.stream import EncodeSettings
+from app.domain.stream import EncodeSettings, SlateMode
 from app.media.encoding.codecs import encoder_name
 from app.media.encoding.memory import SourceMemory
 from app.media.encoding.packets import SourceItem
@@ -37,7 +37,7 @@ class Feed:
         reader: SourceReader | None = None,
     ) -> None:
         known = [ms for ms in start_after.values() if ms is not None]
-        self.reader = reader or SourceReader(WireClock(max(known, default=0)))
+        self.reader = reader or SourceReader(WireClock(max(known, default=None)))
         self._settings = settings
         self._writer = ProgrammeWriter()
         self._memory = SourceMemory() if listening else None
@@ -68,6 +68,10 @@ class Feed:
         if self.pipeline.reaches(start_after) and self.pipeline.speak(start_after):
             return None
         return memory.items if memory is not None else []
+
+    def slate(self, mode: SlateMode, from_ms: int | None) -> bool:
+        """The publisher is gone. False when the pipeline's inbox is full."""
+        return self.pipeline.slate(mode, None if from_ms is None else self.reader.clock.nearest(from_ms))
 
     def has_opened(self, track: str) -> bool:
         """Whether the picture track's header has been said."""

@@ -49,9 +49,12 @@ _MAX_PROBLEMS: Final = 16
 
 
 class WireClock:
-    """Timeline of 64 bits from timestamps of 32: each is taken as the nearest to the one before."""
+    """Timeline of 64 bits from timestamps of 32: each is taken as the nearest to the one before.
 
-    def __init__(self, reference_ms: int = 0) -> None:
+    The first one is taken as the nearest to `reference_ms` or, without one, as it is.
+    """
+
+    def __init__(self, reference_ms: int | None = None) -> None:
         self._last_ms = reference_ms
 
     def extend(self, wire_ms: int) -> int:
@@ -60,6 +63,8 @@ class WireClock:
 
     def nearest(self, wire_ms: int) -> int:
         """The time of this line that is next to the last one. Only the low 32 bits of `wire_ms` count."""
+        if self._last_ms is None:
+            return wire_ms
         return self._last_ms + (wire_ms - self._last_ms + _WRAP // 2) % _WRAP - _WRAP // 2
 
 

@@ -190,7 +190,7 @@ class Worker:
                 self._stand_by(word)
             case Speak():
                 self._speak(word)
-            case Slate() if self._feed is not None and not self._feed.pipeline.slate(word.mode, word.from_ms):
+            case Slate() if self._feed is not None and not self._feed.slate(word.mode, word.from_ms):
                 self._end(ExitCode.BEHIND, "the source is a whole inbox ahead of the decoder")
 
     def _throw_away(self) -> None:

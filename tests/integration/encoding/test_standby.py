@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from aiortmp import MediaMessage, MessageType, amf0, flv
 from app.media.encoding.packets import SourceItem, VideoConfig, VideoPacket
 from app.media.encoding.talk import ExitCode
 from tests.integration.encoding.gate import Gate, until
@@ -139,6 +140,33 @@ async def test_a_hot_standby_goes_on_from_what_it_has_decoded(gate: Gate) -> Non
         assert gate.numbers(track) == list(range(48, 90))
         assert len(set(gate.headers(track))) == 1
     assert min(gate.times("audio")) > 1_500
+
+
+async def test_a_hot_standby_of_an_old_stream_keeps_to_the_grid(gate: Gate) -> None:
+    """Packets carry 32 bits of the time, and the grid's lines are not the same after them."""
+    exits = Exits()
+    await start(gate, exits)
+    began_ms = 2**33
+    items = shifted(clip(small()), began_ms)
+    last = [packet.pts_ms for packet in video_of(items)][47]
+    after: amf0.Value = {"big": last, "small": last, "audio": last}
+    gate.say("onStandby", grade="hot", start_after=after)
+    place = until_ms(items, began_ms + 2_000)
+    gate.send(items[:place])
+    await until(lambda: gate.ready, "the proof")
+    gate.say("onSpeak", start_after=after)
+    gate.send(items[place:])
+    gate.end_feed()
+    await until(lambda: exits.seen, "the worker to end with its source")
+    assert gate.numbers("big") == list(range(48, 90))
+    keys = [m.timestamp + began_ms for m in gate.tracks["big"] if is_key_frame(m)]
+    assert len(keys) > 1
+    assert all(key % 1_000 < 34 for key in keys[1:])
+
+
+def is_key_frame(message: MediaMessage) -> bool:
+    tag = flv.parse_video(message.payload) if message.type is MessageType.VIDEO else None
+    return tag is not None and tag.is_coded and tag.is_keyframe
 
 
 async def test_a_hot_standby_that_kept_too_little_decodes_once_more(gate: Gate) -> None:

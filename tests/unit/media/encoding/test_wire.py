@@ -48,6 +48,13 @@ def test_the_timeline_is_rebuilt_from_its_low_32_bits(start: int, steps: list[in
         assert clock.extend(time % 2**32) == time
 
 
+def test_without_a_reference_the_first_timestamp_is_taken_as_it_is() -> None:
+    clock = WireClock()
+    assert clock.nearest(7) == 7
+    assert [clock.extend(time) for time in (2**32 - 10, 20)] == [2**32 - 10, 2**32 + 20]
+    assert clock.nearest(2**33) == 2**32
+
+
 @given(
     st.lists(
         st.one_of(
