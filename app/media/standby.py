@@ -34,12 +34,11 @@ class Standby:
 
     def enter(self, headers: Headers, ring: ReplayRing, *, position_ms: int, start_after: StartAfter) -> None:
         """Tell it what it is, and show it what there is of the source."""
-        joins = self.grade is StandbyGrade.ACTIVE_ACTIVE
         # One that decodes along learns from it where the timeline is: packets carry its low 32 bits only.
         self.feed.stand_by(self.grade, start_after if self.follows else None)
         if self.follows:
             known = [ms for ms in start_after.values() if ms is not None]
-            replay = ring.replay(min(known, default=None)) if joins else ring.newest_group()
+            replay = ring.replay(min(known, default=None))
             self.feed.replay(headers.messages(position_ms), replay)
         else:
             self.show(headers, ring, position_ms)

@@ -239,3 +239,17 @@ def test_a_publisher_cannot_speak_to_workers_in_the_gateways_name() -> None:
     stage.channel.on_source(stage.publisher, MediaBatch.of([fake, data("onCuePoint", {"name": "x"})]))
     assert [name for name, _ in first.words()] == ["onFeedStart", "onCuePoint"]
     assert first.words()[0][1]["start_after"] == {"top": None}
+
+
+def test_a_hot_standby_that_joins_late_holds_all_that_has_not_come_back() -> None:
+    stage = Stage(plan_of(standby=2, grade=StandbyGrade.HOT))
+    active = stage.hire(1)
+    active.header()
+    stage.play(0, GOP_MS - 200, active)
+    stage.play(GOP_MS - 200, GOP_MS + 200)  # the active one stands still, and a key frame passes meanwhile
+    standby = stage.hire(2)
+    standby.ready()
+    active.die()
+    assert standby.words()[-1][0] == "onSpeak"
+    given = standby.feed.stamps()
+    assert set(every_frame(GOP_MS - 200, GOP_MS + 200)) <= set(given)
