@@ -25,6 +25,7 @@ LATENCY_S = 0.12
 CATCH_UP = 8
 """Times real time: how fast a replay is worked through."""
 FRAME_S = 0.1
+KEPT_MS = 1_250
 
 
 class SimWorker:
@@ -50,6 +51,8 @@ class SimWorker:
         self._headed: set[str] = set()
         self._free_at = 0.0
         self._feed = 0
+        self._kept: deque[MediaMessage] = deque()
+        """What a hot standby has decoded lately."""
         self._coming: deque[Callable[[], None]] = deque()
         """Encoded, on its way out: timers of one moment come in any order, frames must not."""
         self.alive = True
@@ -139,19 +142,29 @@ class SimWorker:
                 continue
             elif self._start_after is not None:
                 self._frame(message)
+            else:
+                self._kept.append(message)
+                while message.timestamp - self._kept[0].timestamp > KEPT_MS:
+                    self._kept.popleft()
 
     def _told(self, said: list[Any]) -> None:
         if said[0] in ("onFeedStart", "onSpeak"):
-            self._start_after = dict(said[1]["start_after"])
-            self._key_owed = {track for track in self.tracks if track != AUDIO_TRACK}
-            self._headed = set()
-            self._feed += 1
-            self._free_at = 0.0
+            self._begin(said[1])
         elif said[0] == "onStandby":
             if said[1].get("grade") == "active-active":
-                self._start_after = dict(said[1]["start_after"])
-                self._key_owed = {track for track in self.tracks if track != AUDIO_TRACK}
+                self._begin(said[1])
             self._loop.call_later(PROOF_S, self._do, self._prove)
+        if said[0] == "onSpeak":
+            for message in self._kept:
+                self._frame(message)
+        self._kept.clear()
+
+    def _begin(self, said: dict[str, Any]) -> None:
+        self._start_after = dict(said["start_after"])
+        self._key_owed = {track for track in self.tracks if track != AUDIO_TRACK}
+        self._headed = set()
+        self._feed += 1
+        self._free_at = 0.0
 
     def _prove(self) -> None:
         for track in self.tracks:
