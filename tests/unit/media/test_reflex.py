@@ -11,7 +11,7 @@ from app.domain.link import StandbyReady, Switched, WorkerDown, WorkerUp
 from app.domain.stream import StandbyGrade
 from app.media.reflex import HOT_SPAN_MS, Reflex, on_loss
 from tests.unit.media.stream_parts import AVC_RECORD, data, video_header
-from tests.unit.media.worker_parts import LOW, TOP, Stage, every_frame, plan_of
+from tests.unit.media.worker_parts import GOP_MS, LOW, TOP, Stage, every_frame, plan_of
 
 OTHER_RECORD = bytes((1, 77)) + AVC_RECORD[2:]
 
