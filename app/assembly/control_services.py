@@ -262,6 +262,7 @@ class ControlServices:
                 Switchboard(
                     streams=streams,
                     fleet=fleet,
+                    gateways=gateways,
                     adoption=adoption,
                     recovery=recovery,
                     reports=reports,

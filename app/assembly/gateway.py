@@ -19,10 +19,11 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from aiortmp import Limits, aio
+from app.adapters.host.machine_id import host_id
 from app.adapters.link.uplink import WebSocketUplink
 from app.assembly.settings import Settings, in_url
 from app.domain.errors import InvalidSettings
-from app.domain.ids import GatewayId
+from app.domain.ids import GatewayId, HostId
 from app.domain.link import GatewayHello
 from app.domain.stream import ChannelPlan, Destination
 from app.media.doors.doorman import Doorman
@@ -60,6 +61,7 @@ class RunningGateway:
     def __init__(self, settings: Settings, uplink: Uplink) -> None:
         self._settings = settings
         self._uplink = uplink
+        self._host_id = HostId(settings.host_id) if settings.host_id else host_id(settings.data_dir)
         self._tasks = TaskGroupKeeper(_crashed)
         self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="recording")
         self._dialler = Dialler(allowed=settings.allowed_private_targets)
@@ -140,6 +142,7 @@ class RunningGateway:
             self.rtmps_port,
             f"http://{in_url(settings.public_host)}:{self.http_port}",
             tuple(room.channel.running() for room in self.gateway.rooms()),
+            self._host_id,
         )
 
     def _start_push(self, destination: Destination, mux: FanOut) -> DestinationPush:

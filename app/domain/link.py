@@ -12,7 +12,7 @@ from datetime import datetime
 
 from app.domain.encoder import EncoderInfo, EncoderReading
 from app.domain.failover import DecidedBy, SwitchKind, SwitchReport
-from app.domain.ids import DestinationId, GatewayId, StreamId, WorkerId
+from app.domain.ids import DestinationId, GatewayId, HostId, StreamId, WorkerId
 from app.domain.stream import ChannelPlan, EncodeSettings, WorkerOrder
 
 # --- hello: the first message of a link -----------------------------------------------------------------
@@ -58,6 +58,8 @@ class GatewayHello:
     rtmps_port: int | None
     http_url: str
     channels: tuple[RunningChannel, ...] = ()
+    host_id: HostId | None = None
+    """Its machine: two gateways under one id on two machines would drive each other out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,15 @@ class Gateways:
         self._hellos: dict[GatewayId, GatewayHello] = {}
         self._arrived: dict[GatewayId, float] = {}
 
+    def refusal(self, hello: GatewayHello) -> str | None:
+        """Why the gateway may not come: another machine is here under its id."""
+        known = self._hellos.get(hello.gateway_id)
+        if known is None or not self.is_connected(hello.gateway_id):
+            return None
+        if None in (known.host_id, hello.host_id) or known.host_id == hello.host_id:
+            return None
+        return f"gateway_id {hello.gateway_id} is in use on another machine; set one of its own here"
+
     def arrived(self, hello: GatewayHello) -> None:
         self._hellos[hello.gateway_id] = hello
         self._arrived[hello.gateway_id] = monotonic()

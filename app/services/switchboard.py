@@ -33,6 +33,7 @@ from app.runtime.clock import monotonic
 from app.runtime.tasks import TaskGroupKeeper
 from app.services.adoption import Adoption
 from app.services.fleet import Fleet
+from app.services.gateways import Gateways
 from app.services.live_streams import LiveStream, LiveStreams
 from app.services.recovery import Recovery
 from app.services.reports import Reports
@@ -48,6 +49,7 @@ class Switchboard:
         *,
         streams: LiveStreams,
         fleet: Fleet,
+        gateways: Gateways,
         adoption: Adoption,
         recovery: Recovery,
         reports: Reports,
@@ -56,6 +58,7 @@ class Switchboard:
     ) -> None:
         self._streams = streams
         self._fleet = fleet
+        self._gateways = gateways
         self._adoption = adoption
         self._recovery = recovery
         self._reports = reports
@@ -63,7 +66,9 @@ class Switchboard:
         self._keeper = keeper
 
     def refusal(self, hello: Hello) -> str | None:
-        return self._fleet.refusal(hello.encoder) if isinstance(hello, NodeHello) else None
+        if isinstance(hello, NodeHello):
+            return self._fleet.refusal(hello.encoder)
+        return self._gateways.refusal(hello)
 
     async def on_hello(self, hello: Hello) -> None:
         if isinstance(hello, GatewayHello):

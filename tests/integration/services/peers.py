@@ -110,9 +110,10 @@ class Peer:
 
 
 class FakeGateway(Peer):
-    def __init__(self, name: str = "gw-1") -> None:
+    def __init__(self, name: str = "gw-1", host: str | None = None) -> None:
         super().__init__()
         self.name = GatewayId(name)
+        self.host_id = None if host is None else HostId(host)
         self.plans: dict[StreamId, ChannelPlan] = {}
         self.sources: dict[StreamId, SourceUp] = {}
         self.ready: dict[StreamId, int] = {}
@@ -133,7 +134,9 @@ class FakeGateway(Peer):
             )
             for p in self.plans.values()
         )
-        return GatewayHello(self.name, "1", "127.0.0.1", 19350, None, "http://127.0.0.1:8081", channels)
+        return GatewayHello(
+            self.name, "1", "127.0.0.1", 19350, None, "http://127.0.0.1:8081", channels, self.host_id
+        )
 
     def standby_came(self, order: WorkerOrder) -> None:
         """A standby of one of the channels connects here and proves itself."""
