@@ -22,6 +22,7 @@ from app.domain.session import StreamRecord
 from app.domain.stream import StandbyGrade, StreamMode, StreamState, WorkerGrant, WorkerOrder
 from app.policy.failover import Cover, FailoverMachine
 from app.policy.placement import Need, ladder_cost
+from app.policy.slow_evidence import Since
 from app.ports.store import Store
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
@@ -61,6 +62,8 @@ class LiveStream:
     """When the present standby was started."""
     moved_to: int = 0
     """Generation of the worker that took over last; a plan may name a later one that could not be started."""
+    since_slow: Since = field(default_factory=Since)
+    """Since when there is something against its encoder."""
     failed_on: dict[EncoderId, float] = field(default_factory=dict)
     drilled_generation: int | None = None
     """The worker that a drill broke or relieved: its end is nobody's fault."""

@@ -18,7 +18,6 @@ from app.domain.errors import Conflict, ManagerError, Unavailable
 from app.domain.failover import DecidedBy
 from app.domain.fleet import Role
 from app.domain.ids import EncoderId
-from app.domain.ladder import Ladder
 from app.domain.stream import EncodeSettings, WorkerGrant
 from app.policy.failover import PREPARE_S, SWITCH_S, Cover
 from app.policy.placement import Need, ladder_cost
@@ -103,10 +102,7 @@ class Picture:
             generation = await self._start(stream, encode)
         try:
             await self._proved(stream, generation)
-            if _same_tracks(stream.record.ladder, encode.ladder):
-                await self._at_border(stream, generation)
-            else:
-                await self._by_plan(stream, generation)
+            await self._at_border(stream, generation)
         except ManagerError as error:
             log.warning("picture not changed", stream_id=stream.id, reason=error.detail)
             await self._give_up(stream, generation, error.detail)
@@ -150,18 +146,9 @@ class Picture:
         await _until(stream, generation, PREPARE_S, ready=lambda: stream.machine.cover is Cover.PROTECTED)
 
     async def _at_border(self, stream: LiveStream, generation: int) -> None:
-        """The tracks keep their names: the gateway goes over at a segment border."""
+        """The gateway goes over at a segment border; tracks that are no more end there, new ones begin."""
         await self._gateways.switch(stream.record, generation, cause=CAUSE, decided_by=DecidedBy.OPERATOR)
         await _until(stream, generation, SWITCH_S, ready=lambda: stream.moved_to == generation)
-
-    async def _by_plan(self, stream: LiveStream, generation: int) -> None:
-        """Other tracks: they begin where the old ones end, when the gateway gets the plan that names them."""
-        async with stream.lock:
-            standby = stream.standby
-            if stream.ended or standby is None or standby.generation != generation:
-                raise Conflict("another worker took the stream over meanwhile")
-            await self._takeover.promote(stream, CAUSE)
-            self._recovery.took_over(stream, generation)
 
     async def _give_up(self, stream: LiveStream, generation: int, reason: str) -> None:
         async with stream.lock:
@@ -209,10 +196,6 @@ def _active(stream: LiveStream) -> WorkerGrant:
 
 def _need(stream: LiveStream, encode: EncodeSettings) -> Need:
     return replace(stream.need, pixels_per_s=ladder_cost(encode.ladder), codec=encode.codec)
-
-
-def _same_tracks(one: Ladder, other: Ladder) -> bool:
-    return [r.name for r in one.renditions] == [r.name for r in other.renditions]
 
 
 async def _until(stream: LiveStream, generation: int, within_s: float, *, ready: Callable[[], bool]) -> None:

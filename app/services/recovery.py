@@ -117,9 +117,13 @@ class Recovery:
             # Its standby was given up here in the same moment: a newer worker makes the two agree.
             self.active_lost(stream, active.generation, cause, blame=False, by_gateway=True)
 
-    def leave(self, stream: LiveStream, wish: words.Leave) -> None:
-        """The active worker still works and is to be left, by a planned switch where a standby is ready."""
+    def leave(self, stream: LiveStream, wish: words.Leave) -> bool:
+        """The active worker still works and is to be left, by a planned switch where a standby is ready.
+
+        False: not now; it may be asked again.
+        """
         self._feed(stream, wish)
+        return stream.machine.phase is not Phase.STEADY
 
     def cleared(self, stream: LiveStream) -> None:
         self._feed(stream, words.Cleared())

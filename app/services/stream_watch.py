@@ -11,14 +11,13 @@ import structlog
 from app.domain.encoder import EncoderState, WorkerReading
 from app.domain.errors import Unavailable
 from app.domain.events import Event, StreamHealthRead
-from app.domain.failover import DecidedBy
 from app.domain.ids import EncoderId
 from app.domain.session import StandbyHealth, StandbyState, StreamHealth
 from app.domain.stream import StreamMode, WorkerGrant
-from app.policy import stream_life
+from app.policy import slow_evidence, stream_life
 from app.policy.failover import Cover, Phase
-from app.policy.failover_words import Leave
 from app.policy.health_score import measures_of, score
+from app.policy.slow_evidence import Symptoms
 from app.policy.stream_state import STUCK_S, is_stuck, judge, programme_moves
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
@@ -66,6 +65,8 @@ class StreamWatch:
         self._ending = ending
         self._bus = bus
         self._looked: float | None = None
+        self._leave_from: dict[EncoderId, float] = {}
+        """When the next stream may be moved away from the encoder."""
 
     async def run(self) -> None:
         """Runs until cancelled. Nothing here waits for the store: a lost encoder must be seen without it."""
@@ -115,7 +116,7 @@ class StreamWatch:
             if gone is not None and not programme_moves(signs, now):
                 self._recovery.active_lost(stream, active.generation, gone)
                 return
-            self._look_whether_to_leave(stream, active, now)
+            self._look_whether_to_leave(stream, active, gone, now)
             if is_stuck(signs, now) and now - stream.moved_at > STUCK_S:
                 # No blame: a source that nobody can decode looks the same.
                 self._recovery.active_lost(stream, active.generation, "the programme stands still", blame=False)
@@ -125,16 +126,34 @@ class StreamWatch:
             if gone is not None:
                 self._recovery.standby_lost(stream, standby.generation, gone)
 
-    def _look_whether_to_leave(self, stream: LiveStream, active: WorkerGrant, now: float) -> None:
-        stopped = self._stopped(active, now)
-        if stopped is not None:
-            self._recovery.leave(stream, Leave(stopped, DecidedBy.OPERATOR, must=True))
+    def _look_whether_to_leave(
+        self, stream: LiveStream, active: WorkerGrant, silent: str | None, now: float
+    ) -> None:
+        symptoms = self._symptoms(stream, active, silent, now)
+        stream.since_slow = slow_evidence.note(stream.since_slow, symptoms, generation=active.generation, now=now)
+        wish = slow_evidence.judge(stream.since_slow, symptoms, now)
+        if wish is None:
+            if stream.machine.phase is Phase.SUSPECT:
+                self._recovery.cleared(stream)
             return
+        if stream.machine.phase is not Phase.STEADY:
+            return
+        if now >= self._leave_from.get(active.encoder_id, now) and self._recovery.leave(stream, wish):
+            self._leave_from[active.encoder_id] = now + slow_evidence.spacing_s(wish)
+
+    def _symptoms(self, stream: LiveStream, active: WorkerGrant, silent: str | None, now: float) -> Symptoms:
+        reading, worker = self._fleet.reading(active.encoder_id), self._worker(active)
         presence = self._fleet.state(active.encoder_id, now)
-        if presence is not None and presence.state is EncoderState.DRAINING and stream.runs_standby:
-            self._recovery.leave(stream, Leave(presence.reason or "draining", DecidedBy.OPERATOR))
-        elif stream.machine.phase is Phase.SUSPECT:
-            self._recovery.cleared(stream)
+        is_draining = presence is not None and presence.state is EncoderState.DRAINING
+        return Symptoms(
+            temperature_c=None if reading is None else reading.temperature_c,
+            speed=None if worker is None else worker.speed,
+            source_flows=stream.seen.source_since is not None,
+            # Without a standby that runs, leaving costs a stall: what an operator only drains stays.
+            draining="draining by an operator's wish" if is_draining and stream.runs_standby else None,
+            stopped=self._stopped(active, now),
+            silent=silent if stream.proved_standby is not None else None,
+        )
 
     def _stopped(self, grant: WorkerGrant, now: float) -> str | None:
         presence = self._fleet.state(grant.encoder_id, now)

@@ -78,17 +78,6 @@ class Takeover:
         self._moved(stream, old, grant, cause)
         return grant.generation
 
-    async def promote(self, stream: LiveStream, cause: str) -> None:
-        """Give the stream to its standby at once, by the next plan. The caller holds the stream's lock.
-
-        Raises what the gateway answers, and nothing has changed then.
-        """
-        old, standby, record = stream.active, stream.standby, promoted(stream.record)
-        await self._gateways.apply(record)
-        if standby is not None and stream.standby == standby:  # the gateway's own word may have been quicker
-            stream.record = record
-            self._after_promotion(stream, old, standby, cause)
-
     def blame(self, stream: LiveStream, encoder_id: EncoderId) -> None:
         """It was the encoder's fault: it counts against it with every stream."""
         self._fleet.failed(encoder_id, stream.id)
@@ -137,16 +126,13 @@ class Takeover:
             return False
         stream.record = promoted(stream.record)
         self._keeper.start(self._tell_gateway(stream), name=f"plan {stream.id}")
-        self._after_promotion(stream, old, standby, cause)
-        return True
-
-    def _after_promotion(self, stream: LiveStream, old: WorkerGrant | None, new: WorkerGrant, cause: str) -> None:
-        self._balancer.promote_backup(stream.id, new.encoder_id, stream.need)
+        self._balancer.promote_backup(stream.id, standby.encoder_id, stream.need)
         stream.backup_order = None
         self._streams.save_later(stream)
         if old is not None:
             self._standbys.stop_later(old, f"replaced: {cause}")
-        self._moved(stream, old, new, cause)
+        self._moved(stream, old, standby, cause)
+        return True
 
     async def _tell_gateway(self, stream: LiveStream) -> None:
         async with stream.lock:

@@ -12,7 +12,16 @@ from app.domain.errors import Conflict, NoCapacity, NotFound
 from app.domain.events import StreamErrorSeen, StreamFailedOver, WorkerReplaced
 from app.domain.failover import DecidedBy, SwitchKind
 from app.domain.fleet import EncoderAction
-from app.domain.link import ReserveStream, SourceUp, StartWorker, SwitchStream, WorkerDown, WorkerExited
+from app.domain.link import (
+    ChannelReading,
+    ReserveStream,
+    SourceUp,
+    StartWorker,
+    SwitchStream,
+    TrackReading,
+    WorkerDown,
+    WorkerExited,
+)
 from app.domain.session import OpenedStream, StreamChange
 from app.domain.stream import StandbyGrade, WorkerOrder
 from app.policy import failover
@@ -299,3 +308,34 @@ async def test_backups_that_refuse_leave_the_stream_unprotected_until_one_takes_
     for node in house.nodes:
         node.refuse = lambda _: None
     await until(lambda: is_protected(house, stream))
+
+
+async def test_a_silent_node_is_left_by_a_planned_switch_while_its_picture_still_comes(house: House) -> None:
+    stream = await opened(house)
+    stream_id = stream.record.stream_id
+    old, standby = grants(house, stream)
+    house.node(old.encoder_id).silent = True
+    frames = 0
+
+    def left() -> bool:
+        nonlocal frames
+        frames += 30
+        track = TrackReading("720p", frames, frames * 1000, 4e6, 30.0, frames * 33)
+        house.gateway.tell(
+            ChannelReading(stream_id, at(), True, 4e6, 30.0, frames, 0, 0, 0.0, (track,), 0, 0, 50.0)
+        )
+        return bool(grants(house, stream)[0] == standby)
+
+    await until(left)
+    (order,) = [order for order in house.gateway.orders if isinstance(order, SwitchStream)]
+    assert order.decided_by is DecidedBy.CONTROL
+    assert "offline" in order.cause
+
+
+async def test_an_encoder_at_its_hard_stop_is_left(house: House) -> None:
+    stream = await opened(house)
+    old, standby = grants(house, stream)
+    house.node(old.encoder_id).temperature_c = 96.0
+    await until(lambda: grants(house, stream)[0] == standby)
+    (order,) = [order for order in house.gateway.orders if isinstance(order, SwitchStream)]
+    assert "96 °C" in order.cause

@@ -33,7 +33,7 @@ from app.domain.link import (
 )
 from app.domain.secret import Secret
 from app.domain.session import OpenedStream, StreamChange
-from app.domain.stream import StreamMode, StreamState
+from app.domain.stream import StandbyGrade, StreamMode, StreamState
 from app.services import picture, recovery, stream_watch
 
 from .conftest import House
@@ -181,8 +181,11 @@ async def test_a_node_that_leaves_for_good_loses_its_streams_to_their_backups(ho
     assert record.primary_id == stream.record.backup_id
 
 
-async def test_a_silent_node_keeps_its_stream_while_the_gateway_sees_the_programme_move(house: House) -> None:
-    stream = await opened(house)
+async def test_a_silent_node_keeps_a_cold_stream_while_the_gateway_sees_the_programme_move(
+    house: House,
+) -> None:
+    request = dataclasses.replace(REQUEST, standby=StandbyGrade.COLD)
+    stream = await house.control.services.streams.open(request, OWNER)
     stream_id = stream.record.stream_id
     house.gateway.tell(SourceUp(stream_id, at(), "1.2.3.4", "obs", "avc1", "mp4a"))
     house.node(stream.record.primary_id).silent = True
@@ -548,9 +551,9 @@ async def test_another_size_is_proved_by_a_standby_before_the_plan_names_it(hous
     stream_id, streams = stream.record.stream_id, house.control.services.streams
     before = house.gateway.plans[stream_id]
     outcome = await streams.change(stream_id, StreamChange(width=640, height=360), OWNER)
-    plan = house.gateway.plans[stream_id]
     assert outcome.change_class == "planned_switch"
-    assert plan.ladder.renditions[0].name == "360p"
+    await until(lambda: house.gateway.plans[stream_id].ladder.renditions[0].name == "360p")
+    plan = house.gateway.plans[stream_id]
     assert plan.active is not None
     assert house.node(plan.active.encoder_id).workers[plan.active.worker_id].standby
     named = [
