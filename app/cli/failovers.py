@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from app.cli.client import EXIT_FAILED, EXIT_UNAVAILABLE, Access, call, fail
+from app.cli.client import EXIT_FAILED, Access, call
 from app.cli.output import Json, cell, show_json, show_table
 from app.cli.streams import StreamArgument, quoted
 
@@ -17,6 +17,8 @@ DRILL_WAIT_S: Final = 60.0
 """Control waits 30 s for a report."""
 PROTECTED_WAIT_S: Final = 60.0
 LOOK_EVERY_S: Final = 0.5
+ON_ITS_WAY: Final = ("preparing", "sought")
+"""States of a backup that will soon be ready."""
 TIMES: Final = ("detected_ms", "decided_ms", "first_frame_ms", "stall_ms", "catch_up_ms")
 COLUMNS: Final = ("when", "from", "to", "kind", "cause", *TIMES, "missing", "doubled")
 
@@ -51,13 +53,15 @@ def drill(
     count: Annotated[int, typer.Option(min=1, max=100, help="One after the other, each once protected again.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Break a live stream's encoder for real and see what viewers lose; exit code 1 if it was any frame."""
+    """Break a live stream's encoder for real and see what viewers lose; exit code 1 if it was any frame.
+
+    Waits a minute for a backup that is on its way.
+    """
     reports: list[dict[str, Any]] = []
     ended_early: typer.Exit | None = None
     try:
         for number in range(1, count + 1):
-            if reports:
-                _until_protected(context.obj, stream)
+            _until_protected(context.obj, stream)
             reports += _once(context.obj, stream, kind)
             if not as_json:
                 typer.echo(f"{number}/{count}  {_line(reports[-1])}")
@@ -79,10 +83,12 @@ def _once(access: Access, stream: str, kind: Kind) -> list[dict[str, Any]]:
 
 
 def _until_protected(access: Access, stream: str) -> None:
+    """Waits while a backup is on its way. Where none is, control refuses the drill in its own words."""
     deadline = time.monotonic() + PROTECTED_WAIT_S
-    while not call(access, "GET", f"/api/streams/{quoted(stream)}/health").get("protected"):
-        if time.monotonic() > deadline:
-            fail(f"no backup stood ready again within {PROTECTED_WAIT_S:g} s", code=EXIT_UNAVAILABLE)
+    while time.monotonic() < deadline:
+        health = call(access, "GET", f"/api/streams/{quoted(stream)}/health")
+        if health.get("protected") or (health.get("standby") or {}).get("state") not in ON_ITS_WAY:
+            return
         time.sleep(LOOK_EVERY_S)
 
 

@@ -85,14 +85,30 @@ def test_a_lost_or_doubled_or_uncounted_frame_fails_the_drill(
     control: type[Control], fault: dict[str, Any]
 ) -> None:
     control.answers[DRILL] = (200, {"failovers": [report(**fault)]})
+    control.answers[HEALTH] = (200, {"protected": True})
     said = run("drill", "str_1")
     assert said.exit_code == 1
     assert "1 of 1 lost frames" in said.stdout
     assert run("drill", "str_1", "--json").exit_code == 1
 
 
+def test_a_drill_waits_for_a_backup_that_is_on_its_way(
+    control: type[Control], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control.answers[DRILL] = (200, {"failovers": [report()]})
+    control.answers[HEALTH] = (200, {"protected": False, "standby": {"grade": "warm", "state": "preparing"}})
+
+    def ready(_: float) -> None:
+        assert not [path for method, path, _, _ in control.seen if method == "POST"]
+        control.answers[HEALTH] = (200, {"protected": True, "standby": {"grade": "warm", "state": "ready"}})
+
+    monkeypatch.setattr("app.cli.failovers.time.sleep", ready)
+    assert run("drill", "str_1").exit_code == 0
+
+
 def test_a_drill_that_is_refused_says_why_and_fails(control: type[Control]) -> None:
     control.answers[DRILL] = (409, {"detail": "no standby stands ready for this stream"})
+    control.answers[HEALTH] = (200, {"protected": False, "standby": {"grade": "warm", "state": "none"}})
     said = run("drill", "str_1")
     assert said.exit_code == 1
     assert "no standby stands ready" in said.stderr
