@@ -8,9 +8,11 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from app.domain.errors import Unavailable
+from app.domain.drill import DrillKind
+from app.domain.errors import ManagerError, Unavailable
+from app.domain.session import StreamChange
 
-from .world import Node, Stream, World
+from .world import OWNER, Node, Stream, World
 
 Fault = Callable[[World, random.Random], Awaitable[None]]
 
@@ -120,6 +122,22 @@ async def step_the_wall_clock(world: World, dice: random.Random) -> None:
     world.clock.step_s = dice.choice((-3600.0, -30.0, 30.0, 3600.0))
 
 
+async def drill(world: World, dice: random.Random) -> None:
+    """What is done on purpose goes wrong as well: in the midst of it something else may fail."""
+    services, stream = world.services, dice.choice(world.streams)
+    if services is not None:
+        with contextlib.suppress(ManagerError):
+            await services.drills.drill(stream.id, dice.choice(tuple(DrillKind)), 1, OWNER)
+
+
+async def change_the_bitrate(world: World, dice: random.Random) -> None:
+    services, stream = world.services, dice.choice(world.streams)
+    if services is not None:
+        with contextlib.suppress(ManagerError):
+            change = StreamChange(bitrate_bps=dice.randrange(1_000_000, 4_000_000))
+            await services.streams.change(stream.id, change, OWNER)
+
+
 FAULTS: Final[tuple[Fault, ...]] = (
     kill_a_worker,
     kill_a_worker,
@@ -135,4 +153,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     take_the_store_away,
     refuse_at_times,
     step_the_wall_clock,
+    drill,
+    drill,
+    change_the_bitrate,
 )

@@ -14,14 +14,14 @@ import structlog
 from app.domain.stream import StandbyGrade
 
 from .faults import FAULTS
-from .invariants import Watchman, at_rest, seen_by_viewers
+from .invariants import Watchman, at_rest, reported_truly, seen_by_viewers
 from .virtual_time import Clock, run
 from .world import World
 
 HISTORIES = int(os.environ.get("ENCMAN_HISTORIES", "500"))
 FIRST_SEED = int(os.environ.get("ENCMAN_FIRST_SEED", "1"))
 IN_ONE_TEST = 50
-GRADES = [StandbyGrade(name) for name in os.environ.get("ENCMAN_GRADES", "cold").split(",")]
+GRADES = [StandbyGrade(name) for name in os.environ.get("ENCMAN_GRADES", ",".join(StandbyGrade)).split(",")]
 TROUBLE_S = 30.0
 REST_WITHIN_S = 120.0
 """After the last fault. Back-offs end at 30 s; an encoder that rests is chosen when there is no other."""
@@ -56,6 +56,7 @@ async def _history(clock: Clock, dice: random.Random) -> None:
             watch.result()
         for stream in world.streams:
             seen_by_viewers(stream)
+            await reported_truly(world, stream)
 
 
 async def _rest(world: World) -> None:

@@ -119,8 +119,8 @@ class Node:
                     raise Conflict("no such worker")
                 worker.kill() if order.how == "kill" else worker.stop()
             case ReconfigureWorker():
-                if order.worker_id not in self.workers:
-                    raise Conflict("no such worker")
+                if order.worker_id not in self.workers or self._world.dice.random() < 0.5:
+                    raise Conflict("it cannot change its rates in place")
             case _:
                 raise InvalidRequest(type(order).__name__)
 
