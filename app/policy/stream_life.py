@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Final
 
 NEVER_PUBLISHED_S: Final = 15 * 60
@@ -12,19 +11,23 @@ NEVER_PUBLISHED_S: Final = 15 * 60
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    created_at: datetime
-    key_expires_at: datetime | None
+    """Times by a monotonic clock: a wall clock that is put right ends nobody's stream."""
+
+    waited_s: float
+    """Since the stream was opened, or taken up by a control that started."""
+    key_left_s: float | None
+    """To the end of its key; None: the key does not end."""
     published: bool
     """A publisher came at least once."""
     source_up: bool
 
 
-def judge(life: Life, now: datetime) -> str | None:
+def judge(life: Life) -> str | None:
     """Why the stream ends now, or None. A published one waits on until its key expires."""
     if life.source_up:
         return None
-    if life.key_expires_at is not None and now >= life.key_expires_at:
+    if life.key_left_s is not None and life.key_left_s <= 0:
         return "its key expired"
-    if not life.published and now - life.created_at >= timedelta(seconds=NEVER_PUBLISHED_S):
+    if not life.published and life.waited_s >= NEVER_PUBLISHED_S:
         return f"nobody published for {NEVER_PUBLISHED_S // 60} minutes"
     return None

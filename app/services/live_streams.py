@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final, TypeAlias
 
 import structlog
@@ -23,6 +24,7 @@ from app.domain.stream import StandbyGrade, StreamMode, StreamState, WorkerGrant
 from app.policy.failover import Cover, FailoverMachine
 from app.policy.placement import Need, ladder_cost
 from app.policy.slow_evidence import Since
+from app.policy.stream_life import Life
 from app.ports.store import Store
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
@@ -56,6 +58,8 @@ class LiveStream:
     without_encoder: str | None = None
     since: float = field(default_factory=monotonic)
     """When control took it up: opened, or loaded after a restart."""
+    taken_up_at: datetime = field(default_factory=utc_now)
+    """The same, by the wall clock."""
     moved_at: float = field(default_factory=monotonic)
     """When the present worker was started."""
     standby_since: float = field(default_factory=monotonic)
@@ -100,6 +104,17 @@ class LiveStream:
     def need(self) -> Need:
         codec = "auto" if self.record.encode is None else self.record.encode.codec
         return Need(ladder_cost(self.record.ladder), codec, self.record.region)
+
+    def life(self, now: float) -> Life:
+        """The wall clock was asked once, when the stream was taken up: its later steps end no key."""
+        expires_at = self.record.key_expires_at
+        lasts_s = None if expires_at is None else (expires_at - self.taken_up_at).total_seconds()
+        return Life(
+            waited_s=now - self.since,
+            key_left_s=None if lasts_s is None else lasts_s - (now - self.since),
+            published=self.record.first_published_at is not None,
+            source_up=self.seen.source_since is not None,
+        )
 
     @property
     def ended(self) -> bool:

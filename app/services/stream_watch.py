@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from typing import Final
 
@@ -26,6 +27,7 @@ from app.services.fleet import Fleet
 from app.services.gateways import Gateways
 from app.services.live_streams import LiveStream, LiveStreams, Standing
 from app.services.recovery import Recovery
+from app.services.reports import Reports
 
 BEAT_S: Final = 0.25
 HEALTH_EVERY_S: Final = 1.0
@@ -56,6 +58,8 @@ class StreamWatch:
         gateways: Gateways,
         recovery: Recovery,
         ending: Ending,
+        reports: Reports,
+        drill_plan: DrillPlan | None = None,
         bus: Bus[Event],
     ) -> None:
         self._streams = streams
@@ -63,6 +67,8 @@ class StreamWatch:
         self._gateways = gateways
         self._recovery = recovery
         self._ending = ending
+        self._reports = reports
+        self._drill_plan = drill_plan
         self._bus = bus
         self._looked: float | None = None
         self._leave_from: dict[EncoderId, float] = {}
@@ -84,6 +90,9 @@ class StreamWatch:
         while True:
             self._fleet.forget_the_gone(monotonic())
             await self.end_the_expired()
+            # A store that is away is asked again.
+            with contextlib.suppress(Unavailable):
+                await self._reports.save_unsaved()
             await asyncio.sleep(LIFE_EVERY_S)
 
     def look(self, now: float) -> None:
@@ -202,6 +211,7 @@ class StreamWatch:
             at=utc_now(),
             score=judged.overall,
             reasons=reasons + judged.reasons,
+            readiness=ready.score if record.mode is StreamMode.TRANSCODE else None,
             protected=protected,
             primary_id=_encoder_of(active),
             backup_id=_encoder_of(standby),
@@ -225,15 +235,9 @@ class StreamWatch:
     # --- the end of life
 
     async def end_the_expired(self) -> None:
-        now = utc_now()
+        now = monotonic()
         for stream in self._streams:
-            life = stream_life.Life(
-                created_at=stream.record.created_at,
-                key_expires_at=stream.record.key_expires_at,
-                published=stream.record.first_published_at is not None,
-                source_up=stream.seen.source_since is not None,
-            )
-            reason = stream_life.judge(life, now)
+            reason = stream_life.judge(stream.life(now))
             if reason is None or stream.lock.locked() or not self._in_sight(stream):
                 continue
             try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import sqlite3
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -687,7 +686,8 @@ async def test_a_stream_that_nobody_published_gives_its_places_back_and_a_publis
     await until(lambda: live is not None and live.record.first_published_at is not None)
     monkeypatch.setattr(stream_watch, "RETURN_S", 0.0)
     monkeypatch.setattr(stream_watch, "LIFE_EVERY_S", 0.1)
-    monkeypatch.setattr(stream_watch, "utc_now", lambda: at() + timedelta(minutes=16))
+    for stream in services.live:
+        stream.since -= 16 * 60
     await until(lambda: unused.record.stream_id not in house.gateway.plans)
     record = await services.streams.get(unused.record.stream_id, OWNER)
     assert record.end_reason == "nobody published for 15 minutes"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -112,20 +111,24 @@ def test_only_a_running_source_without_programme_for_long_is_stuck(signs: Signs,
     assert stream_state.is_stuck(signs, 100.0) is stuck
 
 
-BORN = datetime(2030, 1, 1, tzinfo=UTC)
-LIFE = stream_life.Life(BORN, BORN + timedelta(hours=1), published=False, source_up=False)
+OPENED = stream_life.Life(0.0, 3600.0, published=False, source_up=False)
+PUBLISHED = dataclasses.replace(OPENED, published=True)
 
 
 @pytest.mark.parametrize(
-    ("life", "minutes", "ends"),
+    ("life", "waited_s", "key_left_s", "ends"),
     [
-        (LIFE, 14, False),
-        (LIFE, 15, True),
-        (dataclasses.replace(LIFE, published=True), 59, False),
-        (dataclasses.replace(LIFE, published=True), 60, True),
-        (dataclasses.replace(LIFE, published=True, source_up=True), 600, False),
-        (dataclasses.replace(LIFE, key_expires_at=None, published=True), 10**6, False),
+        (OPENED, 899.0, 1.0, False),
+        (OPENED, 900.0, 1.0, True),
+        (OPENED, 0.0, 0.0, True),
+        (PUBLISHED, 1e6, 1.0, False),
+        (PUBLISHED, 1e6, 0.0, True),
+        (PUBLISHED, 1e9, None, False),
+        (dataclasses.replace(PUBLISHED, source_up=True), 1e6, -1e6, False),
     ],
 )
-def test_when_a_stream_ends_by_itself(life: stream_life.Life, minutes: int, ends: bool) -> None:
-    assert (stream_life.judge(life, BORN + timedelta(minutes=minutes)) is not None) is ends
+def test_when_a_stream_ends_by_itself(
+    life: stream_life.Life, waited_s: float, key_left_s: float | None, ends: bool
+) -> None:
+    now = dataclasses.replace(life, waited_s=waited_s, key_left_s=key_left_s)
+    assert (stream_life.judge(now) is not None) is ends

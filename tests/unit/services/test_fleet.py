@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -150,7 +149,8 @@ async def test_a_store_that_hangs_while_a_stream_is_ended_does_not_blind_the_wat
     monkeypatch.setattr(stream_watch, "HEALTH_EVERY_S", 0.0)
     monkeypatch.setattr(stream_watch, "BEAT_S", 0.0)
     monkeypatch.setattr(Gateways, "is_connected", lambda gateways, gateway_id: True)
-    forgotten = live_stream(replace(record(), created_at=utc_now() - timedelta(hours=1)))
+    forgotten = live_stream(record())
+    forgotten.since -= 3600.0
     watched = live_stream(replace(record(), stream_id=StreamId("str_2")))
     watched.seen.source_up(SourceUp(watched.id, utc_now(), "1.2.3.4:5", None, None, None), monotonic())
     for stream in (forgotten, watched):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from app.domain.secret import Secret
 from app.domain.session import StreamRecord
 from app.domain.stream import StreamState
 from app.runtime.bus import Bus
+from app.runtime.clock import utc_now
 from app.services import live_streams
 from app.services.live_streams import LiveStreams, live_stream
 from tests.contract.test_store import record
@@ -150,3 +152,15 @@ async def test_unknown_and_foreign_streams_are_not_found_alike(store: AwayAtFirs
         texts.append((caught.value.detail, caught.value.hint))
     assert texts[0] == texts[1]
     assert streams.owned(stream.id, own) is streams.owned(stream.id, admin) is stream
+
+
+def test_no_step_of_the_wall_clock_changes_what_is_left_of_a_stream_s_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    expires_at = utc_now() + timedelta(hours=2)
+    stream = live_stream(dataclasses.replace(record(), key_expires_at=expires_at, created_at=utc_now()))
+    lives = []
+    for years in (0, 12, -12):
+        monkeypatch.setattr(live_streams, "utc_now", lambda years=years: utc_now() + timedelta(days=365 * years))
+        lives.append(stream.life(stream.since + 600.0))
+    assert lives[0] == lives[1] == lives[2]
+    assert lives[0].waited_s == 600.0
+    assert lives[0].key_left_s == pytest.approx(6600.0, abs=1.0)
