@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -36,9 +37,15 @@ class Access:
 
     @property
     def base(self) -> str:
+        return self.bases[0]
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """Of every control: one of them leads."""
         told = self.url or self._kept("ENCMAN_CONTROL_URL")
         port = None if told else self._kept("ENCMAN_CONTROL_PORT")
-        return (told or (f"http://127.0.0.1:{port}" if port else DEFAULT_URL)).rstrip("/")
+        urls = told or (f"http://127.0.0.1:{port}" if port else DEFAULT_URL)
+        return tuple(url.strip().rstrip("/") for url in urls.split(","))
 
     def key(self) -> str:
         """From ENCMAN_API_KEY, else the installation's own. Exits with a hint when there is none."""
@@ -84,22 +91,36 @@ async def _call(access: Access, method: str, path: str, body: Mapping[str, objec
     import aiohttp
 
     headers = {"Authorization": f"Bearer {access.key()}"}
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout_s)) as session,
-            session.request(method, access.base + path, json=body, headers=headers) as answer,
-        ):
-            text = await answer.text()
-            if answer.status >= 400:
-                _refuse(answer.status, text)
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        reason = "it did not answer in time" if isinstance(error, TimeoutError) else str(error)
-        fail(
-            f"control at {access.base} cannot be reached: {reason}",
-            hint="start it with `encoder-manager up`, or name it with --url",
-            code=EXIT_UNAVAILABLE,
-        )
+    bases = access.bases
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout_s)) as session:
+        for base in bases:
+            try:
+                async with session.request(method, base + path, json=body, headers=headers) as answer:
+                    status, text = answer.status, await answer.text()
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                # Nothing was asked where nobody listens; anything else may have been carried out.
+                if base is not bases[-1] and isinstance(error, aiohttp.ClientConnectorError):
+                    continue
+                _unreachable(base, error)
+            if base is bases[-1] or not _stands_by(status, text):
+                break
+    if status >= HTTPStatus.BAD_REQUEST:
+        _refuse(status, text)
     return _parsed(text) if text.strip() else None
+
+
+def _unreachable(base: str, error: Exception) -> NoReturn:
+    reason = "it did not answer in time" if isinstance(error, TimeoutError) else str(error)
+    fail(
+        f"control at {base} cannot be reached: {reason}",
+        hint="start it with `encoder-manager up`, or name it with --url",
+        code=EXIT_UNAVAILABLE,
+    )
+
+
+def _stands_by(status: int, text: str) -> bool:
+    """Whether this control refused because another one leads."""
+    return status == HTTPStatus.SERVICE_UNAVAILABLE and '"not_leading"' in text
 
 
 def _parsed(text: str) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -43,19 +45,26 @@ class Control(BaseHTTPRequestHandler):
         """Quiet."""
 
 
-@pytest.fixture
-def control(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[Control]]:
+@contextlib.contextmanager
+def _served() -> Iterator[tuple[type[Control], str]]:
+    """A control and its address."""
     handler = type("Handler", (Control,), {"answers": {}, "seen": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    monkeypatch.setenv("ENCMAN_CONTROL_URL", f"http://127.0.0.1:{server.server_port}/")
-    monkeypatch.setenv("ENCMAN_API_KEY", "emk_live_x")
-    monkeypatch.chdir(tmp_path)
-    yield handler
+    yield handler, f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def control(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[Control]]:
+    monkeypatch.setenv("ENCMAN_API_KEY", "emk_live_x")
+    monkeypatch.chdir(tmp_path)
+    with _served() as (handler, url):
+        monkeypatch.setenv("ENCMAN_CONTROL_URL", url)
+        yield handler
 
 
 def run(*words: str) -> Result:
@@ -298,3 +307,37 @@ def test_an_address_that_is_told_nowhere_follows_the_port_in_env(
     (tmp_path / ".env").write_text("ENCMAN_CONTROL_PORT=18080\n")
     assert Access(None, None).base == "http://127.0.0.1:18080"
     assert Access("http://control.example/", None).base == "http://control.example"
+
+
+STANDBY = (503, {"code": "not_leading", "detail": "standby: control-b leads", "title": "Another control acts"})
+
+
+def test_of_several_controls_the_one_that_leads_is_asked(
+    control: type[Control], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead, standby = f"http://127.0.0.1:{free_port()}", os.environ["ENCMAN_CONTROL_URL"]
+    with _served() as (leader, url):
+        leader.answers["GET /api/streams"] = 200, {"streams": [STREAM]}
+        control.answers["GET /api/streams"] = STANDBY
+        monkeypatch.setenv("ENCMAN_CONTROL_URL", f"{dead}, {standby},{url}")
+        result = run("streams", "list")
+    assert result.exit_code == 0
+    assert "str_1" in result.stdout
+    assert len(control.seen) == len(leader.seen) == 1
+
+
+def test_who_leads_is_told_when_no_address_of_it_is_known(control: type[Control]) -> None:
+    control.answers["GET /api/streams"] = STANDBY
+    result = run("streams", "list")
+    assert result.exit_code == 69
+    assert "standby: control-b leads" in result.stderr
+
+
+def test_a_request_that_failed_otherwise_is_not_made_a_second_time_elsewhere(
+    control: type[Control], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control.answers["GET /api/streams"] = 503, {"code": "unavailable", "detail": "the database: OSError"}
+    with _served() as (other, url):
+        monkeypatch.setenv("ENCMAN_CONTROL_URL", f"{os.environ['ENCMAN_CONTROL_URL']},{url}")
+        assert run("streams", "list").exit_code == 69
+        assert other.seen == []
