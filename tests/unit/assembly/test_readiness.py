@@ -59,3 +59,12 @@ async def test_what_is_missing_is_told(parts: Serve) -> None:
 @pytest.mark.parametrize("status", [401, 403, 429])
 async def test_a_key_that_was_revoked_does_not_end_a_system_that_runs(parts: Serve, status: int) -> None:
     assert await readiness.wait_until_ready(await parts(allowed=status), encoders=2) is (status != 401)
+
+
+async def test_a_control_here_may_stand_by_while_another_one_leads(parts: Serve) -> None:
+    standby, leader = await parts(ready=503), await parts(states=("online",))
+    both = leader.model_copy(update={"control_url": f"{standby.control_url}, {leader.control_url}/"})
+    assert await readiness.wait_until_ready(both, encoders=1)
+    neither = standby.model_copy(update={"http_port": leader.http_port})
+    with pytest.raises(Unavailable, match="control says 503"):
+        await readiness.wait_until_ready(neither, encoders=1)

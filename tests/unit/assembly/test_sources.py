@@ -135,3 +135,15 @@ def test_the_url_of_control_follows_its_address(host: str, url: str) -> None:
 def test_an_empty_value_means_the_default(tmp_path: Path) -> None:
     environ = {"ENCMAN_RTMPS_PORT": "", "ENCMAN_CONTROL_URL": "", "ENCMAN_MAX_STREAMS": ""}
     assert load_settings(environ=environ, directory=tmp_path) == Settings()
+
+
+def test_several_controls_are_named_with_commas() -> None:
+    settings = Settings(control_url="http://a:8080/, https://b")
+    assert settings.control_urls == ("http://a:8080", "https://b")
+    assert Settings().control_urls == ("http://127.0.0.1:8080",)
+
+
+@pytest.mark.parametrize("text", ["http://a:8080,", "a:8080", "http://a http://b", "http://a,b"])
+def test_a_list_of_controls_with_a_fault_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="control_url"):
+        Settings(control_url=text)
