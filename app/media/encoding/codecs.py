@@ -52,8 +52,11 @@ def encoder_name(codec: str) -> str:
     return name
 
 
-def encoder_options(name: str, rendition: Rendition, preset: str) -> dict[str, str]:
-    """Options for `name`; rates in bit/s are part of them. Raises InvalidRequest for an unknown preset."""
+def encoder_options(name: str, rendition: Rendition, preset: str, *, repeatable: bool = False) -> dict[str, str]:
+    """Options for `name`; rates in bit/s are part of them. Raises InvalidRequest for an unknown preset.
+
+    `repeatable`: the same frames give the same bytes each time, where software can do that.
+    """
     if preset not in PRESETS:
         raise InvalidRequest(f"unknown preset {preset}", hint=f"one of {', '.join(PRESETS)}")
     common = {
@@ -63,24 +66,24 @@ def encoder_options(name: str, rendition: Rendition, preset: str) -> dict[str, s
         "bf": "0",
         "g": _ENDLESS_GOP,
     }
-    return common | _own_options(name, rendition, preset)
+    threads = 1 if repeatable else encoder_threads(rendition)
+    return common | _own_options(name, rendition, preset, threads)
 
 
-def _own_options(name: str, rendition: Rendition, preset: str) -> dict[str, str]:
+def _own_options(name: str, rendition: Rendition, preset: str, threads: int) -> dict[str, str]:
     if name == "libx264":
         return {
             "preset": preset,
             "forced-idr": "1",
-            "threads": str(encoder_threads(rendition)),
+            "threads": str(threads),
             "x264-params": f"scenecut=0:sync-lookahead=0:rc-lookahead={lookahead_frames(rendition)}",
         }
     if name == "libx265":
-        pools = encoder_threads(rendition)
         return {
             "preset": preset,
             "forced-idr": "1",
             "x265-params": f"scenecut=0:bframes=0:keyint=-1:rc-lookahead={lookahead_frames(rendition)}:"
-            f"pools={pools}:frame-threads=1:log-level=error",
+            f"pools={threads}:frame-threads=1:log-level=error",
         }
     if name.endswith("_nvenc"):
         nvenc_preset = _NVENC_PRESETS[PRESETS.index(preset)]
@@ -107,7 +110,10 @@ def lookahead_frames(rendition: Rendition) -> int:
 
 
 def encoder_threads(rendition: Rendition) -> int:
-    """Fixed by the picture, not by the machine: the number of threads is part of what an encoder puts out."""
+    """Fixed by the picture, not by the machine: the number of threads is part of what an encoder puts out.
+
+    With more than one, x264 under a buffer model does not give the same bytes twice, whatever else it is told.
+    """
     pixels_per_s = rendition.width * rendition.height * rendition.frame_rate.fps
     return max(1, min(_MAX_THREADS, round(pixels_per_s / _PIXELS_PER_S_PER_THREAD)))
 

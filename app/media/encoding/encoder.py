@@ -27,7 +27,9 @@ _LIMITED_RANGE: Final = 1
 class VideoEncoder:
     """Opens at once; `header` tells the parameter sets. Raises Unavailable when this build or device refuses."""
 
-    def __init__(self, rendition: Rendition, *, name: str, preset: str, colour: Colour) -> None:
+    def __init__(
+        self, rendition: Rendition, *, name: str, preset: str, colour: Colour, repeatable: bool = False
+    ) -> None:
         self._track = rendition.name
         context = av.CodecContext.create(name, "w")
         assert isinstance(context, VideoCodecContext)
@@ -37,7 +39,7 @@ class VideoEncoder:
         context.color_primaries, context.color_trc = colour.primaries, colour.transfer
         context.colorspace, context.color_range = colour.matrix, _LIMITED_RANGE
         context.flags |= Flags.global_header
-        context.options = encoder_options(name, rendition, preset)
+        context.options = encoder_options(name, rendition, preset, repeatable=repeatable)
         try:
             context.open()
         except (av.FFmpegError, ValueError) as error:

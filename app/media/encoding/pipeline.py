@@ -174,7 +174,13 @@ class Pipeline:
         return lambda: rung.encode(self._open_encoder, emit, idle_flush_s=self._idle_flush_s)
 
     def _open_encoder(self, rendition: Rendition, colour: Colour) -> VideoEncoder:
-        return VideoEncoder(rendition, name=self._encoder_name, preset=self._settings.preset, colour=colour)
+        return VideoEncoder(
+            rendition,
+            name=self._encoder_name,
+            preset=self._settings.preset,
+            colour=colour,
+            repeatable=self._settings.independent_gops,
+        )
 
     def _emit_measured(self, item: ProgrammeItem) -> None:
         if isinstance(item, TrackPacket):

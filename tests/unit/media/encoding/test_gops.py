@@ -21,6 +21,7 @@ from tests.unit.media.encoding.clips import (
     settings,
     small,
     until_ms,
+    video_of,
 )
 
 NOISY = small(seconds=8, noisy=True, keyframe_s=2)
@@ -52,6 +53,14 @@ def test_two_encoders_that_began_at_different_times_make_the_same_bytes(preset: 
         assert all(ours[key] == others[key] for key in shared)
 
 
+def test_a_picture_that_takes_several_threads_otherwise_is_the_same_each_time_too() -> None:
+    large = Rendition("large", 1920, 1080, FrameRate(30), 3_000_000)
+    plan = replace(settings(large), independent_gops=True)
+    items = clip(small(noisy=True, seconds=2))
+    first, second = run(items, plan), run(items, plan)
+    assert first.packets["large"] == second.packets["large"]
+
+
 def test_encoders_that_remember_do_not() -> None:
     items = clip(NOISY)
     first = run(items, settings(BIG))
@@ -69,21 +78,24 @@ def test_independent_groups_lose_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("codec", "before_bps", "after_bps"),
-    [("libx264", 1_600_000, 400_000), ("libx264", 400_000, 1_600_000), ("libx265", 1_600_000, 400_000)],
+    ("codec", "rendition", "before_bps", "after_bps"),
+    [
+        ("libx264", MIDDLE, 1_600_000, 400_000),
+        ("libx264", MIDDLE, 400_000, 1_600_000),
+        ("libx265", BIG, 1_200_000, 300_000),
+    ],
 )
 def test_rates_change_at_the_next_key_frame_and_nothing_else_does(
-    codec: str, before_bps: int, after_bps: int
+    codec: str, rendition: Rendition, before_bps: int, after_bps: int
 ) -> None:
     items = clip(NOISY)
-    before = replace(settings(replace(MIDDLE, video_bps=before_bps)), codec=codec)
-    after = replace(settings(replace(MIDDLE, video_bps=after_bps)), codec=codec)
+    before = replace(settings(replace(rendition, video_bps=before_bps)), codec=codec)
+    after = replace(settings(replace(rendition, video_bps=after_bps)), codec=codec)
     programme = rates_changed(items, before, after, at_ms=3_500)
-    unchanged = run(items, before)
-    assert programme.numbers("middle") == list(range(240))
-    assert len(programme.videos["middle"]) == 1, "the parameter sets are the same"
-    assert programme.keys("middle") == unchanged.keys("middle")
-    old, new = rate_bps(programme, 1_000, 3_000), rate_bps(programme, 5_000, 8_000)
+    assert programme.numbers(rendition.name) == list(range(240))
+    assert len(programme.videos[rendition.name]) == 1, "the parameter sets are the same"
+    assert programme.keys(rendition.name) == [packet.pts_ms for packet in video_of(items)][::30], "one each second"
+    old, new = rate_bps(programme, rendition, 1_000, 3_000), rate_bps(programme, rendition, 5_000, 8_000)
     assert 0.6 < old / before_bps < 1.5
     assert 0.6 < new / after_bps < 1.5
 
@@ -108,6 +120,6 @@ def rates_changed(
     return collect(pipeline, feed, programme)
 
 
-def rate_bps(programme: Programme, from_ms: int, to_ms: int) -> float:
-    packets = [p for p in programme.packets["middle"] if from_ms <= p.pts_ms < to_ms]
+def rate_bps(programme: Programme, rendition: Rendition, from_ms: int, to_ms: int) -> float:
+    packets = [p for p in programme.packets[rendition.name] if from_ms <= p.pts_ms < to_ms]
     return sum(len(p.data) for p in packets) * 8_000 / (to_ms - from_ms)
