@@ -17,12 +17,15 @@ from app.domain.errors import ManagerError
 from app.domain.events import Event
 from app.domain.lease import CONTROL
 from app.domain.secret import Secret
+from app.policy.drill_plan import DrillPlan
 from app.policy.outgoing import Network
+from app.policy.placement import Panic
 from app.runtime.bus import Bus
 from app.runtime.tasks import TaskGroupKeeper, run_again
 from app.services.adoption import Adoption
 from app.services.changing import Changing
 from app.services.drill import DrillService
+from app.services.drill_schedule import DrillSchedule
 from app.services.encoder_service import EncoderService
 from app.services.ending import Ending
 from app.services.fleet import DriverFor, Fleet
@@ -87,6 +90,8 @@ class ControlServices:
             settings.key_pepper,
             settings.bootstrap_api_key or None,
             standby=lambda: seat.leadership.standby,
+            panic=settings.panic,
+            drill_plan=_drill_plan(settings),
         )
 
     @classmethod
@@ -163,6 +168,8 @@ class ControlServices:
         bootstrap_api_key: Secret | None,
         *,
         standby: Callable[[], str | None] = lambda: None,
+        panic: Panic = Panic.LEAST_BAD,
+        drill_plan: DrillPlan | None = None,
     ) -> ControlServices:
         bus: Bus[Event] = Bus(_listener_failed)
         keeper = TaskGroupKeeper(_task_failed)
@@ -172,7 +179,7 @@ class ControlServices:
         reports = Reports(store=store, bus=bus)
         gateways = Gateways(downlink=link, streams=streams)
         fleet = Fleet(driver_for=_driver_over(link), store=store, ledger=ledger, bus=bus)
-        balancer = LoadBalancer(fleet=fleet, ledger=ledger)
+        balancer = LoadBalancer(fleet=fleet, ledger=ledger, panic=panic)
         standbys = Standbys(streams=streams, fleet=fleet, gateways=gateways, balancer=balancer, keeper=keeper)
         takeover = Takeover(
             streams=streams,
@@ -194,7 +201,14 @@ class ControlServices:
         )
         ending = Ending(streams=streams, fleet=fleet, gateways=gateways, balancer=balancer, bus=bus, keeper=keeper)
         watch = StreamWatch(
-            streams=streams, fleet=fleet, gateways=gateways, recovery=recovery, ending=ending, bus=bus
+            streams=streams,
+            fleet=fleet,
+            gateways=gateways,
+            recovery=recovery,
+            ending=ending,
+            reports=reports,
+            drill_plan=drill_plan,
+            bus=bus,
         )
         opening = Opening(
             validator=validator,
@@ -255,7 +269,10 @@ class ControlServices:
             adoption.promises_of_the_store()
             journal = Journal(store=store)
             bus.listen(journal.hear)
-            for loop in (streams.save_behind, watch.run, watch.age, journal.run):
+            loops = [streams.save_behind, watch.run, watch.age, journal.run]
+            if drill_plan is not None:
+                loops.append(DrillSchedule(streams=streams, drills=drills, plan=drill_plan).run)
+            for loop in loops:
                 keeper.start(run_again(loop, pause_s=LOOP_PAUSE_S, on_crash=_task_failed), name=loop.__qualname__)
             # Last: no peer may speak before the streams are known.
             link.listen(
@@ -321,6 +338,11 @@ class ControlServices:
         await self.live.flush()
         if self.seat is not None:
             await self.seat.leave()
+
+
+def _drill_plan(settings: Settings) -> DrillPlan | None:
+    window = settings.drill_window
+    return DrillPlan.parse(window, settings.drill_kind) if window else None
 
 
 def _driver_over(link: LinkServer) -> DriverFor:

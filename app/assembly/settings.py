@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -25,8 +26,11 @@ from pydantic import (
     model_validator,
 )
 
+from app.domain.drill import DrillKind
 from app.domain.secret import STARS, Secret
+from app.policy.drill_plan import DrillPlan
 from app.policy.lease import LEASE_S
+from app.policy.placement import Panic
 
 PREFIX = "ENCMAN_"
 _BASE_URL = r"https?://[^\s/,]+/?"
@@ -68,6 +72,12 @@ def _blank_is_none(value: object) -> object:
     return None if value == "" else value
 
 
+def _window(text: str) -> str:
+    if text:
+        DrillPlan.parse(text)
+    return text
+
+
 SecretText = Annotated[
     Secret,
     PlainValidator(_secret),
@@ -81,6 +91,7 @@ OptionalPath = Annotated[Path | None, BeforeValidator(_blank_is_none)]
 OptionalText = Annotated[str | None, BeforeValidator(_blank_is_none)]
 OptionalCount = Annotated[Annotated[int, Field(ge=1, le=1000)] | None, BeforeValidator(_blank_is_none)]
 Rate = Annotated[int, Field(ge=1, le=1_000_000)]
+DrillWindow = Annotated[str, AfterValidator(_window)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 """What an operator may call a part: it goes into URLs, metrics and logs as it is."""
 
@@ -121,6 +132,15 @@ class Settings(BaseModel):
     writes_per_minute: Rate = Field(60, description="Changing requests of one API key.")
     inits_per_minute: Rate = Field(10, description="Streams that one API key may open.")
     trusted_proxies: Networks = Field((), description="Networks whose X-Forwarded-For is believed.")
+
+    drill_window: DrillWindow = Field(
+        "", description="Time of day (UTC) in which every protected stream is drilled once, such as 02:00-04:30."
+    )
+    drill_kind: DrillKind = Field(DrillKind.KILL, description="What such a drill does: kill, stall or planned.")
+    panic: Panic = Field(
+        Panic.LEAST_BAD,
+        description="When every encoder is too hot: least_bad takes the coolest below 95 °C, refuse takes none.",
+    )
 
     # --- gateway
     gateway_id: Name = Field("", description="Name of this gateway, unique in the fleet.")

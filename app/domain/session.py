@@ -174,6 +174,8 @@ class StreamHealth:
     channel: ChannelReading | None
     restarts: int = 0
     """Workers that took over while somebody published, since the stream opened or control started."""
+    readiness: float | None = None
+    """0, a loss now would be seen, to 1: a standby is ready, and its drills were passed. None: no encoder works."""
     standby: StandbyHealth | None = None
     """None: the stream needs none, because it is passed through or has ended."""
     last_drill: DrillOutcome | None = None

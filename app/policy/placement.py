@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from operator import attrgetter
 from typing import Final
 
@@ -36,9 +37,19 @@ SLOW_START_LEAST: Final = 0.05
 TEMPERATURE_COOL_C: Final = 60.0
 TEMPERATURE_HOT_C: Final = 80.0
 """Takes nothing new from here on."""
+TEMPERATURE_STOP_C: Final = 95.0
+"""Takes nothing at all from here on, whatever the need."""
 MEMORY_FULL_PERCENT: Final = 95.0
 LEAST_PIXELS_PER_S: Final = 1.0
 """Cost of a stream without picture: it still takes a place."""
+
+
+class Panic(StrEnum):
+    """What is done when every encoder that could take a stream is too hot."""
+
+    LEAST_BAD = "least_bad"
+    """The coolest one below the hard stop takes it."""
+    REFUSE = "refuse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +93,8 @@ class _Judged:
     standing: Standing
     order: tuple[bool, float, str]
     """The unfit last, then the cheapest first; equals by id."""
+    only_hot_c: float | None = None
+    """Its temperature, when that alone speaks against it and it is below the hard stop."""
 
 
 def ladder_cost(ladder: Ladder) -> float:
@@ -117,6 +130,12 @@ class Ranking:
             for judged in self.judged
         )
 
+    def in_panic(self) -> Ranking:
+        """Nobody is fit: those that only heat speaks against may take it all the same, the coolest first."""
+        hot = sorted((j for j in self.judged if j.only_hot_c is not None), key=lambda j: (j.only_hot_c, j.order))
+        calmed = tuple(replace(judged, vetoes=()) for judged in hot)
+        return replace(self, judged=calmed + tuple(j for j in self.judged if j.only_hot_c is None))
+
     def first(self, limit: int) -> Ranking:
         return replace(self, judged=self.judged[:limit])
 
@@ -136,10 +155,23 @@ def rank(standings: tuple[Standing, ...], need: Need, *, last: Ranking | None = 
 
 
 def _judge(standing: Standing, need: Need) -> _Judged:
-    vetoes, points = _vetoes(standing, need), _points(standing, need)
+    heat, others, points = _heat_veto(standing.reading), _vetoes(standing, need), _points(standing, need)
+    vetoes = others if heat is None else (*others, heat)
     cost = sum(points)
     order = (bool(vetoes), 0.0 if vetoes else cost, standing.info.encoder_id)
-    return _Judged(vetoes, points, cost, standing, order)
+    return _Judged(vetoes, points, cost, standing, order, _only_hot_c(standing.reading, heat, others))
+
+
+def _heat_veto(reading: EncoderReading | None) -> str | None:
+    if reading is None or reading.temperature_c is None or reading.temperature_c < TEMPERATURE_HOT_C:
+        return None
+    return f"hot: {reading.temperature_c:.0f} °C"
+
+
+def _only_hot_c(reading: EncoderReading | None, heat: str | None, others: tuple[str, ...]) -> float | None:
+    if heat is None or others or reading is None or reading.temperature_c is None:
+        return None
+    return reading.temperature_c if reading.temperature_c < TEMPERATURE_STOP_C else None
 
 
 def choose(ranking: Ranking) -> Choice:
@@ -188,8 +220,6 @@ def _vetoes(standing: Standing, need: Need) -> tuple[str, ...]:
     codec = _codec_fault(capabilities.probes, need.codec)
     if codec is not None:
         found.append(codec)
-    if reading is not None and reading.temperature_c is not None and reading.temperature_c >= TEMPERATURE_HOT_C:
-        found.append(f"hot: {reading.temperature_c:.0f} °C")
     if reading is not None and reading.memory_percent is not None and reading.memory_percent >= MEMORY_FULL_PERCENT:
         found.append(f"memory {reading.memory_percent:.0f} % full")
     return tuple(found)

@@ -17,7 +17,7 @@ from app.domain.fleet import BalancerView, PlacementDecision, Role
 from app.domain.ids import EncoderId, StreamId
 from app.domain.ladder import FrameRate, Ladder
 from app.policy.default_ladder import default_ladder
-from app.policy.placement import Need, Ranking, Standing, choose, choose_backup, ladder_cost, rank
+from app.policy.placement import Choice, Need, Panic, Ranking, Standing, choose, choose_backup, ladder_cost, rank
 from app.runtime.clock import monotonic, utc_now
 from app.services.fleet import Fleet
 from app.services.ledger import Ledger
@@ -28,6 +28,7 @@ CANDIDATES_KEPT: Final = 5
 DECISIONS_SHOWN: Final = 50
 RETRY_AFTER_S: Final = 5.0
 REASONS_SHOWN: Final = 5
+HOT_TOO: Final = ", though it is hot: every other one is hotter or has no room"
 
 _REFERENCE: Final = Need(
     ladder_cost(Ladder(default_ladder(width=1920, height=1080, rate=FrameRate(30), video_bps=8_000_000))), "auto"
@@ -35,8 +36,9 @@ _REFERENCE: Final = Need(
 
 
 class LoadBalancer:
-    def __init__(self, *, fleet: Fleet, ledger: Ledger) -> None:
+    def __init__(self, *, fleet: Fleet, ledger: Ledger, panic: Panic = Panic.LEAST_BAD) -> None:
         self._fleet = fleet
+        self._panic = panic
         self._ledger = ledger
         self._last: Ranking | None = None
         self._decisions: deque[tuple[PlacementDecision, Ranking | None]] = deque(maxlen=DECISIONS_KEPT)
@@ -48,6 +50,8 @@ class LoadBalancer:
         """
         ranking = self._last = rank(self._fleet.standings(monotonic()), need, last=self._last)
         choice = choose(ranking)
+        if choice.primary is None and self._panic is Panic.LEAST_BAD:
+            choice = _though_hot(choose(ranking.in_panic()))
         primary = None if choice.primary is None else choice.primary.encoder_id
         backup = None if choice.backup is None else choice.backup.encoder_id
         decision = self._decided(stream_id, need, primary, backup, choice.reasons, ranking)
@@ -65,7 +69,9 @@ class LoadBalancer:
         encoder than none.
         """
         ranking = rank(self._without(stream_id), need)
-        fit = tuple(ranking.fit())
+        fit, though = tuple(ranking.fit()), ""
+        if not fit and self._panic is Panic.LEAST_BAD:
+            fit, though = tuple(ranking.in_panic().fit()), HOT_TOO
         if not fit:
             reasons = ranking.refusals()
             self._decided(stream_id, need, None, None, reasons, ranking)
@@ -75,6 +81,7 @@ class LoadBalancer:
         reason = f"{info.name} takes over: the lowest cost, {cost:.1f}"
         if info.encoder_id in doubt:
             reason = f"{info.name} takes over though it failed lately: no other has room"
+        reason += though
         self._decided(stream_id, need, info.encoder_id, None, (reason,), ranking)
         self._ledger.promise(info.encoder_id, stream_id, Role.PRIMARY, need.pixels_per_s)
         return info.encoder_id
@@ -187,6 +194,11 @@ class LoadBalancer:
         )
         self._decisions.append((decision, None if ranking is None else ranking.first(CANDIDATES_KEPT)))
         return decision
+
+
+def _though_hot(choice: Choice) -> Choice:
+    reasons = (choice.reasons[0] + HOT_TOO, *choice.reasons[1:]) if choice.primary is not None else choice.reasons
+    return dataclasses.replace(choice, reasons=reasons)
 
 
 def _told(decision: PlacementDecision, ranking: Ranking | None) -> PlacementDecision:

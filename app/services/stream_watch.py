@@ -16,6 +16,7 @@ from app.domain.ids import EncoderId
 from app.domain.session import StandbyHealth, StandbyState, StreamHealth
 from app.domain.stream import StreamMode, WorkerGrant
 from app.policy import slow_evidence, stream_life
+from app.policy.drill_plan import DrillPlan, Readiness, readiness
 from app.policy.failover import Cover, Phase
 from app.policy.health_score import measures_of, score
 from app.policy.slow_evidence import Symptoms
@@ -203,15 +204,16 @@ class StreamWatch:
         verdict = judge(stream.seen.signs(stream.without_encoder), monotonic())
         protected = stream.machine.cover is Cover.PROTECTED and standby is not None
         reasons: tuple[str, ...] = () if verdict.reason is None else (verdict.reason,)
-        if record.mode is StreamMode.TRANSCODE and not protected:
-            reasons += (_unprotected(stream),)
+        ready = self._readiness(stream, protected)
+        if ready is not None:
+            reasons += ready.reasons if protected else (_unprotected(stream),)
         return StreamHealth(
             stream_id=stream.id,
             state=record.state,
             at=utc_now(),
             score=judged.overall,
             reasons=reasons + judged.reasons,
-            readiness=ready.score if record.mode is StreamMode.TRANSCODE else None,
+            readiness=None if ready is None else ready.score,
             protected=protected,
             primary_id=_encoder_of(active),
             backup_id=_encoder_of(standby),
@@ -225,6 +227,16 @@ class StreamWatch:
             standby=_standby_health(stream),
             last_drill=record.last_drill,
         )
+
+    def _readiness(self, stream: LiveStream, protected: bool) -> Readiness | None:
+        record = stream.record
+        if record.mode is not StreamMode.TRANSCODE:
+            return None
+        since = record.first_published_at
+        # A cold backup, or one that nobody ever published to, cannot be drilled.
+        plan = self._drill_plan if stream.runs_standby and since is not None else None
+        now = utc_now()
+        return readiness(protected=protected, last=record.last_drill, since=since or now, plan=plan, now=now)
 
     def _worker(self, active: WorkerGrant | None) -> WorkerReading | None:
         reading = None if active is None else self._fleet.reading(active.encoder_id)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from datetime import time
 
 import pytest
 
 from app.domain.drill import DrillKind
-from app.domain.errors import Conflict, NoCapacity, NotFound
+from app.domain.errors import Conflict, NoCapacity, NotFound, Unavailable
 from app.domain.events import StreamErrorSeen, StreamFailedOver, WorkerReplaced
-from app.domain.failover import DecidedBy, SwitchKind
+from app.domain.failover import DecidedBy, SwitchKind, SwitchReport
 from app.domain.fleet import EncoderAction
 from app.domain.link import (
     ChannelReading,
@@ -25,7 +26,9 @@ from app.domain.link import (
 from app.domain.session import OpenedStream, StreamChange
 from app.domain.stream import StandbyGrade, WorkerOrder
 from app.policy import failover
-from app.services import drill, recovery
+from app.policy.drill_plan import DrillPlan
+from app.services import drill, recovery, stream_watch
+from app.services.drill_schedule import DrillSchedule
 
 from .conftest import House
 from .peers import ADMIN, OTHER, OWNER, REQUEST, at, until
@@ -270,7 +273,7 @@ async def test_a_drill_without_a_report_fails_and_is_remembered(
 ) -> None:
     monkeypatch.setattr(drill, "REPORT_S", 0.1)
     stream = await opened(house)
-    with pytest.raises(drill.Unavailable):
+    with pytest.raises(Unavailable):
         await house.control.services.drills.drill(stream.record.stream_id, DrillKind.STALL, 1, OWNER)
     record = await house.control.services.streams.get(stream.record.stream_id, OWNER)
     assert record.last_drill is not None
@@ -291,7 +294,7 @@ async def test_a_loss_in_the_middle_of_a_change_is_answered_at_once(house: House
     await until(lambda: grants(house, stream)[0] != old)
     active, _ = grants(house, stream)
     assert house.node(active.encoder_id).workers[active.worker_id].encode.ladder == stream.record.ladder
-    with pytest.raises(drill.Unavailable):
+    with pytest.raises(Unavailable):
         await changing
     assert house.gateway.plans[stream_id].ladder == stream.record.ladder
 
@@ -339,3 +342,47 @@ async def test_an_encoder_at_its_hard_stop_is_left(house: House) -> None:
     await until(lambda: grants(house, stream)[0] == standby)
     (order,) = [order for order in house.gateway.orders if isinstance(order, SwitchStream)]
     assert "96 °C" in order.cause
+
+
+async def test_a_schedule_drills_each_protected_stream_once_and_keeps_the_outcome(house: House) -> None:
+    drilled, unpublished = await opened(house), await house.control.services.streams.open(REQUEST, OWNER)
+    services = house.control.services
+    schedule = DrillSchedule(
+        streams=services.live,
+        drills=services.drills,
+        plan=DrillPlan(time(0, 0), time(23, 59, 59, 999_999), DrillKind.PLANNED),
+    )
+    await schedule.look()
+    live = services.live.find(drilled.record.stream_id)
+    assert live is not None
+    assert live.record.last_drill is not None
+    assert (live.record.last_drill.kind, live.record.last_drill.fault) == (DrillKind.PLANNED, None)
+    await until(lambda: is_protected(house, drilled))
+    await schedule.look()
+    assert len([order for order in house.gateway.orders if isinstance(order, SwitchStream)]) == 1
+    other = services.live.find(unpublished.record.stream_id)
+    assert other is not None
+    assert other.record.last_drill is None
+    assert health(house, drilled).readiness == 1.0
+
+
+async def test_a_report_that_the_store_could_not_take_is_told_and_kept_later(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = await opened(house)
+    store = house.control.services.store
+    add = store.add_failover
+
+    async def away(report: SwitchReport) -> bool:
+        raise Unavailable("the database is away")
+
+    monkeypatch.setattr(stream_watch, "LIFE_EVERY_S", 0.1)
+    monkeypatch.setattr(store, "add_failover", away)
+    report = house.gateway.switch(stream.record.stream_id)
+    await until(lambda: bool(house.control.told(StreamFailedOver)))
+    assert await house.control.services.streams.failovers(stream.record.stream_id, OWNER) == (report,)
+    monkeypatch.setattr(store, "add_failover", add)
+    async with asyncio.timeout(15):
+        while await store.failovers(stream.record.stream_id) != (report,):  # noqa: ASYNC110 - the store tells nobody
+            await asyncio.sleep(0.05)
+    assert len(house.control.told(StreamFailedOver)) == 1

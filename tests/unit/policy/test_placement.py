@@ -18,7 +18,15 @@ from app.domain.encoder import (
 )
 from app.domain.ids import EncoderId, HostId, NodeId
 from app.domain.ladder import FrameRate, Ladder, Rendition
-from app.policy.placement import Need, Standing, choose, choose_backup, ladder_cost, rank
+from app.policy.placement import (
+    TEMPERATURE_STOP_C,
+    Need,
+    Standing,
+    choose,
+    choose_backup,
+    ladder_cost,
+    rank,
+)
 
 NEED = Need(30e6, "auto")
 WELL = EncoderReading(cpu_percent=20.0, memory_percent=30.0, temperature_c=50.0)
@@ -180,3 +188,45 @@ def test_a_ranking_built_on_an_earlier_one_is_the_same_as_a_new_one() -> None:
     last = rank((old, other), NEED)
     assert rank((changed, other), NEED, last=last) == rank((changed, other), NEED)
     assert rank((old, other), Need(290e6, "auto"), last=last) == rank((old, other), Need(290e6, "auto"))
+
+
+# --- panic: every encoder is too hot
+
+
+def test_in_panic_the_coolest_below_the_hard_stop_takes_the_stream() -> None:
+    fleet = (
+        standing("a", reading=reading(temperature_c=88.0)),
+        standing("b", reading=reading(temperature_c=84.0)),
+        standing("c", reading=reading(temperature_c=TEMPERATURE_STOP_C)),
+    )
+    ranking = rank(fleet, NEED)
+    assert choose(ranking).primary is None
+    chosen = choose(ranking.in_panic())
+    assert chosen.primary is not None
+    assert chosen.backup is not None
+    assert (chosen.primary.encoder_id, chosen.backup.encoder_id) == ("b", "a")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"reading": reading(temperature_c=99.0)},
+        {"reading": reading(temperature_c=85.0), "state": EncoderState.DRAINING},
+        {"reading": reading(temperature_c=85.0, memory_percent=99.0)},
+        {"reading": reading(temperature_c=85.0), "promised_streams": 10},
+    ],
+)
+def test_panic_forgives_heat_below_the_hard_stop_and_nothing_else(changes: dict[str, object]) -> None:
+    assert choose(rank((standing("a", **changes),), NEED).in_panic()).primary is None
+
+
+@given(st.lists(st.floats(20.0, 110.0), max_size=6))
+def test_nobody_at_the_hard_stop_is_ever_chosen_and_there_is_always_a_reason(celsius: list[float]) -> None:
+    fleet = tuple(
+        standing(f"e{place}", reading=reading(temperature_c=value)) for place, value in enumerate(celsius)
+    )
+    ranking = rank(fleet, NEED)
+    for choice in (choose(ranking), choose(ranking.in_panic())):
+        assert choice.reasons
+        for chosen in (choice.primary, choice.backup):
+            assert chosen is None or celsius[int(chosen.encoder_id[1:])] < TEMPERATURE_STOP_C

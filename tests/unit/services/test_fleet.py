@@ -32,6 +32,7 @@ from app.services.ledger import Ledger
 from app.services.live_streams import LiveStreams, live_stream
 from app.services.load_balancer import LoadBalancer
 from app.services.recovery import Recovery
+from app.services.reports import Reports
 from app.services.standbys import Standbys
 from app.services.stream_watch import StreamWatch
 from app.services.takeover import Takeover
@@ -87,7 +88,15 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
     takeover = Takeover(fleet=fleet, standbys=standbys, **common)  # type: ignore[arg-type] # one dict for three
     recovery = Recovery(takeover=takeover, standbys=standbys, **common)  # type: ignore[arg-type] # likewise
     ending = Ending(fleet=fleet, **common)  # type: ignore[arg-type] # likewise
-    watch = StreamWatch(streams=streams, fleet=fleet, gateways=gateways, recovery=recovery, ending=ending, bus=bus)
+    watch = StreamWatch(
+        streams=streams,
+        fleet=fleet,
+        gateways=gateways,
+        recovery=recovery,
+        ending=ending,
+        reports=Reports(store=store, bus=bus),
+        bus=bus,
+    )
     yield Parts(store, fleet, streams, watch, told)
     await keeper.close()
     await store.close()
