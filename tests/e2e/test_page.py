@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 STICKING_OUT = """[...document.querySelectorAll('.split > *, .stop')].filter(e => e.scrollWidth > e.clientWidth)
     .map(e => e.outerHTML)"""
+LAST_FAILOVER = "document.querySelector('[data-fact=\"Last failover\"]').textContent"
 EVIL_NAME = "<img src=x onerror=\"document.title='owned'\"> & <script>1</script>"
 
 
@@ -95,6 +97,14 @@ async def test_a_stream_opened_on_the_page_plays_on_it(
             await page.until("document.querySelector('video')?.currentTime > 1", within_s=60)
             assert await page.run("document.querySelector('video').videoWidth") == 640
             await page.until("/[kM]bit/.test(document.querySelector('.figures').textContent)")
+            await page.until("document.querySelector('[data-fact=Safety]').textContent === 'protected, warm'", 60)
+            assert await page.run(LAST_FAILOVER) == "none yet"
+            stream_id = await page.run("document.querySelector('[data-stream][aria-current]').dataset.stream")
+            path = f"/api/streams/{stream_id}/drill"
+            drilled = await asyncio.to_thread(system.call, "POST", path, {"kind": "kill"})
+            assert (drilled.status, drilled.body["passed"]) == (200, True), drilled
+            await page.until(f"{LAST_FAILOVER}.includes('0 frames lost, 0 twice')")
+            await page.until("document.querySelector('#log').textContent.includes('switch measured: stall ')")
             for width in (1440, 1280, 1020, 390):
                 await page.resize(width, 900)
                 assert await page.run(STICKING_OUT) == []
