@@ -19,7 +19,7 @@ def facts(settings: Settings, *, encoders: int, key_works: bool = True) -> dict[
     """For machines: one flat object."""
     return {
         "version": __version__,
-        "control_url": settings.control_url,
+        "control_url": settings.control_urls[0],
         "api_key": settings.bootstrap_api_key.reveal() if key_works else None,
         "rtmp_url": rtmp_url(settings),
         "http_url": f"http://{in_url(settings.public_host)}:{settings.http_port}",
