@@ -25,7 +25,7 @@ from app.domain.link import (
     SwitchStream,
     WorkerUp,
 )
-from app.domain.stream import ChannelPlan, SlateMode, StreamMode
+from app.domain.stream import ChannelPlan, SlateMode, StandbyGrade, StreamMode
 from app.media.arrival import Arrival, arrive
 from app.media.fanout import Outlet
 from app.media.feed import SourceNow, WorkerLink, without_words
@@ -241,7 +241,9 @@ class Channel:
         """A worker asks for the source, to speak or to stand by; False when a newer generation is fed."""
         grant = self.plan.standby
         if grant is not None and self.switch.generation < link.generation == grant.generation:
-            self.worker.stand_by(link, outlet, self.plan.grade)
+            # What makes another picture has nothing in common with the one who speaks.
+            grade = self.plan.grade if self.plan.standby_ladder is None else StandbyGrade.WARM
+            self.worker.stand_by(link, outlet, grade)
             return True
         if not self.worker.feed(link, outlet):
             return False

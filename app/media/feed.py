@@ -70,7 +70,7 @@ class Feed:
         self._say("onSpeak", start_after=dict(start_after))
 
     def stand_by(self, grade: StandbyGrade, start_after: StartAfter | None) -> None:
-        """Wait; with `start_after` encode along from there."""
+        """Wait; `start_after` is for one that is sent live packets."""
         if start_after is None:
             self._say("onStandby", grade=grade.value)
         else:

@@ -5,7 +5,7 @@ Leaves to others: the change of each track (`handover`), feeding the workers and
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from app.domain.ladder import AUDIO_TRACK
@@ -69,7 +69,7 @@ class PlannedSwitch:
             self.begun.add(name)
         words = self.handover.new(name, arrival) if is_new else self.handover.old(name, arrival)
         if self._committed_s is None:
-            words += self.handover.commit(self._owed(now))
+            words += self.handover.commit(owed(self.start_after, now))
             self._note(now.now_s)
         return words
 
@@ -107,11 +107,31 @@ class PlannedSwitch:
         held = [self._held_since_s + HOLD_S] if self._held_since_s is not None else []
         return min([self._deadline_s, *held])
 
-    def _owed(self, now: SourceNow) -> set[str]:
-        """Tracks that the source has something for."""
-        names = {name for name in self.start_after if name != AUDIO_TRACK and now.video_ms is not None}
-        is_heard = now.audio_ms is not None and now.audio_ms >= (now.video_ms or 0) - _SILENT_MS
-        return names | {AUDIO_TRACK} & set(self.start_after) if is_heard else names
+    def say(self, old: Speaker, words: Sequence[Word], now: SourceNow) -> None:
+        """Let both say their words, in order."""
+        for is_new, track, arrival in words:
+            if is_new:
+                self.speaker.take_over(track)
+            (self.speaker if is_new else old).say(track, arrival, now)
+
+    def lose_old(self, old: Speaker, now: SourceNow) -> None:
+        """The old worker fails: let out what it said, unless the new one has spoken already."""
+        if not self.handover.is_committed:
+            self.say(old, self.handover.give_up(), now)
+
+    def refed(self, now: SourceNow) -> set[str]:
+        """The tracks on which the new worker, fed anew, still has something of its first feed on the way.
+
+        Before the border it had nothing to say.
+        """
+        return self.begun if (newest(now) or 0) >= self.handover.border_ms else set()
+
+
+def owed(names: Collection[str], now: SourceNow) -> set[str]:
+    """Those of the tracks that the source has something for."""
+    pictures = {name for name in names if name != AUDIO_TRACK and now.video_ms is not None}
+    is_heard = now.audio_ms is not None and now.audio_ms >= (now.video_ms or 0) - _SILENT_MS
+    return pictures | {AUDIO_TRACK} & set(names) if is_heard else pictures
 
 
 def newest(now: SourceNow) -> int | None:

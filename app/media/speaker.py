@@ -15,7 +15,7 @@ from app.media.feed import Feed, SourceNow, StartAfter, WorkerLink
 from app.media.join import Headers
 from app.media.progress import START_S, WorkerProgress
 from app.media.ring import ReplayRing
-from app.media.seat_events import TrackBefore
+from app.media.seat_events import Before, TrackBefore
 from app.media.selection import select
 from app.media.switch import OutputSwitch
 from app.media.timeline import AUDIO, VIDEO, Timeline
@@ -71,6 +71,16 @@ class Speaker:
         replay = stage.ring.replay(stage.switch.returned_ms(now.video_ms, now.audio_ms))
         self.feed.replay(stage.headers.messages(stage.opening_ms), replay)
 
+    def begin_anew(self) -> None:
+        """It was silenced, or says something else than was shown: go on after the last frame let through."""
+        self._stage.switch.hand_over(self.feed.link.generation)
+        self.awaited = set(self.tracks)
+        self.begin(self._stage.switch.start_after())
+
+    def take_over(self, track: str) -> None:
+        """It speaks on one track from now on."""
+        self._stage.switch.hand_over_track(track, self.feed.link.generation)
+
     def push(self, arrival: Arrival, now: SourceNow) -> bool:
         """Live source packets; False when it does not read."""
         if not self.feed.push(arrival.batch):
@@ -85,15 +95,25 @@ class Speaker:
 
     def say(self, track: str, arrival: Arrival, now: SourceNow) -> None:
         """It encoded this: let pass what may."""
-        passed = self._stage.switch.admit(track, self.feed.link.generation, arrival)
-        if passed is None:
-            return
+        passed = self.show(track, arrival)
+        if passed is not None and passed.frames:
+            self.heard(track, passed, now)
+
+    def show(self, track: str, arrival: Arrival) -> Arrival | None:
+        """Let pass what may, and say what that was."""
+        generation = self.feed.link.generation
+        passed = self._stage.switch.admit(track, generation, arrival)
+        if passed is not None:
+            self._stage.on_frames(track, passed, generation)
+        return passed
+
+    def heard(self, track: str, arrival: Arrival, now: SourceNow) -> None:
+        """Frames of its came: it does not stand still."""
         progress = self._progress.get(track)
-        if passed.frames and progress is not None:
+        if progress is not None:
             newest_ms = now.audio_ms if track == AUDIO_TRACK else now.video_ms
-            lag_ms = None if newest_ms is None else max(0, newest_ms - passed.positions[-1])
+            lag_ms = None if newest_ms is None else max(0, newest_ms - arrival.positions[-1])
             progress.programme(now.now_s, lag_ms)
-        self._stage.on_frames(track, passed, self.feed.link.generation)
 
     def fresh(self, track: str, arrival: Arrival) -> Arrival | None:
         """Without what is still of the feed before."""
@@ -128,3 +148,13 @@ class Speaker:
         """How far it is on one track."""
         seen = self._progress.get(name)
         return TrackBefore(last_ms, seen.frame_s if seen else None, seen.lag_ms if seen else None)
+
+
+def before(active: Speaker | None, switch: OutputSwitch) -> Before:
+    """Who speaks now, and how far each track is."""
+    lasts = switch.start_after()
+    if active is None:
+        return Before(
+            None, switch.generation, {name: TrackBefore(last, None, None) for name, last in lasts.items()}
+        )
+    return Before(active.link, switch.generation, {name: active.track(name, last) for name, last in lasts.items()})

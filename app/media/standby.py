@@ -8,10 +8,12 @@ from __future__ import annotations
 from aiortmp import MediaMessage, MessageType, ProtocolError, amf0
 from app.domain.stream import StandbyGrade
 from app.media.arrival import Arrival
-from app.media.feed import Feed, StartAfter
+from app.media.feed import Feed, WorkerLink
 from app.media.formats import HEADER_MAX_BYTES
 from app.media.join import Headers
-from app.media.ring import ReplayRing
+from app.media.reflex import Loss
+from app.media.seat_events import Before, Gave, Reason
+from app.media.speaker import Stage
 from app.media.timeline import AUDIO, VIDEO
 
 _READY = b"\x02\x00\x0eonStandbyReady"
@@ -32,26 +34,34 @@ class Standby:
         """Whether it is sent live packets."""
         return self.grade in (StandbyGrade.HOT, StandbyGrade.ACTIVE_ACTIVE)
 
-    def enter(self, headers: Headers, ring: ReplayRing, *, position_ms: int, start_after: StartAfter) -> None:
+    def enter(self, stage: Stage) -> None:
         """Tell it what it is, and show it what there is of the source."""
+        start_after = stage.switch.start_after()
         # One that decodes along learns from it where the timeline is: packets carry its low 32 bits only.
         self.feed.stand_by(self.grade, start_after if self.follows else None)
         if self.follows:
             known = [ms for ms in start_after.values() if ms is not None]
-            replay = ring.replay(min(known, default=None))
-            self.feed.replay(headers.messages(position_ms), replay)
+            self.feed.replay(stage.headers.messages(stage.opening_ms), stage.ring.replay(min(known, default=None)))
         else:
-            self.show(headers, ring, position_ms)
+            self._show(stage)
 
-    def show(self, headers: Headers, ring: ReplayRing, position_ms: int) -> None:
-        """Headers and the newest key frame, unless it has seen these headers. Call when a key frame has come."""
+    def push(self, arrival: Arrival, stage: Stage) -> bool:
+        """Live source packets came; False when it does not read."""
+        if self.follows:
+            return self.feed.push(arrival.batch)
+        if arrival.key is not None or not stage.headers.has_video:
+            self._show(stage)
+        return True
+
+    def _show(self, stage: Stage) -> None:
+        """Headers and the newest key frame, unless it has seen these headers."""
+        headers, newest = stage.headers, stage.ring.newest_group()
         said = _payload(headers, VIDEO), _payload(headers, AUDIO)
-        newest = ring.newest_group()
-        if self.follows or said == self._shown or not newest:
+        if said == self._shown or not newest:
             return
         self._shown = said
         key = [newest[0][:1]] if headers.has_video else []
-        self.feed.replay(headers.messages(position_ms), key)
+        self.feed.replay(headers.messages(stage.opening_ms), key)
 
     def take(self, track: str, arrival: Arrival) -> bool:
         """What it published on `track`; True when it says that it is proved."""
@@ -79,3 +89,22 @@ class Standby:
 def _payload(headers: Headers, kind: int) -> bytes | None:
     known = headers.get(kind)
     return known.payload if known is not None else None
+
+
+def gave_of(
+    link: WorkerLink, was: Before, loss: Loss | None, standby: Standby | None, why: Reason, now_s: float
+) -> Gave:
+    """What is told when `link`, which stood by as `standby` if it did, takes over from who was before."""
+    return Gave(
+        link=link,
+        before=was,
+        kind=why.kind,
+        cause=why.cause if loss is None else loss.cause,
+        evidence=loss.evidence if loss is not None else "",
+        decided_by=why.decided_by,
+        detected_s=loss.at_s if loss is not None else None,
+        decided_s=now_s,
+        grade=standby.grade if standby is not None else StandbyGrade.COLD,
+        is_proved=standby is not None and standby.is_ready,
+        headers=dict(standby.headers) if standby is not None else {},
+    )

@@ -51,6 +51,16 @@ class OutputSwitch:
             track.generation = generation
             track.needs_key = True
 
+    def let(self, name: str, generation: int) -> None:
+        """Let `generation` say the next frame of one track: it goes on with what is shown."""
+        self._tracks[name].generation = generation
+
+    def carry_on(self, generation: int) -> None:
+        """Let `generation` speak from now on, in the middle of what is shown."""
+        for track in self._tracks.values():
+            track.generation = generation
+        self.generation = generation
+
     def complete(self, generation: int) -> None:
         """Every track was handed over to `generation`."""
         for name in self._tracks:

@@ -20,20 +20,10 @@ from app.media.handover import Word
 from app.media.planned import PlannedSwitch, newest
 from app.media.progress import PROVED_START_S, START_S
 from app.media.reflex import Loss, Reflex, on_loss
-from app.media.seat_events import (
-    Abandoned,
-    Before,
-    Gave,
-    Lost,
-    Planned,
-    Proved,
-    Reason,
-    Released,
-    SeatEvent,
-    TrackBefore,
-)
-from app.media.speaker import Speaker, Stage
-from app.media.standby import Standby
+from app.media.seat_events import Abandoned, Before, Lost, Planned, Proved, Reason, Released, SeatEvent
+from app.media.second import Second
+from app.media.speaker import Speaker, Stage, before
+from app.media.standby import Standby, gave_of
 
 UNREAD = "the worker does not read its feed"
 BY_CONTROL = Reason(SwitchKind.REPLACED, "replaced by control", DecidedBy.CONTROL)
@@ -55,6 +45,8 @@ class WorkerSeat:
         self._slate = SlateMode.OFF
         self._planned: PlannedSwitch | None = None
         """A switch to `_standby` that goes on."""
+        self._second: Second | None = None
+        """The standby as one that encodes along."""
         self._lost: Lost | None = None
         """The last one who spoke, lost, while nobody follows."""
 
@@ -86,6 +78,7 @@ class WorkerSeat:
         self._sit(Feed(link, outlet), START_S)
         if lost is not None or was.link is not None:
             self._tell_gave(was, lost.loss if lost is not None else None, None, BY_CONTROL)
+        self._join()
         return True
 
     def stand_by(self, link: WorkerLink, outlet: Outlet, grade: StandbyGrade) -> None:
@@ -97,12 +90,8 @@ class WorkerSeat:
             self._tell_gave(lost.before, lost.loss, None, BY_REFLEX)
             return
         self._standby = Standby(feed, grade)
-        self._standby.enter(
-            self._stage.headers,
-            self._stage.ring,
-            position_ms=self._stage.opening_ms,
-            start_after=self._switch.start_after(),
-        )
+        self._standby.enter(self._stage)
+        self._join()
 
     def keep(self, active: WorkerGrant | None, standby: WorkerGrant | None) -> None:
         """A newer plan names these two. It may not know yet that the stream was given to its standby."""
@@ -112,7 +101,7 @@ class WorkerSeat:
         link = waits.feed.link
         if active is not None and active.generation == link.generation:
             if self._planned is None:
-                self._promote(waits, self._before(), None, BY_CONTROL)
+                self._follow(waits, self._before(), None, BY_CONTROL)
         elif standby is None or (standby.worker_id, standby.generation) != (link.worker_id, link.generation):
             self.remove_standby("the plan does not name it any more")
 
@@ -129,12 +118,17 @@ class WorkerSeat:
         """The source is back; its packets tell the worker."""
         self._slate = SlateMode.OFF
 
+    def _go_on_with_slate(self) -> None:
+        """A worker begins to speak while the source is silent."""
+        if self._slate is not SlateMode.OFF:
+            self.slate(self._slate)
+
     # --- media -----------------------------------------------------------------------------------------
 
     def push_source(self, arrival: Arrival, now: SourceNow) -> None:
         """Hand live source packets to the workers."""
         if self._standby is not None:
-            self._push_standby(self._standby, arrival)
+            self._push_standby(self._standby, arrival, now)
         active = self._active
         if active is not None and not active.push(arrival, now):
             self._lose(Loss("stalled", UNREAD, now.now_s))
@@ -142,7 +136,7 @@ class WorkerSeat:
     def take(self, link: WorkerLink, track: str, batch: MediaBatch, now: SourceNow) -> None:
         """Packets of one track that `link` encoded."""
         active, arrival = self._active, self._stage.arrive(batch)
-        if active is None or link is not active.link or self._planned is not None or active.awaited:
+        if active is None or link is not active.link or self._is_apart or active.awaited:
             self._take_aside(link, track, arrival, now)
         elif self._switch.knows(track):
             active.say(track, arrival, now)
@@ -156,11 +150,15 @@ class WorkerSeat:
         seen = self._active.stalled(now_s) if self._active is not None else None
         if seen is not None:
             self._lose(Loss("stalled", seen, now_s))
+        seen = self._second.speaker.stalled(now_s) if self._second is not None else None
+        if seen is not None:
+            self.remove_standby(f"stalled: {seen}")
 
     @property
     def due(self) -> float | None:
         """When `check` may find something if nothing comes until then."""
-        dues = [each.due for each in (self._active, self._planned) if each is not None]
+        second = self._second.speaker if self._second is not None else None
+        dues = [each.due for each in (self._active, self._planned, second) if each is not None]
         return min([due for due in dues if due is not None], default=None)
 
     def gone(self, link: WorkerLink, cause: str, evidence: str) -> None:
@@ -173,6 +171,7 @@ class WorkerSeat:
     def remove_standby(self, reason: str) -> None:
         """Let the one that waits go; nothing happens without one."""
         self._abandon()
+        self._part()
         standby, self._standby = self._standby, None
         if standby is not None:
             standby.feed.link.close(reason)
@@ -200,10 +199,10 @@ class WorkerSeat:
         if self._planned is not None:
             return
         was = self._before()
-        if not at_border or active is None or newest(now) is None:
-            self._promote(standby, was, None, why)
+        if not at_border or active is None or newest(now) is None or self._second is not None:
+            self._follow(standby, was, None, why)
             return
-        gave = _gave(standby.feed.link, was, None, standby, why, now.now_s)
+        gave = gave_of(standby.feed.link, was, None, standby, why, now.now_s)
         speaker = Speaker(standby.feed, self._stage, tracks)
         self._planned = PlannedSwitch(
             standby, speaker, gave, known=active.tracks, now=now, segment_ms=segment_ms, step_ms=interval_ms
@@ -215,10 +214,7 @@ class WorkerSeat:
         """Both workers' words, in order; then see whether the switch is done."""
         old, new = self._active, planned.speaker
         assert old is not None, "the old worker speaks until all is done"
-        for is_new, track, arrival in words:
-            if is_new:
-                self._switch.hand_over_track(track, new.link.generation)
-            (new if is_new else old).say(track, arrival, now)
+        planned.say(old, words, now)
         if not planned.is_over:
             return
         generation = new.link.generation
@@ -226,8 +222,7 @@ class WorkerSeat:
         self._on_turn(generation)
         self._switch.complete(generation)
         self._active = new
-        for _, track, arrival in planned.handover.finish():
-            new.say(track, arrival, now)
+        planned.say(old, planned.handover.finish(), now)
         old.link.close(f"replaced by generation {generation}")
         self._on_event(planned.gave)
 
@@ -246,41 +241,70 @@ class WorkerSeat:
             return
         active, now = self._active, self._stage.look()
         assert active is not None, "it spoke until now"
-        for _, track, arrival in planned.handover.give_up():
-            active.say(track, arrival, now)
+        planned.say(active, planned.handover.give_up(), now)
         if planned.handover.is_committed:
-            self._switch.hand_over(active.link.generation)
-            active.awaited = set(active.tracks)
-            active.begin(self._switch.start_after())
+            active.begin_anew()
         self._on_event(Abandoned(planned.gave))
 
-    def _drop_planned(self, planned: PlannedSwitch, now: SourceNow) -> set[str]:
-        """The old worker fails: let out what it said; the tracks on which the new one must begin anew."""
-        self._planned = None
-        if not planned.handover.is_committed and self._active is not None:
-            for _, track, arrival in planned.handover.give_up():
-                self._active.say(track, arrival, now)
-        # Before the border it had nothing to say, so nothing of its first feed is on the way.
-        return planned.begun if (newest(now) or 0) >= planned.handover.border_ms else set()
+    # --- two at once -----------------------------------------------------------------------------------
+
+    def _join(self) -> None:
+        """The standby encodes along, if that is its grade."""
+        standby, active = self._standby, self._active
+        if standby is not None and active is not None and standby.grade is StandbyGrade.ACTIVE_ACTIVE:
+            speaker = Speaker(standby.feed, self._stage, self._switch.start_after())
+            self._second = Second(speaker, active, self._switch)
+
+    def _part(self) -> None:
+        """The second one fails: the first goes on; where it can't in the middle of a group of pictures, anew."""
+        second, self._second = self._second, None
+        active, now = self._active, self._stage.look()
+        if second is None or active is None:
+            return
+        if second.goes_on(active, now):
+            second.go_on(active, now)
+        else:
+            active.begin_anew()
+
+    def _follow(
+        self, standby: Standby, was: Before, loss: Loss | None, why: Reason, *, speak: bool = False
+    ) -> None:
+        """The standby speaks from now on; one that encodes along just goes on, if that can be."""
+        second, now = self._second, self._stage.look()
+        self._second = None
+        if second is None:
+            self._promote(standby, was, loss, why, speak=speak)
+        elif not second.goes_on(second.speaker, now):
+            self._promote(standby, was, loss, why, refed=second.speaker.tracks)
+        else:
+            generation = standby.feed.link.generation
+            old, self._active, self._standby = self._active, second.speaker, None
+            if old is not None:
+                old.link.close(f"replaced by generation {generation}")
+            self._on_turn(generation)
+            self._tell_gave(was, loss, standby, why)
+            second.go_on(second.speaker, now)
+            self._go_on_with_slate()
 
     # --- inside ----------------------------------------------------------------------------------------
 
     def _before(self) -> Before:
-        if self._lost is not None:
-            return self._lost.before
-        active, lasts = self._active, self._switch.start_after()
-        tracks = {
-            name: active.track(name, last) if active is not None else TrackBefore(last, None, None)
-            for name, last in lasts.items()
-        }
-        return Before(self.link, self._switch.generation, tracks)
+        return self._lost.before if self._lost is not None else before(self._active, self._switch)
 
-    def _push_standby(self, standby: Standby, arrival: Arrival) -> None:
-        follows = standby.follows or self._planned is not None
-        if follows and not standby.feed.push(arrival.batch):
+    @property
+    def _is_apart(self) -> bool:
+        """More than one worker is heard."""
+        return self._planned is not None or self._second is not None
+
+    def _push_standby(self, standby: Standby, arrival: Arrival, now: SourceNow) -> None:
+        if self._second is not None:
+            reads = self._second.speaker.push(arrival, now)
+        elif self._planned is not None:
+            reads = standby.feed.push(arrival.batch)
+        else:
+            reads = standby.push(arrival, self._stage)
+        if not reads:
             self.remove_standby(UNREAD)
-        elif not follows and (arrival.key is not None or not self._stage.headers.has_video):
-            standby.show(self._stage.headers, self._stage.ring, self._stage.opening_ms)
 
     def _take_aside(self, link: WorkerLink, track: str, arrival: Arrival, now: SourceNow) -> None:
         """What is not simply of the worker that speaks: at a change, of the standby, or of one of the past."""
@@ -289,9 +313,14 @@ class WorkerSeat:
         is_standby = standby is not None and link is standby.feed.link
         if planned is not None and (is_active or is_standby) and planned.handover.knows(track):
             self._say(planned, planned.take(track, arrival, now, is_new=is_standby), now)
-        elif standby is not None and is_standby:
-            if standby.take(track, arrival):
-                self._on_event(Proved(link, standby.headers))
+            return
+        if standby is not None and is_standby and standby.take(track, arrival):
+            self._on_event(Proved(link, standby.headers))
+        if self._second is not None and (is_active or is_standby) and self._switch.knows(track):
+            assert active is not None, "there are two"
+            self._second.take(active, track, arrival, now, is_second=is_standby)
+        elif is_standby:
+            return
         elif active is not None and is_active:
             fresh = active.fresh(track, arrival) if self._switch.knows(track) else None
             if fresh is not None:
@@ -303,13 +332,15 @@ class WorkerSeat:
         """The one who speaks is lost: the standby takes over, or nobody does until another worker comes."""
         active, now = self._active, self._stage.look()
         assert active is not None, "only who speaks can be lost"
-        refed = self._drop_planned(self._planned, now) if self._planned is not None else None
+        planned, self._planned = self._planned, None
+        if planned is not None:
+            planned.lose_old(active, now)
         was, standby = self._before(), self._standby
         self._active = None
         active.link.close(loss.reason)
         verdict = on_loss(
             standby.grade if standby is not None else None,
-            is_ready=standby is not None and standby.is_ready and refed is None,
+            is_ready=standby is not None and standby.is_ready and planned is None,
             missing_from_ms=self._switch.returned_ms(now.video_ms, now.audio_ms),
             newest_ms=newest(now),
         )
@@ -317,7 +348,10 @@ class WorkerSeat:
             self._lost = Lost(was, loss)
             self._on_event(self._lost)
             return
-        self._promote(standby, was, loss, BY_REFLEX, speak=verdict is Reflex.SPEAK, refed=refed or set())
+        if planned is not None:
+            self._promote(standby, was, loss, BY_REFLEX, refed=planned.refed(now))
+        else:
+            self._follow(standby, was, loss, BY_REFLEX, speak=verdict is Reflex.SPEAK)
 
     def _promote(
         self,
@@ -349,13 +383,12 @@ class WorkerSeat:
             feed.speak(self._switch.start_after())
         else:
             speaker.begin(self._switch.start_after())
-        if self._slate is not SlateMode.OFF:
-            self.slate(self._slate)
+        self._go_on_with_slate()
         return speaker
 
     def _tell_gave(self, was: Before, loss: Loss | None, standby: Standby | None, why: Reason) -> None:
         assert self._active is not None, "somebody sits here"
-        self._on_event(_gave(self._active.link, was, loss, standby, why, self._stage.look().now_s))
+        self._on_event(gave_of(self._active.link, was, loss, standby, why, self._stage.look().now_s))
 
     def _release(self, reason: str) -> None:
         """Let the one who speaks go, without calling it a loss."""
@@ -363,21 +396,3 @@ class WorkerSeat:
         if active is not None:
             active.link.close(reason)
             self._on_event(Released(active.link, reason))
-
-
-def _gave(
-    link: WorkerLink, was: Before, loss: Loss | None, standby: Standby | None, why: Reason, now_s: float
-) -> Gave:
-    return Gave(
-        link=link,
-        before=was,
-        kind=why.kind,
-        cause=why.cause if loss is None else loss.cause,
-        evidence=loss.evidence if loss is not None else "",
-        decided_by=why.decided_by,
-        detected_s=loss.at_s if loss is not None else None,
-        decided_s=now_s,
-        grade=standby.grade if standby is not None else StandbyGrade.COLD,
-        is_proved=standby is not None and standby.is_ready,
-        headers=dict(standby.headers) if standby is not None else {},
-    )

@@ -15,7 +15,7 @@ from app.domain.ladder import AudioMode, FrameRate, Rendition
 from app.domain.link import Switched, SwitchMeasured, SwitchStream, WorkerDown
 from app.media.planned import PATIENCE_S
 from tests.unit.media.stream_parts import AVC_RECORD, video_header
-from tests.unit.media.worker_parts import FRAME_MS, GOP_MS, LOW, TOP, Hand, Stage, every_frame, plan_of
+from tests.unit.media.worker_parts import FRAME_MS, LOW, TOP, Encoder, Stage, every_frame, plan_of, run
 
 OTHER_RECORD = bytes((1, 77)) + AVC_RECORD[2:]
 BORDER_MS = 4_000
@@ -24,43 +24,6 @@ MINI = Rendition("mini", 160, 90, FrameRate(25), 200_000)
 
 def order(generation: int = 2, *, at_border: bool = True) -> SwitchStream:
     return SwitchStream(StreamId("str_1"), generation, "too hot", DecidedBy.CONTROL, at_border)
-
-
-class Encoder:
-    """A worker that encodes what it is fed, `lag_ms` behind the source: one pipeline per feed."""
-
-    def __init__(self, stage: Stage, hand: Hand, lag_ms: int = 0) -> None:
-        self.stage, self.hand, self.lag_ms = stage, hand, lag_ms
-        self.is_alive = True
-        self._feeds = 0
-        self._made: dict[str, int] = {}
-
-    def work(self, now_ms: int, without: str = "") -> None:
-        """Send all that is encoded by `now_ms`."""
-        words = [said for name, said in self.hand.words() if name == "onFeedStart"]
-        if not self.is_alive or not words:
-            return
-        start_after = words[-1]["start_after"]
-        if len(words) > self._feeds:
-            self._feeds = len(words)
-            self._made = {}
-        for track in self.hand.tracks:
-            if track != without:
-                self._encode(track, start_after[track], now_ms)
-
-    def _encode(self, track: str, after: float | None, now_ms: int) -> None:
-        is_first = track not in self._made
-        begin = self._made.get(track, -FRAME_MS if after is None else int(after) // FRAME_MS * FRAME_MS)
-        for stamp in range(begin + FRAME_MS, now_ms - self.lag_ms + 1, FRAME_MS):
-            if is_first:
-                self.hand.header_of(track)
-            self.hand.encode_on(track, stamp, key=is_first or stamp % GOP_MS == 0)
-            is_first = False
-            self._made[track] = stamp
-
-    def die(self) -> None:
-        self.is_alive = False
-        self.hand.die()
 
 
 def crossing(
@@ -74,14 +37,6 @@ def crossing(
     run(stage, 0, 3_000, old, new)
     stage.channel.switch_to(order())
     return stage, old, new
-
-
-def run(stage: Stage, begin_ms: int, end_ms: int, *encoders: Encoder) -> None:
-    for stamp in range(begin_ms, end_ms, FRAME_MS):
-        stage.source(stamp)
-        for encoder in encoders:
-            encoder.work(stamp)
-        stage.channel.tick(stage.now_s)
 
 
 def test_the_switch_is_made_at_the_border_without_a_pause() -> None:

@@ -62,6 +62,7 @@ class Hand:
         self.feed = Outlet()
         self.cut: list[str] = []
         self.record = AVC_RECORD
+        self.body = b"v"
         self.link = WorkerLink(
             WorkerId(f"wrk_{generation}"), EncoderId(f"enc_{generation}"), generation, self.cut.append, "n"
         )
@@ -101,7 +102,7 @@ class Hand:
             self.encode_on(track, stamp, key=stamp % GOP_MS == 0 if key is None else key)
 
     def encode_on(self, track: str, stamp: int, *, key: bool) -> None:
-        self.send(track, audio(stamp) if track == AUDIO_TRACK else video(stamp, key=key))
+        self.send(track, audio(stamp) if track == AUDIO_TRACK else video(stamp, key=key, body=self.body))
 
     def die(self) -> None:
         self.stage.channel.worker.gone(self.link, "connection closed", "reset by peer")
@@ -154,3 +155,48 @@ class Stage:
 
 def every_frame(begin_ms: int, end_ms: int) -> list[int]:
     return list(range(begin_ms, end_ms, FRAME_MS))
+
+
+class Encoder:
+    """A worker that encodes what it is fed, `lag_ms` behind the source: one pipeline per feed."""
+
+    def __init__(self, stage: Stage, hand: Hand, lag_ms: int = 0) -> None:
+        self.stage, self.hand, self.lag_ms = stage, hand, lag_ms
+        self.is_alive = True
+        self._feeds = 0
+        self._made: dict[str, int] = {}
+
+    def work(self, now_ms: int, without: str = "") -> None:
+        """Send all that is encoded by `now_ms`."""
+        words = [said for name, said in self.hand.words() if name == "onFeedStart" or "start_after" in said]
+        if not self.is_alive or not words:
+            return
+        start_after = words[-1]["start_after"]
+        if len(words) > self._feeds:
+            self._feeds = len(words)
+            self._made = {}
+        for track in self.hand.tracks:
+            if track != without:
+                self._encode(track, start_after[track], now_ms)
+
+    def _encode(self, track: str, after: float | None, now_ms: int) -> None:
+        is_first = track not in self._made
+        begin = self._made.get(track, -FRAME_MS if after is None else int(after) // FRAME_MS * FRAME_MS)
+        for stamp in range(begin + FRAME_MS, now_ms - self.lag_ms + 1, FRAME_MS):
+            if is_first:
+                self.hand.header_of(track)
+            self.hand.encode_on(track, stamp, key=is_first or stamp % GOP_MS == 0)
+            is_first = False
+            self._made[track] = stamp
+
+    def die(self) -> None:
+        self.is_alive = False
+        self.hand.die()
+
+
+def run(stage: Stage, begin_ms: int, end_ms: int, *encoders: Encoder) -> None:
+    for stamp in range(begin_ms, end_ms, FRAME_MS):
+        stage.source(stamp)
+        for encoder in encoders:
+            encoder.work(stamp)
+        stage.channel.tick(stage.now_s)
