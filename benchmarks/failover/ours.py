@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ WATCH_S = 4.0
 """After the other worker's first picture: by then it has caught up."""
 CPU_S = 10.0
 PROTECTED_S = 90.0
+LOG_TAIL = 8_000
 
 
 @dataclass
@@ -86,6 +88,10 @@ def _once(show: Show, kind: str, chance: random.Random) -> tuple[float, float, i
         answer = show.system.call("POST", f"/api/streams/{show.id}/drill", {"kind": "planned"})
         if answer.status != 200:
             raise SystemExit(f"the planned switch was refused: {answer}")
+        if not answer.body["failovers"][0]["complete"]:
+            # The old worker went on, as it should when the new one is late.
+            print(f"a planned switch did not come to its end: {answer.body['failovers'][0]}")
+            return at_s, time.monotonic(), generation
     elif kind == "node":
         psutil.Process(show.worker(generation).ppid()).kill()
     elif kind == "stall":
@@ -130,4 +136,8 @@ def _show(grade: str, video: Path) -> Iterator[Show]:
         stream = system.open_stream(**asked)
         with publishing(video, system.publish_url(stream), *LOOPED):
             system.until("the stream", lambda: system.health(stream["stream_id"])["state"] == "live", within_s=40)
-            yield Show(system, stream, Viewer(stream["playback"]["rtmp"]).start())
+            try:
+                yield Show(system, stream, Viewer(stream["playback"]["rtmp"]).start())
+            except BaseException:  # as it was found, since the log goes with the folder
+                print(system.log.read_text()[-LOG_TAIL:], file=sys.stderr)
+                raise
