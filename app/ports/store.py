@@ -34,6 +34,9 @@ class Store(Protocol):
     async def running_streams(self) -> tuple[StreamRecord, ...]:
         """All that have not ended, oldest first. One that cannot be read is told in the log, left out, and kept."""
 
+    async def running_ids(self) -> frozenset[StreamId]:
+        """Of all that have not ended, those too that cannot be read."""
+
     async def ended_streams(self, tenant: str | None, *, limit: int = 100) -> tuple[StreamRecord, ...]:
         """The last ones to end, newest first; of every tenant for None."""
 

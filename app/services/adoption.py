@@ -68,6 +68,8 @@ class Adoption:
                 self._follow(stream, channel)
             self._keeper.start(self._adopt_channel(stream, channel), name=f"adopt {stream.id}")
         for stranger in channels.values():
+            if self._streams.is_unread(stranger.stream_id):
+                continue
             self._keeper.start(self._close(hello, stranger), name=f"close {stranger.stream_id}")
         self._recovery.fleet_grew()
 
@@ -152,7 +154,7 @@ class Adoption:
                     work = self._miss_standby(stream, standby, monotonic())
                     self._keeper.start(work, name=f"miss {standby.worker_id}")
         for worker in hello.workers:
-            if worker.worker_id not in wanted:
+            if worker.worker_id not in wanted and not self._streams.is_unread(worker.stream_id):
                 self._keeper.start(self._stop(encoder_id, worker.worker_id), name=f"stop {worker.worker_id}")
         self._recovery.fleet_grew()
 

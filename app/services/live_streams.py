@@ -158,6 +158,7 @@ class LiveStreams:
         self._store = store
         self._bus = bus
         self._by_id: dict[StreamId, LiveStream] = {}
+        self._unread: frozenset[StreamId] = frozenset()
         self._unsaved: dict[StreamId, LiveStream] = {}
         self._to_save = asyncio.Event()
 
@@ -171,7 +172,12 @@ class LiveStreams:
         """Take up what the store says is running; call before the first peer may come."""
         for record in await self._store.running_streams():
             self._by_id[record.stream_id] = live_stream(record)
+        self._unread = await self._store.running_ids() - self._by_id.keys()
         return len(self._by_id)
+
+    def is_unread(self, stream_id: StreamId) -> bool:
+        """The store knows it and cannot read it: it goes on as it is, under the plan that its gateway has."""
+        return stream_id in self._unread
 
     def add(self, stream: LiveStream) -> None:
         self._by_id[stream.id] = stream

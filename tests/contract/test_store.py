@@ -190,7 +190,7 @@ async def test_another_seal_key_is_refused_with_words(database_url: str) -> None
     await second.close()
 
 
-async def _spoil(database_url: str, stream_id: str, body: str) -> None:
+async def spoil(database_url: str, stream_id: str, body: str) -> None:
     engine = open_engine(database_url)
     async with engine.begin() as connection:
         await connection.execute(update(streams).where(streams.c.stream_id == stream_id).values(body=body))
@@ -203,8 +203,9 @@ async def test_a_stream_that_cannot_be_read_is_kept_and_hides_no_other(
 ) -> None:
     await store.put_stream(record("str_1"))
     await store.put_stream(record("str_2"))
-    await _spoil(database_url, "str_1", body)
+    await spoil(database_url, "str_1", body)
     assert [found.stream_id for found in await store.running_streams()] == ["str_2"]
+    assert await store.running_ids() == {"str_1", "str_2"}
     assert await store.stream(StreamId("str_1")) is None
     await store.put_stream(record("str_1", revision=2))
     assert len(await store.running_streams()) == 2
@@ -219,5 +220,5 @@ async def test_one_secret_that_does_not_open_hides_no_other_stream(store: SqlSto
         other = select(streams.c.body).where(streams.c.stream_id == "str_2")
         body = (await connection.execute(other)).scalar_one()
     await engine.dispose()
-    await _spoil(database_url, "str_1", body)
+    await spoil(database_url, "str_1", body)
     assert [found.stream_id for found in await store.running_streams()] == ["str_2"]

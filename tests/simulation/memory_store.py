@@ -45,6 +45,10 @@ class MemoryStore:
         await self._turn()
         return tuple(record for record in self._streams.values() if record.ended_at is None)
 
+    async def running_ids(self) -> frozenset[StreamId]:
+        await self._turn()
+        return frozenset(name for name, record in self._streams.items() if record.ended_at is None)
+
     async def ended_streams(self, tenant: str | None, *, limit: int = 100) -> tuple[StreamRecord, ...]:
         await self._turn()
         return tuple(record for record in self._streams.values() if record.ended_at is not None)[:limit]

@@ -119,6 +119,10 @@ class SqlStore:
     async def running_streams(self) -> tuple[StreamRecord, ...]:
         return await self._streams(streams.c.running, order=streams.c.created_us)
 
+    async def running_ids(self) -> frozenset[StreamId]:
+        rows = await self._rows(select(streams.c.stream_id).where(streams.c.running))
+        return frozenset(StreamId(row.stream_id) for row in rows)
+
     async def ended_streams(self, tenant: str | None, *, limit: int = 100) -> tuple[StreamRecord, ...]:
         ended = ~streams.c.running
         wanted = ended if tenant is None else ended & (streams.c.tenant == tenant)
