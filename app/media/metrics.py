@@ -31,6 +31,7 @@ class GatewayCollector(Collector):
         refused.add_metric([], self._gateway.refused)
         yield refused
         yield from _stream_metrics(rooms)
+        yield from _switch_metrics(rooms)
         yield from _track_metrics(rooms)
         yield from _destination_metrics(rooms)
         yield from _recording_metrics(rooms)
@@ -55,6 +56,21 @@ def _stream_metrics(rooms: list[Room]) -> Iterator[Metric]:
         viewers.add_metric(labels, channel.programme.viewers)
         lost.add_metric(labels, channel.programme.dropped)
     yield from (up, frames, gaps, ring, fenced, viewers, lost)
+
+
+def _switch_metrics(rooms: list[Room]) -> Iterator[Metric]:
+    generation = GaugeMetricFamily("encman_stream_generation", "The generation that speaks", labels=["stream_id"])
+    ready = GaugeMetricFamily("encman_standby_ready", "1 while a proved standby waits", labels=["stream_id"])
+    switches = CounterMetricFamily("encman_switches", "Workers that took over", labels=["stream_id", "kind"])
+    for room in rooms:
+        channel = room.channel
+        stream_id = channel.plan.stream_id
+        standby = channel.worker.standby
+        generation.add_metric([stream_id], channel.switch.generation)
+        ready.add_metric([stream_id], standby is not None and standby.is_ready)
+        for kind, count in channel.switches.switched.items():
+            switches.add_metric([stream_id, kind.value], count)
+    yield from (generation, ready, switches)
 
 
 def _track_metrics(rooms: list[Room]) -> Iterator[Metric]:
