@@ -33,11 +33,15 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """`headers`: one for each rendition. `failure` says why there is no proof. `at_ms` is the picture's time."""
+    """`headers`: one for each rendition, in their order. `at_ms` is the picture's time.
+
+    `failure` says why this worker can't encode, `unread` why there was nothing to encode: the source's fault.
+    """
 
     headers: tuple[VideoHeader, ...]
     at_ms: int
     failure: ManagerError | None = None
+    unread: str | None = None
 
 
 def prove(pipeline: Pipeline, settings: EncodeSettings, sample: Sample | None) -> Proof:
@@ -57,11 +61,13 @@ def prove(pipeline: Pipeline, settings: EncodeSettings, sample: Sample | None) -
     except Closed:
         pass
     pipeline.abort()
-    missing = [rendition.name for rendition in settings.ladder.renditions if rendition.name not in encoded]
-    failure = pipeline.failure
+    tracks = [rendition.name for rendition in settings.ladder.renditions]
+    missing = [track for track in tracks if track not in encoded]
+    failure, unread = pipeline.failure, None
     if missing and failure is None:
-        failure = Unavailable(f"the proof gave no picture for {', '.join(missing)}")
-    return Proof(tuple(headers.values()), at_ms, failure)
+        text = f"no picture for {', '.join(missing)}"
+        failure, unread = (Unavailable(text), None) if sample is None else (None, text)
+    return Proof(tuple([headers[track] for track in tracks if track in headers]), at_ms, failure, unread)
 
 
 def _inlets(settings: EncodeSettings, sample: Sample | None) -> list[SourceItem | Picture]:

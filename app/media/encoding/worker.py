@@ -87,7 +87,7 @@ class Worker:
 
     def _check_rates(self, before: EncodeSettings, encode: EncodeSettings) -> None:
         """In a thread of its own: encoders are opened."""
-        self._loop.call_soon_threadsafe(self._use_rates, encode, refusal(before, encode))
+        self._from_thread(self._use_rates)(encode, refusal(before, encode))
 
     def _use_rates(self, encode: EncodeSettings, reason: str | None) -> None:
         if reason is None:
@@ -208,8 +208,8 @@ class Worker:
             self._order.encode,
             start_after,
             decoder_threads=self._decoder_threads,
-            on_output=self._wake,
-            on_problem=self._wake_problem,
+            on_output=self._from_thread(self._pump),
+            on_problem=self._from_thread(self._tell_problem),
             listening=listening,
             reader=reader,
         )
@@ -221,7 +221,7 @@ class Worker:
             self._begin(word.start_after, listening=word.grade is StandbyGrade.HOT)
         else:
             self._reader = SourceReader()
-        self._standby = StandbyProofs(self._order.encode, self._wake_proof)
+        self._standby = StandbyProofs(self._order.encode, self._from_thread(self._proved))
 
     def _speak(self, word: Speak) -> None:
         feed = self._feed
@@ -238,23 +238,22 @@ class Worker:
 
     # --- programme --------------------------------------------------------------------------------------
 
-    def _wake(self) -> None:
-        """Called in the pipeline's threads."""
-        self._loop.call_soon_threadsafe(self._pump)
+    def _from_thread(self, then: Callable[..., None]) -> Callable[..., None]:
+        """To be called in threads of pipelines and proofs: goes on in the loop."""
 
-    def _wake_problem(self, text: str) -> None:
-        """Called in the pipeline's threads."""
-        self._loop.call_soon_threadsafe(self._tell_problem, text)
+        def call(*said: object) -> None:
+            self._loop.call_soon_threadsafe(then, *said)
 
-    def _wake_proof(self, proof: Proof) -> None:
-        """Called in a thread of the proof."""
-        self._loop.call_soon_threadsafe(self._proved, proof)
+        return call
 
     def _proved(self, proof: Proof) -> None:
         if self._standby is None or self._outcome.done():
             return
         if proof.failure is not None:
-            self._tell_problem(f"not proved: {proof.failure.detail}")
+            self._end(ExitCode.FAILED, f"not proved: {proof.failure.detail}")
+        if proof.unread is not None:
+            self._tell_problem(f"not proved: {proof.unread}")
+        if proof.failure is not None or proof.unread is not None:
             return
         for header in proof.headers:
             if self._feed is not None and self._feed.has_opened(header.track):

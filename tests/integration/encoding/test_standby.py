@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from aiortmp import MediaMessage, MessageType, amf0, flv
@@ -9,7 +11,15 @@ from app.media.encoding.packets import SourceItem, VideoConfig, VideoPacket
 from app.media.encoding.talk import ExitCode
 from tests.integration.encoding.gate import Gate, until
 from tests.integration.encoding.test_worker import Exits, start
-from tests.unit.media.encoding.clips import clip, from_key_at_or_before, shifted, small, until_ms, video_of
+from tests.unit.media.encoding.clips import (
+    clip,
+    from_key_at_or_before,
+    settings,
+    shifted,
+    small,
+    until_ms,
+    video_of,
+)
 
 TRACKS = ("big", "small")
 
@@ -69,6 +79,16 @@ async def test_a_source_that_can_t_be_decoded_proves_nothing_and_is_told(gate: G
     await child.stop("test ends")
 
 
+async def test_a_standby_that_can_t_encode_ends_with_the_reason(gate: Gate) -> None:
+    exits = Exits()
+    await start(gate, exits, plan=replace(settings(), codec="h264_nvenc"))
+    gate.say("onStandby", grade="warm")
+    await until(lambda: exits.seen, "the worker to give up")
+    assert exits.seen[0][0] == ExitCode.FAILED
+    assert "h264_nvenc" in exits.seen[0][1]
+    assert gate.ready == 0
+
+
 async def test_the_parameter_sets_of_a_proof_are_those_of_the_programme(gate: Gate) -> None:
     child = await start(gate, Exits())
     items = clip(small(width=640, height=360))
@@ -110,7 +130,7 @@ async def test_a_second_start_of_the_feed_begins_anew(gate: Gate) -> None:
     times = [packet.pts_ms for packet in video_of(items)]
     gate.start_feed({"big": times[9], "small": times[9], "audio": times[9]})
     gate.send(items)
-    await until(lambda: gate.times("big"), "the first feed's programme")
+    await until(lambda: all(gate.times(track) for track in TRACKS), "the first feed's programme")
     gate.start_feed({"big": times[69], "small": times[69], "audio": times[69]})
     gate.send(items)
     gate.end_feed()
