@@ -7,7 +7,8 @@ import { clock, known, ms } from "./format.js";
 export function safety(health) {
   const standby = health?.standby;
   if (!standby) return null;
-  return health.protected ? `protected, ${standby.grade}` : `unprotected: ${standby.grade} backup ${standby.state}`;
+  const ready = known(health.readiness) && health.readiness < 1 ? `, readiness ${Math.round(health.readiness * 100)} %` : "";
+  return health.protected ? `protected, ${standby.grade}${ready}` : `unprotected: ${standby.grade} backup ${standby.state}`;
 }
 
 /** The figures of one report, shortest first read. */

@@ -144,9 +144,14 @@ def _standby_metrics(streams: tuple[StreamHealth, ...]) -> Iterable[Metric]:
         unprotected.add_metric((grade,), grades[grade])
     age = GaugeMetricFamily("encman_stream_drill_age_seconds", "Since the last drill.", labels=("stream",))
     passed = GaugeMetricFamily("encman_stream_drill_passed", "1: the last drill lost no frame.", labels=("stream",))
+    ready = GaugeMetricFamily(
+        "encman_stream_readiness", "0: a loss would be seen; 1: it was tried out lately.", labels=("stream",)
+    )
     for health in streams:
+        stream = (health.stream_id,)
+        if health.readiness is not None:
+            ready.add_metric(stream, health.readiness)
         if health.last_drill is not None:
-            stream = (health.stream_id,)
             age.add_metric(stream, max(0.0, (health.at - health.last_drill.at).total_seconds()))
             passed.add_metric(stream, float(health.last_drill.fault is None))
-    return (unprotected, age, passed)
+    return (unprotected, ready, age, passed)

@@ -57,6 +57,9 @@ class HealthView(Answer):
     score: float | None
     reasons: list[str]
     protected: bool = Field(description="a backup stands ready")
+    readiness: float | None = Field(
+        description="0, a loss would be seen, to 1: a backup is ready and passed its drills; null: none is needed"
+    )
     standby: StandbyView | None = Field(description="null: the stream needs no backup")
     last_drill: LastDrill | None = Field(description="null: it was never drilled")
     primary_encoder_id: str | None
@@ -86,6 +89,7 @@ class HealthView(Answer):
             score=health.score,
             reasons=list(health.reasons),
             protected=health.protected,
+            readiness=health.readiness,
             standby=StandbyView(grade=standby.grade, state=standby.state) if standby else None,
             last_drill=LastDrill(at=drill.at, kind=drill.kind, passed=drill.fault is None, fault=drill.fault)
             if drill

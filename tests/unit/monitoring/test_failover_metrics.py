@@ -82,15 +82,19 @@ async def test_unprotected_streams_and_drills_are_shown() -> None:
     record = (await streams.open(StreamRequest(1280, 720, 3_000_000, 30.0), OWNER)).record
     bare = fleet.health_of(record)
     at = bare.at - timedelta(seconds=90)
-    safe = replace(bare, protected=True, stream_id=STREAM, last_drill=DrillOutcome(at, DrillKind.KILL))
+    safe = replace(
+        bare, protected=True, readiness=1.0, stream_id=STREAM, last_drill=DrillOutcome(at, DrillKind.KILL)
+    )
     failed = replace(
         safe, stream_id=StreamId("str_2"), last_drill=DrillOutcome(at, DrillKind.KILL, "1 frame missing")
     )
-    passed_through = replace(bare, standby=None)
+    passed_through = replace(bare, standby=None, stream_id=StreamId("str_3"))
     now = await values(exporter_of(bare, safe, failed, passed_through))
     assert now["encman_streams_unprotected", (StandbyGrade.WARM,)] == 1
     assert now["encman_stream_drill_age_seconds", (STREAM,)] == 90
     assert now["encman_stream_drill_passed", (STREAM,)] == 1
+    assert now["encman_stream_readiness", (STREAM,)] == 1
+    assert ("encman_stream_readiness", ("str_3",)) not in now
     assert now["encman_stream_drill_passed", ("str_2",)] == 0
 
 
