@@ -174,7 +174,7 @@ async def test_a_leader_cut_off_from_the_database_steps_down_before_the_other_on
 
 
 async def test_while_the_database_is_away_streams_go_on_and_new_ones_are_told_to_come_back(pair: Pair) -> None:
-    await pair.standby.end(signal.SIGTERM)
+    assert await pair.standby.end(signal.SIGTERM) == 0
     stream = await pair.open_stream(pair.leader)
     await pair.protected(pair.leader, stream)
     pid, plans, workers = pair.leader.pid, dict(pair.gateway.plans), pair.workers()
