@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from aiortmp import MediaBatch, MediaMessage, MessageType
+from aiortmp import MediaBatch, MediaMessage, MessageType, amf0
 from app.adapters.host.machine import Machine
 from app.domain.encoder import Capabilities, CodecProbe, EncoderInfo, EncoderKind
 from app.domain.errors import Conflict, InvalidRequest, NoCapacity, NotFound
@@ -210,6 +210,21 @@ async def test_a_running_worker_goes_on_at_another_rate_without_a_break(
     fast = sum(size for time, size in sizes.items() if time < 2_000)
     slow = sum(size for time, size in sizes.items() if time >= 4_000)
     assert slow < fast / 2
+
+
+async def test_a_feed_that_begins_later_begins_with_the_new_rates(node: EncoderNode, gate: Gate) -> None:
+    order = gate.order(plan=settings(rendition(500_000)))
+    await node.perform(StartWorker(order))
+    await until(lambda: gate.plays, "the worker to connect")
+    gate.say("onStandby", grade="warm")
+    await node.perform(ReconfigureWorker(order.worker_id, settings(rendition(150_000))))
+    gate.start_feed()
+    gate.send(clip(small()))
+    await until(lambda: gate.times("big"), "the worker to encode")
+    about = next(m for m in gate.tracks["big"] if m.type is MessageType.DATA and b"onMetaData" in m.payload)
+    values = amf0.decode(about.payload)[-1]
+    assert isinstance(values, dict)
+    assert values["videodatarate"] == 150.0
 
 
 async def test_what_needs_another_worker_is_refused_and_the_worker_goes_on(
