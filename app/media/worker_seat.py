@@ -205,7 +205,7 @@ class WorkerSeat:
         gave = gave_of(standby.feed.link, was, None, standby, why, now.now_s)
         speaker = Speaker(standby.feed, self._stage, tracks)
         self._planned = PlannedSwitch(
-            standby, speaker, gave, known=active.tracks, now=now, segment_ms=segment_ms, step_ms=interval_ms
+            speaker, gave, known=active.tracks, now=now, segment_ms=segment_ms, step_ms=interval_ms
         )
         self._on_event(Planned(gave))
         speaker.begin(self._planned.start_after)
@@ -318,7 +318,9 @@ class WorkerSeat:
             self._on_event(Proved(link, standby.headers))
         if self._second is not None and (is_active or is_standby) and self._switch.knows(track):
             assert active is not None, "there are two"
-            self._second.take(active, track, arrival, now, is_second=is_standby)
+            fresh = (self._second.speaker if is_standby else active).fresh(track, arrival)
+            if fresh is not None:
+                self._second.take(active, track, fresh, now, is_second=is_standby)
         elif is_standby:
             return
         elif active is not None and is_active:

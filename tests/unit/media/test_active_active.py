@@ -122,3 +122,16 @@ def test_a_second_one_that_was_there_first_encodes_along_all_the_same() -> None:
     run(stage, 3_000, 4_000, second)
     assert stage.shown["top"] == every_frame(0, 4_000)
     assert [name for name, _ in second.hand.words()] == ["onStandby"]
+
+
+def test_one_that_was_fed_anew_and_then_joined_goes_on_when_it_is_alone_again() -> None:
+    stage, first, second = pair()
+    second.hand.body = b"another encoder"
+    run(stage, 3_000, 4_600, first, second)
+    first.die()
+    stage.channel.apply(plan_of(TOP, LOW, active=2, standby=3, grade=GRADE, audio_mode=AudioMode.AUTO, revision=2))
+    third = Encoder(stage, stage.hire(3))
+    run(stage, 4_600, 6_000, second, third)
+    third.die()
+    run(stage, 6_000, 7_000, second)
+    assert stage.shown == {name: every_frame(0, 7_000) for name in TRACKS}
