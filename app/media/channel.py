@@ -102,7 +102,7 @@ class Channel:
         self._adopt(self.switch.generation)
         self.worker.keep(plan.active, plan.standby)
 
-    def _plan_of(self, generation: int) -> ChannelPlan:
+    def plan_of(self, generation: int) -> ChannelPlan:
         """The plan with the ladder that this generation encodes."""
         plan = self.plan
         if plan.standby is None or plan.standby_ladder is None or plan.standby.generation != generation:
@@ -111,7 +111,7 @@ class Channel:
 
     def _adopt(self, generation: int) -> None:
         """The programme is what this generation encodes."""
-        self.shown_plan = self._plan_of(generation)
+        self.shown_plan = self.plan_of(generation)
         names = track_names(self.shown_plan)
         if self.worker.is_switching:
             names = tuple(dict.fromkeys((*names, *self.switch.start_after())))
@@ -120,7 +120,7 @@ class Channel:
 
     def _on_turn(self, generation: int) -> None:
         """`generation` is about to speak."""
-        if self._plan_of(generation) != self.shown_plan:
+        if self.plan_of(generation) != self.shown_plan:
             self._adopt(generation)
             self.outputs_changed = True
 
@@ -258,7 +258,7 @@ class Channel:
         if standby is None or standby.feed.link.generation != order.generation or not standby.is_ready:
             raise Conflict(f"the standby of generation {order.generation} does not stand ready")
         timing = self.plan.timing
-        to_come = track_names(self._plan_of(order.generation))
+        to_come = track_names(self.plan_of(order.generation))
         # Until all have gone over, the programme is that of both.
         self.switch.retrack(tuple(dict.fromkeys((*track_names(self.shown_plan), *to_come))))
         self.worker.switch_to_standby(

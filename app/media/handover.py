@@ -15,7 +15,6 @@ from aiortmp import MediaMessage
 from app.domain.ladder import AUDIO_TRACK
 from app.media.arrival import Arrival
 from app.media.selection import header_arrival, is_key, select_or_none
-from app.media.timeline import AUDIO, VIDEO
 
 
 class Word(NamedTuple):
@@ -74,11 +73,6 @@ class Handover:
     def knows(self, name: str) -> bool:
         return name in self._tracks
 
-    def learn(self, name: str, header: MediaMessage) -> None:
-        """A sequence header of the new worker, to be said before its first frame."""
-        if name in self._tracks:
-            self._tracks[name].headers[header.type] = header
-
     def old(self, name: str, arrival: Arrival) -> list[Word]:
         """The old worker said this."""
         track = self._tracks[name]
@@ -100,8 +94,7 @@ class Handover:
             return [Word(True, name, arrival)]
         for index in arrival.headers:
             message = arrival.batch[index]
-            if message.type in (VIDEO, AUDIO):
-                track.headers[message.type] = message
+            track.headers[message.type] = message
         if arrival.frames:
             track.new.append(arrival)
             self.held_bytes += arrival.size_bytes
@@ -160,7 +153,9 @@ class Handover:
         track.is_over = True
         held = [*track.old, *track.new]
         self.held_bytes -= sum([arrival.size_bytes for arrival in held])
-        words = [Word(True, track.name, header_arrival(list(track.headers.values())))] if track.headers else []
+        # Metadata first: a codec header may need what it says.
+        headers = [track.headers[kind] for kind in sorted(track.headers, reverse=True)]
+        words = [Word(True, track.name, header_arrival(headers))] if headers else []
         for arrival in track.new:
             said = arrival if track.begin_ms is None else _split(arrival, track.begin_ms)[1]
             if said is not None:

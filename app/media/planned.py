@@ -14,7 +14,6 @@ from app.media.feed import SourceNow
 from app.media.handover import Handover, Word
 from app.media.seat_events import Gave
 from app.media.speaker import Speaker
-from app.media.standby import Standby
 
 LEAD_MS: Final = 300
 """From the newest source frame to the border: the standby decodes the group of pictures up to there meanwhile."""
@@ -34,7 +33,6 @@ class PlannedSwitch:
 
     def __init__(
         self,
-        standby: Standby,
         speaker: Speaker,
         gave: Gave,
         *,
@@ -56,8 +54,6 @@ class PlannedSwitch:
         self._deadline_s = now.now_s + (border_ms - newest_ms) / 1000 + PATIENCE_S
         self._held_since_s: float | None = None
         self._committed_s: float | None = None
-        for name, header in standby.headers.items():
-            self.handover.learn(name, header)
 
     @property
     def is_over(self) -> bool:

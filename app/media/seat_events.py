@@ -65,9 +65,8 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Gave:
-    """`link` speaks from now on. `detected_s` is None where nothing was lost.
-
-    `headers` are those that it published while it stood by; `grade` is COLD for one that did not.
+    """`link` speaks from now on. `detected_s` is None where nothing was lost, `grade` COLD for one that did not
+    stand by.
     """
 
     link: WorkerLink
@@ -80,7 +79,6 @@ class Gave:
     decided_s: float
     grade: StandbyGrade
     is_proved: bool
-    headers: Mapping[str, MediaMessage]
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,17 +95,20 @@ class Speaker:
 
     def say(self, track: str, arrival: Arrival, now: SourceNow) -> None:
         """It encoded this: let pass what may."""
-        passed = self.show(track, arrival)
-        if passed is not None and passed.frames:
+        stage, generation = self._stage, self.feed.link.generation
+        passed = stage.switch.admit(track, generation, arrival)
+        if passed is None:
+            return
+        if passed.frames:
             self.heard(track, passed, now)
+        stage.on_frames(track, passed, generation)
 
-    def show(self, track: str, arrival: Arrival) -> Arrival | None:
-        """Let pass what may, and say what that was."""
+    def show(self, track: str, arrival: Arrival) -> None:
+        """As `say`, for one that was heard already."""
         generation = self.feed.link.generation
         passed = self._stage.switch.admit(track, generation, arrival)
         if passed is not None:
             self._stage.on_frames(track, passed, generation)
-        return passed
 
     def heard(self, track: str, arrival: Arrival, now: SourceNow) -> None:
         """Frames of its came: it does not stand still."""
@@ -151,10 +154,11 @@ class Speaker:
 
 
 def before(active: Speaker | None, switch: OutputSwitch) -> Before:
-    """Who speaks now, and how far each track is."""
+    """Who speaks now, and how far each of its tracks is."""
     lasts = switch.start_after()
     if active is None:
         return Before(
             None, switch.generation, {name: TrackBefore(last, None, None) for name, last in lasts.items()}
         )
-    return Before(active.link, switch.generation, {name: active.track(name, last) for name, last in lasts.items()})
+    tracks = {name: active.track(name, last) for name, last in lasts.items() if name in active.tracks}
+    return Before(active.link, switch.generation, tracks)

@@ -106,5 +106,4 @@ def gave_of(
         decided_s=now_s,
         grade=standby.grade if standby is not None else StandbyGrade.COLD,
         is_proved=standby is not None and standby.is_ready,
-        headers=dict(standby.headers) if standby is not None else {},
     )

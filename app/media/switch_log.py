@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from app.domain.failover import SwitchKind, SwitchReport
-from app.domain.ladder import AUDIO_TRACK, AudioMode
+from app.domain.ladder import AUDIO_TRACK, AudioMode, Ladder
 from app.domain.link import Fact, StandbyReady, Switched, SwitchMeasured, WorkerDown
 from app.domain.stream import ChannelPlan
 from app.media.arrival import Arrival, arrive
@@ -19,7 +19,7 @@ from app.media.feed import WorkerLink
 from app.media.programme import Programme
 from app.media.ring import ReplayRing
 from app.media.seat_events import Abandoned, Before, Gave, Lost, Planned, Proved, Released, SeatEvent
-from app.media.selection import frame_positions, header_arrival
+from app.media.selection import frame_positions
 from app.media.source import Source
 from app.media.switch import OutputSwitch
 from app.media.switch_report import SwitchMeter
@@ -41,6 +41,8 @@ class Told(Protocol):
     timeline: Timeline
     tell: Callable[[Fact], None]
     utc_now: Callable[[], datetime]
+
+    def plan_of(self, generation: int) -> ChannelPlan: ...
 
 
 class SwitchLog:
@@ -67,7 +69,7 @@ class SwitchLog:
                 self._tell_down(link, loss.reason)
                 # One that had not caught up yet was lost in turn.
                 self._end(loss.at_s)
-                self._begin(was)
+                self._begin(was, self._channel.shown_plan.ladder)
             case Released(link=link, reason=reason):
                 self._tell_down(link, reason)
             case Proved():
@@ -76,7 +78,7 @@ class SwitchLog:
                 self._on_gave(event)
             case Planned(gave=gave):
                 self._end(gave.decided_s)
-                self._begin(gave.before)
+                self._begin(gave.before, self._channel.plan_of(gave.link.generation).ladder)
                 self._speaks_next = gave.link.generation
             case Abandoned(gave=gave):
                 self._gave, self._at = gave, self._channel.utc_now()
@@ -109,10 +111,9 @@ class SwitchLog:
 
     # --- measuring -------------------------------------------------------------------------------------
 
-    def _begin(self, before: Before) -> None:
-        """Measure from now on; `before` is who spoke until then."""
+    def _begin(self, before: Before, ladder: Ladder) -> None:
+        """Measure from now on; `before` is who spoke until then, `ladder` what is shown after it."""
         channel = self._channel
-        ladder = channel.shown_plan.ladder
         has_picture = channel.source.newest_video_ms is not None
         self.meter = meter = SwitchMeter(
             before,
@@ -132,13 +133,12 @@ class SwitchLog:
             # The one before had not caught up when it was replaced in turn.
             self._end(event.decided_s)
         if self.meter is None or self.meter.before != event.before:
-            self._begin(event.before)
+            self._begin(event.before, self._channel.shown_plan.ladder)
         assert self.meter is not None, "it has just begun"
         self.meter.decided(event.decided_s)
         self._gave, self._at = event, self._channel.utc_now()
         self._speaks_next = event.link.generation
         self.switched[event.kind] += 1
-        self._pass_on_headers(event)
         if event.kind is not SwitchKind.REPLACED:
             self._tell_switched(event)
 
@@ -199,13 +199,6 @@ class SwitchLog:
             same = all(event.headers[track].payload == payload for track, payload in known.items())
         at, stream_id = channel.utc_now(), channel.plan.stream_id
         channel.tell(StandbyReady(stream_id, link.worker_id, link.generation, at, same))
-
-    def _pass_on_headers(self, event: Gave) -> None:
-        """A worker that stood by has published its headers already: those that differ are news."""
-        channel = self._channel
-        for track, message in event.headers.items():
-            if channel.switch.knows(track) and message.payload != channel.programme.header(track):
-                channel.programme.push_track(track, header_arrival([message]))
 
     def _tell_switched(self, event: Gave) -> None:
         channel, before = self._channel, event.before

@@ -97,6 +97,8 @@ class SwitchMeter:
         names = [*rates, *([AUDIO_TRACK] if has_sound else [])]
         self._tracks = {name: self._track(name) for name in names}
         self._begin = {name: track.last_ms for name, track in self._tracks.items()}
+        self._added = [name for name in names if name not in before.tracks]
+        """Tracks that there were none of before: what is not shown of them at first is not missing."""
         shown = [track.shown_s for track in self._judged() if track.shown_s is not None]
         self._last_s = max(shown, default=None)
         self._first_s: float | None = None
@@ -196,6 +198,8 @@ class SwitchMeter:
     def _missing(self, name: str, track: _Track) -> int | None:
         source = self.source.sounds if name == AUDIO_TRACK else self.source.pictures
         after_ms = self._begin[name]
+        if name in self._added and track.passed:
+            after_ms = track.passed[0] - 1
         if self.source.overflowed:
             return None
         if not track.passed:
