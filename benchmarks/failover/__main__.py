@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import tempfile
 from dataclasses import asdict
@@ -28,7 +29,7 @@ PEERS = {"nginx-rtmp, as shipped": None, "nginx-rtmp, respawn 100 ms": "100ms"}
 def main() -> None:
     options = _options()
     chance = random.Random(options.seed)
-    print(f"seed {options.seed}")
+    print(f"seed {options.seed}; {os.cpu_count()} cores, load before {os.getloadavg()[0]:.1f}")
     cells: list[Cell] = []
     with tempfile.TemporaryDirectory() as folder:
         video = options.source or source.make(Path(folder) / "source.flv")

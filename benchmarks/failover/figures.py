@@ -12,8 +12,12 @@ from benchmarks.failover.viewer import Window
 
 @dataclass(frozen=True)
 class Event:
-    """One failover: as a viewer saw it, and as the product's own report tells it. A peer has no report."""
+    """One failover: as a viewer saw it, and as the product's own report tells it. A peer has no report.
 
+    `usual` is what the same viewer saw in the seconds before.
+    """
+
+    usual: Window
     seen: Window
     report: dict[str, Any] | None
 
@@ -34,6 +38,7 @@ class Cell:
             self.name,
             self.kind,
             str(len(self.events)),
+            spread(event.usual.gap_s * 1000 for event in self.events),
             spread(event.seen.gap_s * 1000 for event in self.events),
             spread(_known(reports, "stall_ms")),
             spread(_known(reports, "detected_ms")),
@@ -47,7 +52,7 @@ class Cell:
 
 
 HEAD = [
-    *("grade", "kind", "n", "viewer's gap", "stall", "detected", "first frame", "caught up"),
+    *("grade", "kind", "n", "gap before", "viewer's gap", "stall", "detected", "first frame", "caught up"),
     *("lost/doubled seen", "reported"),
 ]
 

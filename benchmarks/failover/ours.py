@@ -108,7 +108,7 @@ def _once(show: Show, kind: str, chance: random.Random) -> tuple[float, float, i
 
 def _event(viewer: Viewer, reports: dict[int, dict[str, Any]], since: float, until: float, lost: int) -> Event:
     report = next((one for _, one in sorted(reports.items()) if one["from_generation"] == lost), None)
-    return Event(viewer.window(since, until), report)
+    return Event(viewer.usual(since), viewer.window(since, until), report)
 
 
 def _cpu(show: Show) -> dict[str, float | None]:

@@ -35,7 +35,8 @@ def measure(name: str, respawn: str | None, *, video: Path, count: int, chance: 
             events.append((at_s, time.monotonic() + 2.0))
         time.sleep(2.5)
         viewer.stop()
-    return Cell(name, "kill", [Event(viewer.window(since, until), None) for since, until in events])
+    seen = [Event(viewer.usual(since), viewer.window(since, until), None) for since, until in events]
+    return Cell(name, "kill", seen)
 
 
 def _flows(viewer: Viewer, since_s: float) -> bool:

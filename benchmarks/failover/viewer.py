@@ -13,6 +13,7 @@ from benchmarks.failover.source import PICTURES
 from tests.e2e.source import read_number
 
 OPEN_S, READ_S = 30.0, 20.0
+USUAL_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,10 @@ class Viewer:
             lost=sum(step - 1 for step in steps if 1 < step <= PICTURES // 2),
             doubled=sum(PICTURES - step + 1 for step in steps if step > PICTURES // 2) + steps.count(0),
         )
+
+    def usual(self, before_s: float) -> Window:
+        """While nothing was done to it."""
+        return self.window(before_s - USUAL_S, before_s)
 
     def _run(self) -> None:
         packets: list[tuple[float, av.Packet]] = []

@@ -98,3 +98,54 @@ def test_a_publisher_that_comes_back_goes_on_in_the_same_stream(
     assert not gaps(first)
     assert not gaps(second)
     assert second[0] == OTHER, "the beginning of the new picture is missing"
+
+
+def test_the_declared_backup_input_takes_over_when_the_main_one_goes(
+    system: System, first_video: Path, other_video: Path
+) -> None:
+    with watched(system, backup_input=True) as seen:
+        backup_url = f"{seen.stream['rtmp_url']}/{seen.stream['backup_stream_key']}"
+        with publishing(first_video, system.publish_url(seen.stream)) as main:
+            seen.begins()  # the first to come is the source
+            with publishing(other_video, backup_url) as backup:
+                seen.more_pictures(90)
+                main.kill()
+                seen.more_pictures(150)
+                with publishing(first_video, system.publish_url(seen.stream)):
+                    seen.more_pictures(90)  # the main one is back, and waits
+                assert backup.poll() is None
+    first, second = seen.runs()
+    assert not gaps(first)
+    assert not gaps(second)
+
+
+def test_viewers_stay_on_the_last_picture_while_nobody_publishes(
+    system: System, first_video: Path, other_video: Path
+) -> None:
+    with watched(system, slate="last_frame") as seen:
+        with publishing(first_video, system.publish_url(seen.stream)) as publisher:
+            seen.begins()
+            publisher.kill()
+        seen.more_pictures(120)
+        with publishing(other_video, system.publish_url(seen.stream)):
+            wait_for("the source again", lambda: seen.health()["source"], every_s=0.25)
+            seen.more_pictures(120)
+    first, second = seen.runs()
+    last = first[-1]
+    shown, held = first[: first.index(last)], first[first.index(last) :]
+    assert not gaps(shown)
+    assert set(held) == {last}
+    assert len(held) >= 120
+    assert not gaps(second)
+
+
+def test_viewers_stay_on_a_card_while_nobody_publishes(system: System, first_video: Path) -> None:
+    with watched(system, slate="still") as seen:
+        with publishing(first_video, system.publish_url(seen.stream)) as publisher:
+            seen.begins()
+            publisher.kill()
+        seen.more_pictures(120)
+        segments = seen.capture.segments_of_every_track()
+        wait_for("segments of the card", lambda: seen.capture.segments_of_every_track() >= segments + 2)
+        assert seen.capture.tracks["audio"].discontinuities == 0
+        assert seen.capture.tracks["240p"].discontinuities == 0
