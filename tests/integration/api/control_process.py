@@ -37,7 +37,7 @@ class ControlProcess:
 
 @asynccontextmanager
 async def control_process(folder: Path) -> AsyncIterator[ControlProcess]:
-    """Up and answering; killed afterwards when it still runs."""
+    """Up and leading; killed afterwards when it still runs."""
     port, log = free_port(), folder / "log"
     settings = {
         "ENCMAN_CONTROL_PORT": str(port),
@@ -51,21 +51,23 @@ async def control_process(folder: Path) -> AsyncIterator[ControlProcess]:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "app", "control"), cwd=folder, env={**os.environ, **settings}, stderr=file
         )
+    control = ControlProcess(process, port, log)
     try:
-        await _answers(f"http://127.0.0.1:{port}/livez")
-        yield ControlProcess(process, port, log)
+        await _leads(control)
+        yield control
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGKILL)
             await process.wait()
 
 
-async def _answers(url: str) -> None:
-    async with asyncio.timeout(20), aiohttp.ClientSession() as http:
+async def _leads(control: ControlProcess) -> None:
+    async with asyncio.timeout(20), aiohttp.ClientSession(headers=control.auth()) as http:
         while True:
             try:
-                async with http.get(url) as response:
+                async with http.get(f"{control.base}/api/streams") as response:
                     if response.status == 200:
                         return
             except aiohttp.ClientConnectionError:
-                await asyncio.sleep(0.05)
+                pass
+            await asyncio.sleep(0.05)

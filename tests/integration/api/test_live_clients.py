@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -196,8 +196,9 @@ def let_go(control: ControlProcess) -> int:
 async def guess(control: ControlProcess, http: aiohttp.ClientSession, packets: list[str]) -> list[str]:
     """The codes of the refusals, until the server has closed."""
     async with asyncio.timeout(10), http.ws_connect(control.sockets) as live:
-        for packet in packets:
-            await live.send_str(packet)
+        with suppress(ConnectionError):  # the server may have closed before the last one
+            for packet in packets:
+                await live.send_str(packet)
         said = [message.data async for message in live]
     return [json.loads(text[2:])["data"]["code"] for text in said if text.startswith("44")]
 
