@@ -63,14 +63,24 @@ class Feed:
         return {track: None if ms is None else clock.nearest(ms) for track, ms in start_after.items()}
 
     def speak(self, start_after: StartAfter) -> Sequence[SourceItem] | None:
-        """Stop listening. None: done. Otherwise what was decoded does not reach back so far: these packets do."""
+        """Stop listening. None: done. Otherwise what was decoded does not reach back so far: these packets do.
+
+        Raises Closed when the pipeline is over.
+        """
         memory, self._memory = self._memory, None
+        if memory is None:
+            return None  # it speaks
         if self.pipeline.reaches(start_after) and self.pipeline.speak(start_after):
             return None
-        return memory.items if memory is not None else []
+        return memory.items
+
+    @property
+    def is_listening(self) -> bool:
+        """Nothing comes out as yet."""
+        return self._memory is not None
 
     def slate(self, mode: SlateMode, from_ms: int | None) -> bool:
-        """The publisher is gone. False when the pipeline's inbox is full."""
+        """The publisher is gone. False when the pipeline's inbox is full. Raises Closed when it is over."""
         return self.pipeline.slate(mode, None if from_ms is None else self.reader.clock.nearest(from_ms))
 
     def has_opened(self, track: str) -> bool:

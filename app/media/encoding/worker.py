@@ -14,27 +14,25 @@ from threading import Thread
 from typing import Final
 
 from aiortmp import MediaBatch, MediaMessage, MessageType, ProtocolError, Rejected, RtmpError
-from aiortmp.aio import ClientConnection, Publish
+from aiortmp.aio import ClientConnection
 from app.domain.errors import InvalidRequest
 from app.domain.ladder import SOURCE_RENDITION
 from app.domain.stream import EncodeSettings, StandbyGrade, WorkerOrder
 from app.media.encoding.codecs import encoder_name
 from app.media.encoding.conduit import Closed
-from app.media.encoding.entry import dial, tracks_of
+from app.media.encoding.entry import Tracks, dial
 from app.media.encoding.feed import Feed
 from app.media.encoding.packets import SourceItem
 from app.media.encoding.proof import Proof
 from app.media.encoding.rates import refusal
 from app.media.encoding.standby import StandbyProofs
 from app.media.encoding.talk import ExitCode, Farewell, Line, NewRates, Problem
-from app.media.encoding.wire import SourceReader, sequence_header, standby_ready
-from app.media.encoding.words import FeedStart, Slate, Speak, Standby, StartAfter, read_word
+from app.media.encoding.wire import SourceReader
+from app.media.encoding.words import FeedStart, Slate, Speak, Standby, StartAfter, Word, read_word
 
 REPORT_INTERVAL_S: Final = 0.5
 SILENT_INTERVAL_S: Final = 3.0
 """Of a standby, which costs next to nothing."""
-_MAX_UNSENT_BYTES: Final = 1024 * 1024
-"""Above it nothing is taken from the pipeline: the encoders wait until the socket has drained."""
 _DRAIN_S: Final = 2.0
 _HANG_S: Final = 0.5
 """For each thread of the pipeline to end; one that hangs in a codec ends with the process."""
@@ -51,7 +49,7 @@ class Worker:
         self._nonce = secrets.token_hex(16)
         self._loop = asyncio.get_running_loop()
         self._outcome: asyncio.Future[Farewell] = self._loop.create_future()
-        self._publishes: dict[str, Publish] = {}
+        self._tracks = Tracks(order)
         self._reader: SourceReader | None = None
         self._feed: Feed | None = None
         self._standby: StandbyProofs | None = None
@@ -99,11 +97,7 @@ class Worker:
     async def _enter(self) -> ClientConnection:
         connection = await dial(self._order, self._nonce)
         try:
-            for track in tracks_of(self._order):
-                publish = await connection.publish(track)
-                publish.on_end = self._publish_ended
-                publish.on_writable = self._pump
-                self._publishes[track] = publish
+            await self._tracks.open(connection, on_end=self._publish_ended, on_writable=self._pump)
             await connection.play(SOURCE_RENDITION, self)
         except (RtmpError, OSError):
             connection.abort("was not let in")
@@ -178,9 +172,14 @@ class Worker:
     def _hear(self, message: MediaMessage) -> None:
         try:
             word = read_word(message, self._nonce)
+            if word is not None:
+                self._obey(word)
         except ProtocolError as error:
             self._end(ExitCode.FAILED, str(error))
-            return
+        except Closed:
+            return  # the pipeline has just ended; `_pump` says why
+
+    def _obey(self, word: Word) -> None:
         match word:
             case FeedStart():
                 self._throw_away()
@@ -195,11 +194,10 @@ class Worker:
 
     def _throw_away(self) -> None:
         """What is inside comes from another time; threads that are busy with it end by themselves."""
-        if self._standby is not None:
-            self._standby.end()
+        self._end_proofs()
         if self._feed is not None:
             self._feed.pipeline.abort()
-        self._standby = self._feed = self._reader = None
+        self._feed = self._reader = None
 
     def _begin(
         self, start_after: StartAfter, *, listening: bool = False, reader: SourceReader | None = None
@@ -225,16 +223,20 @@ class Worker:
 
     def _speak(self, word: Speak) -> None:
         feed = self._feed
-        if feed is None or self._standby is None:
+        if feed is None:
             self._tell_problem("told to speak from what was decoded, but nothing was")
             return
-        self._standby.end()
-        self._standby = None
+        self._end_proofs()
         start_after = feed.near(word.start_after)
         once_more = feed.speak(start_after)
         if once_more is not None:
             self._throw_away()
             self._feed_with(self._begin(start_after, reader=feed.reader), once_more)
+
+    def _end_proofs(self) -> None:
+        if self._standby is not None:
+            self._standby.end()
+            self._standby = None
 
     # --- programme --------------------------------------------------------------------------------------
 
@@ -251,25 +253,23 @@ class Worker:
             return
         if proof.failure is not None:
             self._end(ExitCode.FAILED, f"not proved: {proof.failure.detail}")
-        if proof.unread is not None:
+        elif proof.unread is not None:
             self._tell_problem(f"not proved: {proof.unread}")
-        if proof.failure is not None or proof.unread is not None:
-            return
-        for header in proof.headers:
-            if self._feed is not None and self._feed.has_opened(header.track):
-                continue  # it encodes along and has said its own
-            self._publishes[header.track].send(MediaBatch.of([sequence_header(header, proof.at_ms)]))
-        first = next(iter(self._publishes.values()))
-        first.send(MediaBatch.of([standby_ready(self._order.generation)]))
+        else:
+            self._say_ready(proof)
+
+    def _say_ready(self, proof: Proof) -> None:
+        feed = self._feed
+        unsaid = [header for header in proof.headers if feed is None or not feed.has_opened(header.track)]
+        self._tracks.say_ready(unsaid, proof.at_ms)
+        if feed is not None and not feed.is_listening:
+            self._end_proofs()  # it encodes along: from here on what it says proves it
 
     def _pump(self) -> None:
         feed = self._feed
-        if feed is None or self._outcome.done():
+        if feed is None or self._outcome.done() or self._tracks.is_full:
             return
-        if any(publish.buffered_bytes > _MAX_UNSENT_BYTES for publish in self._publishes.values()):
-            return  # on_writable comes back here
-        for track, messages in feed.outgoing().items():
-            self._publishes[track].send(MediaBatch.of(messages))
+        self._tracks.send(feed.outgoing())
         if feed.pipeline.outbox.is_over:
             failure = feed.pipeline.failure
             if failure is not None:

@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 
 from aiortmp import MediaMessage, MessageType, amf0, flv
+from app.domain.ladder import Ladder
+from app.domain.stream import EncodeSettings
 from app.media.encoding.packets import SourceItem, VideoConfig, VideoPacket
 from app.media.encoding.talk import ExitCode
 from tests.integration.encoding.gate import Gate, until
@@ -52,6 +54,14 @@ async def test_a_standby_without_a_source_proves_itself_with_a_picture_of_its_ow
     gate.send(header_and_key(clip(small())))
     await until(lambda: gate.ready == 2, "the proof with the source")
     assert [len(gate.headers(track)) for track in TRACKS] == [2, 2]
+    await child.stop("test ends")
+
+
+async def test_a_standby_of_a_programme_without_a_picture_is_ready_on_its_sound(gate: Gate) -> None:
+    child = await start(gate, Exits(), plan=EncodeSettings(Ladder(()), 1_000))
+    gate.say("onStandby", grade="warm")
+    await until(lambda: gate.ready, "the proof")
+    assert gate.tracks.keys() == {"audio"}
     await child.stop("test ends")
 
 
@@ -232,6 +242,7 @@ async def test_an_active_active_standby_encodes_along_and_says_that_it_is_ready(
     gate.say("onStandby", grade="active-active", start_after={"big": last, "small": last, "audio": last})
     gate.send(items)
     await until(lambda: gate.ready and gate.times("big"), "the proof and the programme")
+    gate.say("onSpeak", start_after={"big": last, "small": last, "audio": last})
     gate.end_feed()
     await until(lambda: exits.seen, "the worker to end with its source")
     assert gate.numbers("big") == list(range(10, 90))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aiortmp import MediaMessage, MessageType, ProtocolError, amf0
 from app.domain.stream import SlateMode, StandbyGrade
@@ -61,3 +65,11 @@ def test_other_data_is_no_word(payload: bytes) -> None:
 def test_a_word_that_says_too_little_is_an_error(message: MediaMessage) -> None:
     with pytest.raises(ProtocolError):
         read_word(message, NONCE)
+
+
+@given(st.binary(max_size=60), st.sampled_from(["onFeedStart", "onStandby", "onSpeak", "onSlate"]))
+def test_no_payload_does_worse_than_a_protocol_error(payload: bytes, name: str) -> None:
+    known = amf0.encode([name, {"nonce": NONCE}])[:-3]  # without the end of the object
+    for each in (payload, known + payload):
+        with suppress(ProtocolError):
+            read_word(MediaMessage(MessageType.DATA, 0, each), NONCE)
