@@ -20,6 +20,7 @@ HOT_FOR_S: Final = 5.0
 SPEED_LEAST: Final = 0.97
 """Encoded seconds per second. Below it for long, the replay ring runs over in the end."""
 SLOW_FOR_S: Final = 10.0
+RELIEVE: Final = "relieve its encoder of standbys"
 SPACING_S: Final = 10.0
 """Between two streams that leave one encoder: each that goes cools it, or gives the others room."""
 ORDERED_SPACING_S: Final = 0.5
@@ -73,7 +74,8 @@ def judge(since: Since, symptoms: Symptoms, now: float) -> Leave | None:
     if since.hot is not None and now - since.hot >= HOT_FOR_S and heat is not None:
         return Leave(f"{heat:.0f} °C, above {TEMPERATURE_CRITICAL_C:g} °C for {HOT_FOR_S:g} s")
     if since.slow is not None and now - since.slow >= SLOW_FOR_S and symptoms.speed is not None:
-        return Leave(f"falls behind: speed {symptoms.speed:.2f} for {SLOW_FOR_S:g} s")
+        cause = f"falls behind: speed {symptoms.speed:.2f} for {SLOW_FOR_S:g} s"
+        return Leave(cause, remedy=RELIEVE)
     if symptoms.silent is not None:
         return Leave(symptoms.silent)
     return None

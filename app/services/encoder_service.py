@@ -83,8 +83,9 @@ class EncoderService:
     async def control(self, encoder_id: EncoderId, action: EncoderAction, who: Principal) -> EncoderView:
         """Raises Conflict for what this kind of encoder cannot do.
 
-        `stop` moves its streams to others and takes no new ones until `start`; `drain` keeps what runs and takes
-        nothing new until `undrain`; `restart` starts every worker of it anew.
+        `stop` moves its streams to others and takes no new ones until `start`; `drain` has its streams switch to
+        their standbys without a stall, keeps those that have none, and takes nothing new until `undrain`;
+        `restart` gives every stream of it a new worker.
         """
         member = self._fleet.member(encoder_id)
         if action is EncoderAction.REBOOT and member.info.kind is not EncoderKind.AJA_HELO:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -14,7 +14,7 @@ from app.domain.access import Principal
 from app.domain.errors import ManagerError, NoCapacity
 from app.domain.events import Event, StreamChanged
 from app.domain.fleet import PlacementDecision
-from app.domain.ids import DestinationId, EncoderId, PlaybackId, StreamId
+from app.domain.ids import DestinationId, EncoderId, GatewayId, PlaybackId, StreamId
 from app.domain.ladder import Ladder
 from app.domain.link import GatewayHello
 from app.domain.note import Note
@@ -50,6 +50,14 @@ PLACES_TRIED: Final = 3
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """Of the stream's inputs; only their digests are kept."""
+
+    main: Secret
+    backup: Secret | None
+
+
 class Opening:
     def __init__(
         self,
@@ -78,9 +86,8 @@ class Opening:
         """Raises InvalidRequest, NoCapacity, Unavailable, or what the gateway or an encoder answered."""
         ladder, advice = self._validator.demand(request)
         gateway = self._gateways.pick()
-        key = new_secret()
-        backup_key = new_secret() if request.backup_input else None
-        record = _record(request, owner, ladder, gateway, key, backup_key)
+        keys = _Keys(new_secret(), new_secret() if request.backup_input else None)
+        record = _record(request, owner.tenant, ladder=ladder, gateway_id=gateway.gateway_id, keys=keys)
         stream, decision = self._placed(request, record)
         advice = _with_left_out(advice, ladder, stream.record.ladder)
         try:
@@ -91,7 +98,7 @@ class Opening:
             if self._streams.find(stream.id) is None:
                 self._balancer.release(stream.id)
         self._bus.tell(StreamChanged(stream.id, owner.tenant, StreamState.WAITING, utc_now(), "opened"))
-        return self._opened(stream, key, backup_key, gateway, advice, decision)
+        return self._opened(stream, keys=keys, gateway=gateway, advice=advice, decision=decision)
 
     def _placed(self, request: StreamRequest, record: StreamRecord) -> tuple[LiveStream, PlacementDecision | None]:
         """The stream with its places. Of a ladder that nobody asked for, the lowest rungs are left out before
@@ -188,8 +195,8 @@ class Opening:
     def _opened(
         self,
         stream: LiveStream,
-        key: Secret,
-        backup_key: Secret | None,
+        *,
+        keys: _Keys,
         gateway: GatewayHello,
         advice: Advice,
         decision: PlacementDecision | None,
@@ -203,8 +210,8 @@ class Opening:
             )
         return OpenedStream(
             record=record,
-            stream_key=key,
-            backup_stream_key=backup_key,
+            stream_key=keys.main,
+            backup_stream_key=keys.backup,
             rtmp_url=rtmp_url(gateway),
             rtmps_url=rtmps_url(gateway),
             primary=self._choice(record.primary_id, reasons[:1]),
@@ -219,12 +226,7 @@ class Opening:
 
 
 def _record(
-    request: StreamRequest,
-    owner: Principal,
-    ladder: Ladder,
-    gateway: GatewayHello,
-    key: Secret,
-    backup_key: Secret | None,
+    request: StreamRequest, tenant: str, *, ladder: Ladder, gateway_id: GatewayId, keys: _Keys
 ) -> StreamRecord:
     now = utc_now()
     encode = EncodeSettings(
@@ -237,13 +239,13 @@ def _record(
     return StreamRecord(
         stream_id=StreamId(new_id("str")),
         playback_id=PlaybackId(new_id("play")),
-        tenant=owner.tenant,
+        tenant=tenant,
         name=request.name,
         mode=request.mode,
         state=StreamState.WAITING,
-        gateway_id=gateway.gateway_id,
-        key_sha256=sha256_hex(key),
-        key_last4=key.reveal()[-4:],
+        gateway_id=gateway_id,
+        key_sha256=sha256_hex(keys.main),
+        key_last4=keys.main.reveal()[-4:],
         key_expires_at=now + timedelta(seconds=request.key_lifetime_s),
         ladder=ladder,
         encode=encode if request.mode is StreamMode.TRANSCODE else None,
@@ -262,7 +264,7 @@ def _record(
         revision=0,
         created_at=now,
         standby=request.standby,
-        backup_key_sha256=None if backup_key is None else sha256_hex(backup_key),
+        backup_key_sha256=None if keys.backup is None else sha256_hex(keys.backup),
         slate=request.slate,
     )
 

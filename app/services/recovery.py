@@ -18,6 +18,7 @@ from app.domain.events import Event, Severity, StreamErrorSeen
 from app.domain.failover import DecidedBy, SwitchKind
 from app.domain.ids import EncoderId
 from app.domain.link import Switched
+from app.domain.stream import StandbyGrade
 from app.policy import failover_words as words
 from app.policy.failover import Cover, Phase
 from app.runtime.bus import Bus
@@ -35,6 +36,8 @@ BLAME_AFTER_S: Final = 5.0
 A gateway that ends takes every worker of its streams with it, and may tell so before it goes.
 """
 MAX_ACCUSED: Final = 4_096
+BUSY_GRADES: Final = frozenset({StandbyGrade.HOT, StandbyGrade.ACTIVE_ACTIVE})
+"""Standbys that cost their encoder about as much as a stream."""
 
 log = structlog.get_logger()
 
@@ -172,8 +175,7 @@ class Recovery:
                 case words.Switch():
                     self._start(stream, "switch", self._switch(stream, command))
                 case words.Remedy():
-                    # No encoder offers one yet: the answer is that nothing was cured.
-                    self._feed(stream, words.Remedied(False))
+                    self._feed(stream, words.Remedied(self._relieve(stream)))
                 case words.SeekStandby():
                     self._start(stream, "standby", self._seek(stream))
                 case words.LetGoStandby(generation, reason):
@@ -221,6 +223,23 @@ class Recovery:
             if standby is not None and standby.generation == generation and not stream.ended:
                 stream.avoid(standby.encoder_id)
                 await self._standbys.drop(stream)
+
+    def _relieve(self, stream: LiveStream) -> bool:
+        """Have standbys that decode or encode along leave the stream's encoder, where another one can take them.
+
+        Whether that helps is seen by whether the evidence comes again.
+        """
+        active, moved = stream.active, False
+        for other in self._streams:
+            standby = other.standby
+            if active is None or standby is None or standby.encoder_id != active.encoder_id:
+                continue
+            besides = [grant.encoder_id for grant in (other.active, standby) if grant is not None]
+            if other.record.standby in BUSY_GRADES and self._balancer.has_other(other.id, other.need, besides):
+                other.avoid(standby.encoder_id)
+                self.standby_lost(other, standby.generation, "its encoder falls behind and is to be relieved")
+                moved = True
+        return moved
 
     async def _switch(self, stream: LiveStream, command: words.Switch) -> None:
         standby, active = stream.standby, stream.active

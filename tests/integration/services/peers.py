@@ -12,7 +12,7 @@ from aiohttp import web
 from app.adapters.link.uplink import WebSocketUplink
 from app.assembly.control_services import ControlServices
 from app.domain.access import Principal, Scope
-from app.domain.encoder import Capabilities, CodecProbe, EncoderInfo, EncoderKind, EncoderReading
+from app.domain.encoder import Capabilities, CodecProbe, EncoderInfo, EncoderKind, EncoderReading, WorkerReading
 from app.domain.errors import Conflict, ManagerError, NoCapacity
 from app.domain.events import Event
 from app.domain.failover import DecidedBy, SwitchKind, SwitchReport, TrackSplice
@@ -197,6 +197,8 @@ class FakeNode(Peer):
         self.reserved: dict[StreamId, WorkerOrder] = {}
         self.silent = False
         self.temperature_c = 50.0
+        self.speed = 1.0
+        """Of every worker here."""
         self.on_break: Callable[[WorkerOrder, str], None] = lambda _, __: None
         self.on_standby: Callable[[WorkerOrder], None] = lambda _: None
 
@@ -212,7 +214,15 @@ class FakeNode(Peer):
             if not self.silent:
                 self.tell(
                     Heartbeat(
-                        EncoderReading(cpu_percent=10.0, memory_percent=20.0, temperature_c=self.temperature_c)
+                        EncoderReading(
+                            cpu_percent=10.0,
+                            memory_percent=20.0,
+                            temperature_c=self.temperature_c,
+                            workers=tuple(
+                                WorkerReading(o.worker_id, o.stream_id, o.generation, speed=self.speed)
+                                for o in self.workers.values()
+                            ),
+                        )
                     )
                 )
             await asyncio.sleep(0.3)

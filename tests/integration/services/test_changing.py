@@ -1,0 +1,131 @@
+"""A running stream is changed: in place, by a planned switch, or not at all."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.domain.encoder import EncoderState
+from app.domain.errors import Conflict, Unavailable
+from app.domain.fleet import EncoderAction
+from app.domain.link import (
+    OpenChannel,
+    ReconfigureWorker,
+    SwitchStream,
+)
+from app.domain.session import StreamChange
+from app.services import picture
+
+from .conftest import House
+from .peers import ADMIN, OWNER, until
+from .scenes import opened, protected
+
+
+async def test_a_draining_backup_keeps_its_place_until_another_picture_needs_another_one(house: House) -> None:
+    stream = await opened(house)
+    stream_id, backup_id = stream.record.stream_id, stream.record.backup_id
+    assert backup_id is not None
+    services = house.control.services
+    await services.encoders.control(backup_id, EncoderAction.DRAIN, ADMIN)
+    assert protected(house, stream)
+    await services.streams.change(stream_id, StreamChange(width=640, height=360), OWNER)
+    await until(lambda: protected(house, stream))
+    standby = house.gateway.plans[stream_id].standby
+    assert standby is not None
+    assert standby.encoder_id != backup_id
+    await until(lambda: stream_id not in house.node(backup_id).reserved)
+    await services.encoders.control(backup_id, EncoderAction.UNDRAIN, ADMIN)
+    assert services.encoders.status(backup_id).state is EncoderState.ONLINE
+
+
+async def test_new_destinations_and_rates_change_in_place_in_both_workers(house: House) -> None:
+    stream = await opened(house)
+    stream_id, streams = stream.record.stream_id, house.control.services.streams
+    before = house.gateway.plans[stream_id]
+    outcome = await streams.change(stream_id, StreamChange(destinations=("rtmp://push.example/live/key",)), OWNER)
+    plan = house.gateway.plans[stream_id]
+    assert outcome.change_class == "in_place"
+    assert [d.url.reveal() for d in plan.outputs.destinations] == ["rtmp://push.example/live/key"]
+    assert (await streams.change(stream_id, StreamChange(), OWNER)).change_class == "none"
+    outcome = await streams.change(stream_id, StreamChange(bitrate_bps=3_300_000), OWNER)
+    plan = house.gateway.plans[stream_id]
+    assert outcome.change_class == "in_place"
+    assert plan.ladder.renditions[0].video_bps == 3_300_000
+    assert (plan.active, plan.standby) == (before.active, before.standby)
+    for grant in (plan.active, plan.standby):
+        assert grant is not None
+        assert house.node(grant.encoder_id).workers[grant.worker_id].encode.ladder == plan.ladder
+    assert protected(house, stream)
+
+
+async def test_rates_that_a_worker_cannot_take_in_place_come_by_a_planned_switch(house: House) -> None:
+    stream = await opened(house)
+    stream_id, streams = stream.record.stream_id, house.control.services.streams
+    before = house.gateway.plans[stream_id]
+    for node in house.nodes:
+        node.refuse = lambda order: Conflict("not this encoder") if isinstance(order, ReconfigureWorker) else None
+    outcome = await streams.change(stream_id, StreamChange(bitrate_bps=3_300_000), OWNER)
+    assert outcome.change_class == "planned_switch"
+    await until(lambda: house.gateway.plans[stream_id].ladder.renditions[0].video_bps == 3_300_000)
+    plan = house.gateway.plans[stream_id]
+    assert before.active is not None
+    assert plan.active is not None
+    assert plan.active.generation > before.active.generation
+    assert [order for order in house.gateway.orders if isinstance(order, SwitchStream)] != []
+    await until(lambda: protected(house, stream))
+    plan = house.gateway.plans[stream_id]
+    assert plan.standby is not None
+    assert plan.standby_ladder is None
+    assert house.node(plan.standby.encoder_id).workers[plan.standby.worker_id].encode.ladder == plan.ladder
+
+
+async def test_another_size_is_proved_by_a_standby_before_the_plan_names_it(house: House) -> None:
+    stream = await opened(house)
+    stream_id, streams = stream.record.stream_id, house.control.services.streams
+    before = house.gateway.plans[stream_id]
+    outcome = await streams.change(stream_id, StreamChange(width=640, height=360), OWNER)
+    assert outcome.change_class == "planned_switch"
+    await until(lambda: house.gateway.plans[stream_id].ladder.renditions[0].name == "360p")
+    plan = house.gateway.plans[stream_id]
+    assert plan.active is not None
+    assert house.node(plan.active.encoder_id).workers[plan.active.worker_id].standby
+    named = [
+        o.plan for o in house.gateway.orders if isinstance(o, OpenChannel) and o.plan.standby_ladder is not None
+    ]
+    assert named
+    assert all((p.active, p.ladder) == (before.active, before.ladder) for p in named)
+    await until(lambda: protected(house, stream) and sum(len(node.workers) for node in house.nodes) == 2)
+
+
+async def test_a_new_picture_that_nobody_can_prove_leaves_the_old_one_on_air(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picture, "PREPARE_S", 0.2)
+    stream = await opened(house)
+    stream_id, streams = stream.record.stream_id, house.control.services.streams
+    before = house.gateway.plans[stream_id]
+    for node in house.nodes:
+        node.on_standby = lambda _: None
+    with pytest.raises(Unavailable, match="old one goes on"):
+        await streams.change(stream_id, StreamChange(width=640, height=360), OWNER)
+    plan = house.gateway.plans[stream_id]
+    assert (plan.active, plan.ladder) == (before.active, before.ladder)
+    assert (await streams.get(stream_id, OWNER)).ladder == before.ladder
+    for node in house.nodes:
+        node.on_standby = house.gateway.standby_came
+    await until(lambda: protected(house, stream))
+    assert house.gateway.plans[stream_id].standby_ladder is None
+
+
+async def test_a_change_that_cannot_be_ordered_leaves_the_old_picture_running(house: House) -> None:
+    stream = await opened(house)
+    before = house.gateway.plans[stream.record.stream_id]
+    await house.gateway.go()
+    await until(lambda: house.control.services.gateways.connected() == ())
+    streams = house.control.services.streams
+    with pytest.raises(Unavailable):
+        await streams.change(stream.record.stream_id, StreamChange(bitrate_bps=2_000_000), OWNER)
+    await house.gateway.come(house.control.port)
+    record = await streams.get(stream.record.stream_id, OWNER)
+    assert record.ladder == before.ladder
+    assert record.plan == before
+    assert protected(house, stream)

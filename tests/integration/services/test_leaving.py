@@ -1,0 +1,105 @@
+"""Encoders that still work are left: too hot, too slow, silent, or by an operator's wish."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.domain.events import StreamErrorSeen
+from app.domain.failover import DecidedBy
+from app.domain.fleet import EncoderAction
+from app.domain.ids import EncoderId
+from app.domain.link import ChannelReading, SwitchStream, TrackReading
+from app.domain.stream import StandbyGrade
+from app.policy import slow_evidence
+
+from .conftest import House
+from .peers import ADMIN, at, until
+from .scenes import grants, protected, published
+
+
+async def test_draining_an_encoder_moves_its_stream_by_a_planned_switch(house: House) -> None:
+    stream = await published(house)
+    old, standby = grants(house, stream)
+    await house.control.services.encoders.control(old.encoder_id, EncoderAction.DRAIN, ADMIN)
+    await until(lambda: grants(house, stream)[0] == standby and protected(house, stream))
+    (order,) = [order for order in house.gateway.orders if isinstance(order, SwitchStream)]
+    assert order.decided_by is DecidedBy.OPERATOR
+    active, backup = grants(house, stream)
+    assert backup is not None
+    assert old.encoder_id not in (active.encoder_id, backup.encoder_id)
+    assert not house.control.services.fleet.member(old.encoder_id).conduct.losses
+
+
+async def test_an_unfit_standby_is_passed_over_for_another_and_the_reason_is_told(house: House) -> None:
+    stream = await published(house)
+    old, standby = grants(house, stream)
+    assert standby is not None
+    house.node(standby.encoder_id).temperature_c = 85.0
+    encoders = house.control.services.encoders
+    await until(lambda: (r := encoders.status(standby.encoder_id).reading) is not None and r.temperature_c == 85.0)
+    await encoders.control(old.encoder_id, EncoderAction.DRAIN, ADMIN)
+    await until(lambda: grants(house, stream)[0] not in (old, standby))
+    active, _ = grants(house, stream)
+    assert active.encoder_id not in (old.encoder_id, standby.encoder_id)
+    told = [event for event in house.control.told(StreamErrorSeen) if isinstance(event, StreamErrorSeen)]
+    assert any(event.cause == "backup passed over" and "hot: 85" in event.detail for event in told)
+
+
+async def test_a_silent_node_is_left_by_a_planned_switch_while_its_picture_still_comes(house: House) -> None:
+    stream = await published(house)
+    stream_id = stream.record.stream_id
+    old, standby = grants(house, stream)
+    house.node(old.encoder_id).silent = True
+    frames = 0
+
+    def left() -> bool:
+        nonlocal frames
+        frames += 30
+        track = TrackReading("720p", frames, frames * 1000, 4e6, 30.0, frames * 33)
+        house.gateway.tell(
+            ChannelReading(stream_id, at(), True, 4e6, 30.0, frames, 0, 0, 0.0, (track,), 0, 0, 50.0)
+        )
+        return bool(grants(house, stream)[0] == standby)
+
+    await until(left)
+    (order,) = [order for order in house.gateway.orders if isinstance(order, SwitchStream)]
+    assert order.decided_by is DecidedBy.CONTROL
+    assert "offline" in order.cause
+
+
+async def test_an_encoder_at_its_hard_stop_is_left(house: House) -> None:
+    stream = await published(house)
+    old, standby = grants(house, stream)
+    house.node(old.encoder_id).temperature_c = 96.0
+    await until(lambda: grants(house, stream)[0] == standby)
+    (order,) = [order for order in house.gateway.orders if isinstance(order, SwitchStream)]
+    assert "96 °C" in order.cause
+
+
+async def test_who_falls_behind_is_relieved_of_hot_standbys_before_the_stream_is_moved(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slow_evidence, "SLOW_FOR_S", 0.5)
+    streams = [await published(house, standby=StandbyGrade.HOT) for _ in range(3)]
+
+    def backups_at(encoder_id: EncoderId) -> int:
+        standbys = [grants(house, stream)[1] for stream in streams]
+        return sum(standby is not None and standby.encoder_id == encoder_id for standby in standbys)
+
+    busy = next(active for stream in streams if backups_at(active := grants(house, stream)[0].encoder_id))
+    house.node(busy).speed = 0.5
+    await until(lambda: backups_at(busy) == 0)
+    told = [event for event in house.control.told(StreamErrorSeen) if isinstance(event, StreamErrorSeen)]
+    assert any("relieved" in event.detail for event in told)
+    assert [order for order in house.gateway.orders if isinstance(order, SwitchStream)] == []
+
+
+async def test_a_worker_that_falls_behind_for_long_is_left(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slow_evidence, "SLOW_FOR_S", 0.5)
+    stream = await published(house)
+    old, standby = grants(house, stream)
+    house.node(old.encoder_id).speed = 0.5
+    await until(lambda: grants(house, stream)[0] == standby)
+    (order,) = [order for order in house.gateway.orders if isinstance(order, SwitchStream)]
+    assert order.decided_by is DecidedBy.CONTROL
+    assert "speed 0.50" in order.cause
