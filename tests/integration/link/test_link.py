@@ -281,7 +281,7 @@ async def test_a_peer_without_the_token_never_says_hello(
     with capture_logs() as logs:
         running.append(asyncio.create_task(stranger.run(lambda: HELLO, _refuse_all)))
         running.append(asyncio.create_task(ours.run(lambda: HELLO, _refuse_all)))
-        await until(lambda: ours.connected)
+        await until(lambda: control.heard.log != [])
         await until(lambda: any(line["event"] == "control refuses this peer" for line in logs))
     assert ["ENCMAN_LINK_TOKEN" in line["reason"] for line in logs if line["log_level"] == "error"] == [True]
     assert not stranger.connected
