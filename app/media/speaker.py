@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from aiortmp import MediaBatch
 from app.domain.ladder import AUDIO_TRACK
-from app.media.arrival import Arrival, arrive
-from app.media.feed import Feed, SourceNow, StartAfter, WorkerLink
+from app.media.arrival import Arrival
+from app.media.feed import Feed, SourceNow, StartAfter
 from app.media.join import Headers
 from app.media.progress import START_S, WorkerProgress
 from app.media.ring import ReplayRing
@@ -38,10 +37,6 @@ class Stage:
     def around(self, stamps: Sequence[tuple[int, int]]) -> list[int]:
         return [self.timeline.around(stamp) for _, stamp in stamps]
 
-    def arrive(self, batch: MediaBatch) -> Arrival:
-        """What a worker sent, on the timeline."""
-        return arrive(batch, self.around)
-
     @property
     def opening_ms(self) -> int:
         """The time that headers carry which are said before a replay."""
@@ -53,16 +48,15 @@ class Speaker:
 
     def __init__(self, feed: Feed, stage: Stage, tracks: Collection[str], *, start_s: float = START_S) -> None:
         self.feed = feed
+        self.link = feed.link
         self.tracks = tracks
         self._stage = stage
+        self._switch = stage.switch
+        self._on_frames = stage.on_frames
         now_s = stage.look().now_s
         self._progress = {name: WorkerProgress(now_s, start_s=start_s) for name in tracks}
         self.awaited: set[str] = set()
         """Tracks of a worker that was fed anew: until its next sequence header comes, it is the feed before."""
-
-    @property
-    def link(self) -> WorkerLink:
-        return self.feed.link
 
     def begin(self, start_after: StartAfter) -> None:
         """Feed it the replay, then what comes; it is to say nothing at or before `start_after`."""
@@ -95,20 +89,20 @@ class Speaker:
 
     def say(self, track: str, arrival: Arrival, now: SourceNow) -> None:
         """It encoded this: let pass what may."""
-        stage, generation = self._stage, self.feed.link.generation
-        passed = stage.switch.admit(track, generation, arrival)
+        generation = self.link.generation
+        passed = self._switch.admit(track, generation, arrival)
         if passed is None:
             return
-        if passed.frames:
+        if passed.video_frames or passed.audio_frames:
             self.heard(track, passed, now)
-        stage.on_frames(track, passed, generation)
+        self._on_frames(track, passed, generation)
 
     def show(self, track: str, arrival: Arrival) -> None:
         """As `say`, for one that was heard already."""
-        generation = self.feed.link.generation
-        passed = self._stage.switch.admit(track, generation, arrival)
+        generation = self.link.generation
+        passed = self._switch.admit(track, generation, arrival)
         if passed is not None:
-            self._stage.on_frames(track, passed, generation)
+            self._on_frames(track, passed, generation)
 
     def heard(self, track: str, arrival: Arrival, now: SourceNow) -> None:
         """Frames of its came: it does not stand still."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from aiortmp import MediaBatch
 from app.domain.failover import DecidedBy, SwitchKind
 from app.domain.stream import SlateMode, StandbyGrade, WorkerGrant
-from app.media.arrival import Arrival
+from app.media.arrival import Arrival, arrive
 from app.media.fanout import Outlet
 from app.media.feed import Feed, SourceNow, WorkerLink
 from app.media.handover import Word
@@ -38,6 +38,7 @@ class WorkerSeat:
     ) -> None:
         self._stage = stage
         self._switch = stage.switch
+        self._around = stage.around
         self._on_event = on_event
         self._on_turn = on_turn
         self._active: Speaker | None = None
@@ -135,8 +136,8 @@ class WorkerSeat:
 
     def take(self, link: WorkerLink, track: str, batch: MediaBatch, now: SourceNow) -> None:
         """Packets of one track that `link` encoded."""
-        active, arrival = self._active, self._stage.arrive(batch)
-        if active is None or link is not active.link or self._is_apart or active.awaited:
+        active, arrival = self._active, arrive(batch, self._around)
+        if active is None or link is not active.link or active.awaited or self._planned or self._second:
             self._take_aside(link, track, arrival, now)
         elif self._switch.knows(track):
             active.say(track, arrival, now)
@@ -290,11 +291,6 @@ class WorkerSeat:
 
     def _before(self) -> Before:
         return self._lost.before if self._lost is not None else before(self._active, self._switch)
-
-    @property
-    def _is_apart(self) -> bool:
-        """More than one worker is heard."""
-        return self._planned is not None or self._second is not None
 
     def _push_standby(self, standby: Standby, arrival: Arrival, now: SourceNow) -> None:
         if self._second is not None:
