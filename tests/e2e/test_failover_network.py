@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.cable import Cable, cable
-from tests.e2e.outside import LOGS, check_everything, show
+from tests.e2e.outside import LOGS, check_everything, check_report, show
 from tests.e2e.source import Source
 from tests.e2e.system import System, running_system
 
@@ -78,6 +78,9 @@ def test_no_frame_is_lost_when_the_network_to_the_worker_is_cut(tmp_path: Path, 
                 link.mend()
             after = seen.protected(above=before["generation"])
             assert after["backup_encoder_id"] == FAR
+            report = seen.report_of(before["generation"])
+            assert (report["kind"], report["cause"]) == ("reflex", "stalled")
+            check_report(report)
             seen.more_segments(2)
             seen.check_publisher()
         check_everything(seen, video, seconds=5)
