@@ -49,6 +49,18 @@ class Pair:
     def until_it_leads(self) -> None:
         self.system.until("it leads", lambda: self._says(200, "ready"), within_s=60)
 
+    def until_one_leads(self) -> None:
+        """Whichever it is; that one is asked from then on."""
+
+        def look() -> bool:
+            self.ask(1 if self.system.facts["control_url"] == self.urls[0] else 0)
+            return self._says(200, "ready")
+
+        self.system.until("one leads", look, within_s=60)
+
+    def until_nobody_leads(self) -> None:
+        self.system.until("nobody leads", lambda: self._says(503, "nobody is known to lead"), within_s=60)
+
     def _says(self, status: int, words: str) -> bool:
         try:
             answer = self.system.call("GET", "/readyz")
@@ -123,3 +135,42 @@ def test_no_frame_is_lost_when_the_leader_and_the_worker_fail_in_one_moment(
         assert leader.is_running()
         seen.check_publisher()
     check_everything(seen, video, seconds=time.monotonic() - began - 20)
+
+
+def test_streams_go_on_and_fail_over_while_the_database_stands_still(
+    pair: Pair, source_file: Callable[..., Path]
+) -> None:
+    video = source_file(VIDEO)
+    began = time.monotonic()
+    with show(pair.system, video) as seen:
+        before = seen.protected()["generation"]
+        active = seen.active()
+        pids = [child.pid for child in pair.system.children("control")]
+        with standing_still("postgres"):
+            pair.until_nobody_leads()
+            refused = pair.system.call("POST", "/api/streams/init", {"resolution": "640x360", "bitrate": 1_000_000})
+            assert refused.status == 503
+            assert pair.system.call("GET", "/livez").status == 200
+            active.kill()
+            seen.more_segments(2)
+        pair.until_one_leads()
+        after = seen.protected(above=before)
+        assert after["generation"] > before
+        check_report(seen.report_of(before))
+        assert [child.pid for child in pair.system.children("control")] == pids
+        seen.check_publisher()
+    check_everything(seen, video, seconds=time.monotonic() - began - 20)
+
+
+@contextmanager
+def standing_still(name: str) -> Iterator[None]:
+    """All processes of that name that this test started."""
+    found = [child for child in psutil.Process().children(recursive=True) if child.name() == name]
+    assert found
+    for process in found:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in found:
+            process.resume()
