@@ -28,8 +28,9 @@ _ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}")
 class SocketLimits:
     message_bytes: int = 100_000
     messages_per_s: int = 20
-    authenticate_s: float = 9.0
-    """A transport that has not shown a key by then is closed; with one sweep on top, within 10 seconds."""
+    authenticate_s: float = 8.0
+    """A transport that has not shown a key by then is closed: within 10 seconds, with one sweep and a second of
+    politeness on top."""
     sweep_s: float = 0.5
     recheck_s: float = 2.0
     """How often the keys of open connections are checked again."""

@@ -107,17 +107,23 @@ async def test_guesses_from_many_addresses_are_counted_for_each(control: Control
 async def test_transports_that_show_no_key_are_closed_within_ten_seconds(
     control: ControlProcess, http: aiohttp.ClientSession
 ) -> None:
-    async with asyncio.timeout(10), http.ws_connect(control.sockets) as silent:
-        async for _ in silent:
-            pass
     polling = f"{control.base}/socket.io/?EIO=4&transport=polling"
-    async with http.get(polling) as response:
-        sid = json.loads((await response.text())[1:])["sid"]
-    async with asyncio.timeout(10):
+
+    async def silent_websocket() -> None:
+        async with http.ws_connect(control.sockets) as silent:
+            async for _ in silent:
+                pass
+
+    async def silent_polling() -> None:
+        async with http.get(polling) as response:
+            sid = json.loads((await response.text())[1:])["sid"]
         while True:
             async with http.get(f"{polling}&sid={sid}") as response:
                 if response.status != 200 or await response.text() in ("1", "6"):
                     return
+
+    async with asyncio.timeout(10):
+        await asyncio.gather(silent_websocket(), silent_polling())
 
 
 class Reader:

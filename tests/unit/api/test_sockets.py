@@ -14,6 +14,7 @@ import pytest
 import socketio
 
 from app.api.limits import DoorLimits
+from app.api.socket_transports import CLOSE_GRACE_S
 from app.domain.access import Scope
 from app.domain.encoder import EncoderReading
 from app.domain.events import (
@@ -345,7 +346,7 @@ async def test_a_revoked_key_ends_its_live_connections(house: Any, follower: Fol
 
 async def test_a_transport_that_shows_no_key_is_closed(serve: Any, http: aiohttp.ClientSession) -> None:
     limits = SocketLimits()
-    assert limits.authenticate_s + limits.sweep_s < 10
+    assert limits.authenticate_s + limits.sweep_s + CLOSE_GRACE_S < 10
     house = await serve(socket_limits=SocketLimits(authenticate_s=0.2, sweep_s=0.1))
     async with websocket(house, http) as ws:
         await closed(ws)
