@@ -335,7 +335,9 @@ class ControlServices:
     async def close(self) -> None:
         """Streams go on: gateways and nodes keep what they were told."""
         await self.stop_acting()
-        await self.live.flush()
+        if self.standby() is None:
+            # Who leads no more would be refused, or waits for a database that is away.
+            await self.live.flush()
         if self.seat is not None:
             await self.seat.leave()
 
