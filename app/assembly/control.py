@@ -131,7 +131,11 @@ def door_limits(settings: Settings) -> DoorLimits:
 
 @asynccontextmanager
 async def _doors(settings: Settings, services: ControlServices, limits: DoorLimits) -> AsyncIterator[int]:
-    exporter = Exporter(fleet=services.encoders.list, streams=lambda: services.streams.all_health(SEES_ALL))
+    exporter = Exporter(
+        fleet=services.encoders.list,
+        streams=lambda: services.streams.all_health(SEES_ALL),
+        leads=lambda: services.standby() is None,
+    )
     unlisten = services.bus.listen(exporter.hear)
     doors = build(door_services(services, exporter), limits=limits, trusted=settings.trusted_proxies)
     doors.app.router.add_get("/link", services.link.handle)

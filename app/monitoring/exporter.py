@@ -33,14 +33,17 @@ _ENCODER: Final = (
 
 
 class Exporter(Collector):
-    """`fleet` and `streams` give the present picture; `hear` listens to the bus."""
+    """`fleet` and `streams` give the present picture; `hear` listens to the bus. `leads`: this control is the one
+    that acts."""
 
     def __init__(
         self,
         *,
         fleet: Callable[[], Iterable[EncoderView]],
         streams: Callable[[], Iterable[StreamHealth]],
+        leads: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._leads = leads
         self._fleet = fleet
         self._streams = streams
         self._failovers: Counter[str] = Counter()
@@ -77,6 +80,9 @@ class Exporter(Collector):
         build = GaugeMetricFamily("encman_build_info", "What runs here.", labels=("version",))
         build.add_metric((__version__,), 1)
         yield build
+        yield GaugeMetricFamily(
+            "encman_control_leads", "1: this control acts; 0: it stands by.", value=float(self._leads())
+        )
         yield from self._encoder_metrics(tuple(self._fleet()))
         yield from self._stream_metrics(tuple(self._streams()))
         failovers = CounterMetricFamily("encman_failover", "Workers that took a stream over.", labels=("kind",))

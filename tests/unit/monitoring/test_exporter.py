@@ -35,6 +35,12 @@ async def test_gauges_show_the_present_picture_and_a_streams_series_end_with_it(
     assert now["encman_streams", ("waiting",)] == 0
 
 
+async def test_a_control_says_whether_it_leads() -> None:
+    exporter = Exporter(fleet=tuple, streams=tuple, leads=lambda: False)
+    assert (await values(exporter))["encman_control_leads", ()] == 0
+    assert (await values(Exporter(fleet=tuple, streams=tuple)))["encman_control_leads", ()] == 1
+
+
 async def test_counters_follow_what_is_told() -> None:
     streams = fleet.Streams()
     exporter = Exporter(fleet=fleet.Encoders(streams).list, streams=lambda: streams.all_health(OWNER))
