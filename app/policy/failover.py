@@ -8,11 +8,11 @@ for that word a moment and then replaces. Every state but rest carries a deadlin
 
 from __future__ import annotations
 
-from enum import Enum, auto
 from typing import Final
 
 from app.domain.failover import DecidedBy
 from app.policy.damping import Damping
+from app.policy.failover_states import AT_WORK, Cover, Phase
 from app.policy.failover_words import (
     ActiveLost,
     Cleared,
@@ -30,6 +30,7 @@ from app.policy.failover_words import (
     ReplaceFailed,
     SeekFailed,
     SeekStandby,
+    StandbyDoubted,
     StandbyLost,
     StandbyReady,
     StandbyStarted,
@@ -63,31 +64,6 @@ FREE_LOSSES: Final = 2
 STANDBY_RETRY_FIRST_S: Final = 1.0
 GREW_SPACING_S: Final = 0.2
 """Between two tries that arriving encoders set off: a whole fleet may come back at once."""
-
-
-class Phase(Enum):
-    STEADY = auto()
-    REFLEX = auto()
-    """The active worker is lost and a proved standby is there: the gateway's word is waited for."""
-    SUSPECT = auto()
-    """The active worker is to be left, and a standby or the end of a rest is waited for."""
-    REMEDY = auto()
-    SWITCHING = auto()
-    REPLACING = auto()
-    HELD = auto()
-    """Nobody encodes; tried again at `due` or when the fleet grows."""
-    ENDED = auto()
-
-
-class Cover(Enum):
-    PROTECTED = auto()
-    SEEKING = auto()
-    PREPARING = auto()
-    """A standby was started and has not proved itself yet."""
-    BARE = auto()
-
-
-_AT_WORK: Final = frozenset({Phase.STEADY, Phase.SUSPECT, Phase.REMEDY, Phase.SWITCHING})
 
 
 class FailoverMachine:
@@ -137,7 +113,7 @@ class FailoverMachine:
                 return self._hold(reason, now) if self.phase is Phase.REPLACING else ()
             case Leave() | Cleared() | Remedied() | SwitchFailed():
                 return self._of_leaving(event, now)
-            case StandbyStarted() | StandbyReady() | StandbyLost() | SeekFailed():
+            case StandbyStarted() | StandbyReady() | StandbyDoubted() | StandbyLost() | SeekFailed():
                 return self._of_standby(event, now)
             case FleetGrew():
                 return self._grew(now)
@@ -178,7 +154,7 @@ class FailoverMachine:
             self._lost_meanwhile = event
         if self.phase is Phase.REFLEX and event.by_gateway:
             return self._replace(now)
-        if self.phase not in _AT_WORK:
+        if self.phase not in AT_WORK:
             return ()
         self.cause = event.cause
         self._count_loss(event.counts, now)
@@ -205,7 +181,7 @@ class FailoverMachine:
         return (Replace(self.generation, self.cause, self._attempt),)
 
     def _replaced(self, generation: int, now: float) -> tuple[Command, ...]:
-        if generation < self.generation or (generation == self.generation and self.phase in _AT_WORK):
+        if generation < self.generation or (generation == self.generation and self.phase in AT_WORK):
             return ()
         self._took_over(generation, now)
         lost, self._lost_meanwhile = self._lost_meanwhile, None
@@ -309,10 +285,10 @@ class FailoverMachine:
     # --- the standby
 
     def _of_standby(
-        self, event: StandbyStarted | StandbyReady | StandbyLost | SeekFailed, now: float
+        self, event: StandbyStarted | StandbyReady | StandbyDoubted | StandbyLost | SeekFailed, now: float
     ) -> tuple[Command, ...]:
         match event:
-            case StandbyStarted(generation) if self.phase in _AT_WORK and generation > self.generation:
+            case StandbyStarted(generation) if self.phase in AT_WORK and generation > self.generation:
                 self.cover, self.standby, self._cover_due = Cover.PREPARING, generation, now + PREPARE_S
                 # Its proof may be quicker than the answer to its start.
                 return self._is_ready(now) if self._proved == generation else ()
@@ -323,6 +299,8 @@ class FailoverMachine:
                 self._proved = generation
                 if self.cover is Cover.PREPARING and self.standby == generation:
                     return self._is_ready(now)
+            case StandbyDoubted(generation) if generation == self.standby and self.cover is Cover.PROTECTED:
+                self.cover, self._proved, self._cover_due = Cover.PREPARING, None, now + PREPARE_S
             case StandbyLost(generation):
                 if generation == self.standby and self.cover in (Cover.PROTECTED, Cover.PREPARING):
                     return self._standby_lost(now)
@@ -378,7 +356,7 @@ class FailoverMachine:
             if spaced:
                 return self._replace(now)
             self._phase_due = min(self._phase_due, now + GREW_SPACING_S)
-        elif self.phase in _AT_WORK and self.cover is Cover.BARE:
+        elif self.phase in AT_WORK and self.cover is Cover.BARE:
             return self._seek(now)
         return ()
 

@@ -93,6 +93,13 @@ class StandbyReady:
 
 
 @dataclass(frozen=True, slots=True)
+class StandbyDoubted:
+    """The gateway does not know it as ready any more: it is to prove itself again."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class StandbyLost:
     generation: int
     cause: str
@@ -124,6 +131,7 @@ Event = (
     | ReplaceFailed
     | StandbyStarted
     | StandbyReady
+    | StandbyDoubted
     | StandbyLost
     | SeekFailed
     | FleetGrew

@@ -64,7 +64,9 @@ class Adoption:
         for stream in self._streams.of_gateway(hello.gateway_id):
             channel = channels.pop(stream.id, None)
             self._see_source(stream, channel)
-            if channel is not None:
+            if channel is None:
+                self._recovery.standby_doubted(stream)
+            else:
                 self._follow(stream, channel)
             self._keeper.start(self._adopt_channel(stream, channel), name=f"adopt {stream.id}")
         for stranger in channels.values():
@@ -91,6 +93,8 @@ class Adoption:
             self._recovery.switched(stream, _switch_told_by(channel, active, standby))
         elif channel.standby_generation is not None:
             self._recovery.standby_ready(stream, channel.standby_generation)
+        else:
+            self._recovery.standby_doubted(stream)
 
     async def _adopt_channel(self, stream: LiveStream, channel: RunningChannel | None) -> None:
         async with stream.lock:

@@ -21,7 +21,8 @@ from app.domain.ids import EncoderId, GatewayId, StreamId
 from app.domain.note import Note
 from app.domain.session import StreamRecord
 from app.domain.stream import StandbyGrade, StreamMode, StreamState, WorkerGrant, WorkerOrder
-from app.policy.failover import Cover, FailoverMachine
+from app.policy.failover import FailoverMachine
+from app.policy.failover_states import Cover
 from app.policy.placement import Need, ladder_cost
 from app.policy.slow_evidence import Since
 from app.policy.stream_life import Life

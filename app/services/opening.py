@@ -30,7 +30,7 @@ from app.domain.stream import (
     WorkerGrant,
     WorkerOrder,
 )
-from app.policy.failover import Cover
+from app.policy.failover_states import Cover
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
 from app.services.ending import Ending

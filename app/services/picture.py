@@ -19,7 +19,8 @@ from app.domain.failover import DecidedBy
 from app.domain.fleet import Role
 from app.domain.ids import EncoderId
 from app.domain.stream import EncodeSettings, WorkerGrant
-from app.policy.failover import PREPARE_S, SWITCH_S, Cover
+from app.policy.failover import PREPARE_S, SWITCH_S
+from app.policy.failover_states import Cover
 from app.policy.placement import Need, ladder_cost
 from app.runtime.clock import monotonic
 from app.services.fleet import Fleet

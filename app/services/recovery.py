@@ -20,7 +20,7 @@ from app.domain.ids import EncoderId
 from app.domain.link import Switched
 from app.domain.stream import StandbyGrade
 from app.policy import failover_words as words
-from app.policy.failover import Cover, Phase
+from app.policy.failover_states import Cover, Phase
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
 from app.runtime.tasks import TaskGroupKeeper
@@ -103,6 +103,11 @@ class Recovery:
     def standby_ready(self, stream: LiveStream, generation: int) -> None:
         log.info("standby ready", stream_id=stream.id, generation=generation)
         self._feed(stream, words.StandbyReady(generation))
+
+    def standby_doubted(self, stream: LiveStream) -> None:
+        """The gateway came and does not tell of a ready standby."""
+        if stream.proved_standby is not None:
+            self._feed(stream, words.StandbyDoubted(stream.proved_standby.generation))
 
     def switched(self, stream: LiveStream, fact: Switched) -> None:
         """The gateway gave the stream to its standby."""

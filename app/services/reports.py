@@ -28,8 +28,11 @@ class Reports:
         self._bus = bus
         self._unsaved: OrderedDict[tuple[StreamId, int], SwitchReport] = OrderedDict()
 
-    async def take(self, report: SwitchReport, tenant: str) -> None:
-        """Never raises: while the store is away the report waits in memory, and is told all the same."""
+    async def take(self, report: SwitchReport, tenant: str | None) -> None:
+        """Never raises: while the store is away the report waits in memory, and is told all the same.
+
+        `tenant` is None for a stream that has ended meanwhile: then it is only kept.
+        """
         key = (report.stream_id, report.generation)
         if key in self._unsaved:
             return
@@ -41,7 +44,7 @@ class Reports:
             self._unsaved[key] = report
             while len(self._unsaved) > MAX_UNSAVED:
                 self._unsaved.popitem(last=False)
-        if is_new:
+        if is_new and tenant is not None:
             self._bus.tell(StreamFailedOver(report.stream_id, tenant, report))
 
     async def save_unsaved(self) -> None:

@@ -17,7 +17,7 @@ from app.domain.session import StandbyHealth, StandbyState, StreamHealth
 from app.domain.stream import StreamMode, WorkerGrant
 from app.policy import slow_evidence, stream_life
 from app.policy.drill_plan import DrillPlan, Readiness, readiness
-from app.policy.failover import Cover, Phase
+from app.policy.failover_states import Cover, Phase
 from app.policy.health_score import measures_of, score
 from app.policy.slow_evidence import Symptoms
 from app.policy.stream_state import STUCK_S, is_stuck, judge, programme_moves

@@ -89,6 +89,8 @@ class Switchboard:
             return
         stream = None if fact.stream_id is None else self._streams.find(fact.stream_id)
         if stream is None:
+            if isinstance(fact, SwitchMeasured):
+                self._keeper.start(self._reports.take(fact.report, None), name=f"report {fact.stream_id}")
             if isinstance(fact, PublishRefused):
                 log.info("publisher refused", peer=fact.peer, reason=fact.reason)
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from datetime import time
 
 import pytest
@@ -14,6 +15,7 @@ from app.domain.failover import DecidedBy, SwitchKind, SwitchReport
 from app.domain.link import (
     ReserveStream,
     StartWorker,
+    SwitchMeasured,
     SwitchStream,
     WorkerDown,
     WorkerExited,
@@ -22,6 +24,7 @@ from app.domain.session import StreamChange
 from app.domain.stream import StandbyGrade, WorkerOrder
 from app.policy import failover
 from app.policy.drill_plan import DrillPlan
+from app.policy.failover_states import Phase
 from app.services import drill, recovery, stream_watch
 from app.services.drill_schedule import DrillSchedule
 
@@ -111,7 +114,7 @@ async def test_a_loss_told_by_the_node_first_is_left_to_the_gateways_reflex(hous
         WorkerExited(old.worker_id, stream.record.stream_id, old.generation, at(), -9, "killed")
     )
     live = house.control.services.live.find(stream.record.stream_id)
-    await until(lambda: live is not None and live.machine.phase is failover.Phase.REFLEX)
+    await until(lambda: live is not None and live.machine.phase is Phase.REFLEX)
     house.gateway.switch(stream.record.stream_id)
     await until(lambda: grants(house, stream)[0] == standby and protected(house, stream))
     assert len(house.control.told(WorkerReplaced)) == 1
@@ -294,3 +297,28 @@ async def test_a_report_that_the_store_could_not_take_is_told_and_kept_later(
         while await store.failovers(stream.record.stream_id) != (report,):  # noqa: ASYNC110 - the store tells nobody
             await asyncio.sleep(0.05)
     assert len(house.control.told(StreamFailedOver)) == 1
+
+
+async def test_a_gateway_that_lost_its_standby_unnoticed_ends_the_protection(house: House) -> None:
+    stream = await published(house)
+    await house.gateway.go()
+    house.gateway.ready.clear()
+    await house.gateway.come(house.control.port)
+    await until(lambda: not protected(house, stream))
+    _, standby = grants(house, stream)
+    assert standby is not None
+    house.gateway.standby_came(house.node(standby.encoder_id).workers[standby.worker_id])
+    await until(lambda: protected(house, stream))
+
+
+async def test_a_report_that_comes_after_the_end_of_its_stream_is_kept(house: House) -> None:
+    stream = await published(house)
+    stream_id, streams = stream.record.stream_id, house.control.services.streams
+    report = house.gateway.switch(stream_id)
+    await until(lambda: bool(house.control.told(StreamFailedOver)))
+    await streams.end(stream_id, OWNER)
+    late = dataclasses.replace(report, generation=report.generation + 7, complete=False)
+    house.gateway.tell(SwitchMeasured(stream_id, late))
+    async with asyncio.timeout(15):
+        while len(await streams.failovers(stream_id, OWNER)) < 2:  # noqa: ASYNC110 - nobody tells of it any more
+            await asyncio.sleep(0.05)

@@ -21,10 +21,9 @@ from app.policy.failover import (
     SETTLED_S,
     SWITCH_S,
     SWITCH_TRIES,
-    Cover,
     FailoverMachine,
-    Phase,
 )
+from app.policy.failover_states import Cover, Phase
 from app.policy.failover_words import (
     ActiveLost,
     Cleared,
@@ -42,6 +41,7 @@ from app.policy.failover_words import (
     ReplaceFailed,
     SeekFailed,
     SeekStandby,
+    StandbyDoubted,
     StandbyLost,
     StandbyReady,
     StandbyStarted,
@@ -238,6 +238,15 @@ def test_proof_of_a_standby_that_was_let_go_protects_nobody() -> None:
     assert machine.cover is Cover.BARE
 
 
+def test_a_standby_that_the_gateway_does_not_know_any_more_is_to_prove_itself_again() -> None:
+    machine = fresh()
+    machine.feed(StandbyDoubted(2), 5.0)
+    assert (machine.cover, machine.due) == (Cover.PREPARING, 5.0 + PREPARE_S)
+    machine.feed(StandbyReady(2), 6.0)
+    assert machine.cover is Cover.PROTECTED
+    assert machine.due is None
+
+
 def test_a_standby_that_dies_again_and_again_is_started_ever_more_slowly() -> None:
     machine, now, generation, pauses = fresh(Cover.BARE), 0.0, 2, []
     for _ in range(8):
@@ -404,8 +413,8 @@ EVENTS = st.sampled_from(
         ActiveLost(1, "a"), ActiveLost(2, "b", by_gateway=True), ActiveLost(3, "c"), Replaced(2), Replaced(3),
         ReplaceFailed("r"), Switched(2), Switched(3), SwitchFailed("s"), SwitchFailed("s", seek_another=True),
         StandbyStarted(2), StandbyStarted(3), StandbyReady(2), StandbyReady(3), StandbyLost(2, "l"),
-        StandbyLost(3, "l"), SeekFailed("f"), FleetGrew(), HOT, STOP, Leave("slow", remedy="less"), Remedied(True),
-        Remedied(False), Cleared(),
+        StandbyDoubted(2), StandbyLost(3, "l"), SeekFailed("f"), FleetGrew(), HOT, STOP, Leave("slow", remedy="less"),
+        Remedied(True), Remedied(False), Cleared(),
     ]
 )  # fmt: skip
 STORY = st.lists(st.tuples(EVENTS, st.floats(0.0, 60.0)), max_size=40)

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.failover import DecidedBy
-from app.policy.failover import Cover, FailoverMachine, Phase
+from app.policy.failover import FailoverMachine
+from app.policy.failover_states import Cover, Phase
 from app.policy.failover_words import (
     ActiveLost,
     Command,
