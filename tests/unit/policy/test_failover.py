@@ -413,8 +413,8 @@ EVENTS = st.sampled_from(
         ActiveLost(1, "a"), ActiveLost(2, "b", by_gateway=True), ActiveLost(3, "c"), Replaced(2), Replaced(3),
         ReplaceFailed("r"), Switched(2), Switched(3), SwitchFailed("s"), SwitchFailed("s", seek_another=True),
         StandbyStarted(2), StandbyStarted(3), StandbyReady(2), StandbyReady(3), StandbyLost(2, "l"),
-        StandbyDoubted(2), StandbyLost(3, "l"), SeekFailed("f"), FleetGrew(), HOT, STOP, Leave("slow", remedy="less"),
-        Remedied(True), Remedied(False), Cleared(),
+        StandbyDoubted(2), StandbyLost(3, "l"), SeekFailed("f"), FleetGrew(), HOT, STOP,
+        Leave("slow", remedy="less"), Remedied(True), Remedied(False), Cleared(),
     ]
 )  # fmt: skip
 STORY = st.lists(st.tuples(EVENTS, st.floats(0.0, 60.0)), max_size=40)
