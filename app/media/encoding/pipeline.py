@@ -31,9 +31,8 @@ _INBOX_PACKETS: Final = 4096
 """Half a minute of 60 fps with sound: what a replay after a failover can bring at once."""
 _PICTURES: Final = 3
 _OUTBOX_PACKETS: Final = 512
-_BEHIND_PACKETS: Final = 4
-_FORGETS_MS: Final = 250
-"""More may be let go while a `Begin` is on its way through the queues."""
+_MARGIN_MS: Final = 100
+"""Kept pictures come one at a time: the span of the oldest ones is not known to the millisecond."""
 _AnyConduit = Conduit[Inlet] | Conduit[Shown] | Conduit[Shot] | Conduit[ProgrammeItem]
 IDLE_FLUSH_S: Final = 0.5
 """A live source silent for so long may be gone: the frames that the encoders hold back are let out."""
@@ -75,6 +74,7 @@ class Pipeline:
             )
             for rendition in settings.ladder.renditions
         ]
+        self._newest_put_ms: int | None = None
         self.meter = Meter()
         self._intake = Intake(
             settings,
@@ -105,15 +105,16 @@ class Pipeline:
         return self._inbox.try_put(item)
 
     def reaches(self, start_after: StartAfter) -> bool:
-        """Whether a pipeline that listens surely still has every picture after these times."""
-        if len(self._inbox) > _BEHIND_PACKETS:
-            return False
-        forgot_ms = self._sharing.forgot_ms
+        """Whether a pipeline that listens still has every picture after these times when it gets to speak.
+
+        What it has taken in and not decoded by then pushes out as much of the pictures it keeps.
+        """
+        if self._newest_put_ms is None:
+            return True
         wanted = [start_after.get(rung.rendition.name) for rung in self._rungs]
         known = [ms for ms in wanted if ms is not None]
-        if forgot_ms is None:
-            return True
-        return len(known) == len(wanted) and (not known or min(known) >= forgot_ms + _FORGETS_MS)
+        kept_from_ms = self._newest_put_ms - self._sharing.span_ms + _MARGIN_MS
+        return len(known) == len(wanted) and min(known, default=kept_from_ms) >= kept_from_ms
 
     def speak(self, start_after: StartAfter) -> bool:
         """Stop listening: what comes after these times goes out, kept pictures and sound first. False: no room."""
@@ -157,6 +158,7 @@ class Pipeline:
 
     def _note_arrival(self, item: SourceItem | Picture) -> None:
         if isinstance(item, VideoPacket):
+            self._newest_put_ms = max(item.pts_ms, self._newest_put_ms or item.pts_ms)
             self.meter.arrived(item.pts_ms, monotonic())
 
     # --- threads ----------------------------------------------------------------------------------------

@@ -51,8 +51,8 @@ class Sharing:
         self._meter = meter
         self._newest_ms: int | None = None
         self._colour: Colour | None = None
-        self.forgot_ms: int | None = None
-        """The newest picture that was let go while listening; other threads may read it."""
+        self.span_ms = KEEP_MS
+        """How far back the pictures reach that are kept while listening; other threads may read it."""
         self._last: Picture | None = None
         self._copier = Copier()
         self._kept: _Kept | None = None
@@ -86,7 +86,7 @@ class Sharing:
             self._share(picture)
             return
         for old in self._kept.add(picture):
-            self.forgot_ms = old.pts_ms
+            self.span_ms = pts_ms - old.pts_ms
             for rung in self._rungs:
                 rung.gate.judge(old.pts_ms)
 

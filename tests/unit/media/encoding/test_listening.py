@@ -17,6 +17,7 @@ from app.media.encoding.pipeline import Pipeline
 from app.media.encoding.rungs import Picture
 from app.media.encoding.sharing import Sharing
 from app.media.encoding.words import StartAfter
+from app.runtime.clock import monotonic
 from tests.unit.media.encoding.clips import BIG, Programme, clip, collect, run, settings, small, until_ms, video_of
 
 B_FRAMES = small(b_frames=2)
@@ -86,6 +87,30 @@ def test_large_pictures_are_kept_for_less_than_a_second(monkeypatch: pytest.Monk
     rest = listened(items, settings(BIG), {}, told_at_ms=2_000)
     kept = [time for time in rest.times("big") if time <= 2_000]
     assert 6 <= len(kept) <= 12
+
+
+@pytest.mark.parametrize(("keep_bytes", "reach_ms"), [(None, 1_100), (12 * 320 * 180 * 3 // 2, 200)])
+def test_it_knows_how_far_back_it_reaches(
+    monkeypatch: pytest.MonkeyPatch, keep_bytes: int | None, reach_ms: int
+) -> None:
+    if keep_bytes is not None:
+        monkeypatch.setattr(sharing, "KEEP_BYTES", keep_bytes)
+    pipeline = Pipeline(settings(BIG), listening=True)
+    assert pipeline.reaches({"big": None}), "there is nothing it could have lost"
+    for item in clip(small()):
+        pipeline.put(item)
+    newest = max(packet.pts_ms for packet in video_of(clip(small())))
+    while pipeline.waiting:
+        pass
+    assert pipeline.reaches({"big": newest - reach_ms})
+    assert not pipeline.reaches({"big": newest - 1_250})
+    assert not pipeline.reaches({"big": None})
+    if keep_bytes is not None:
+        deadline = monotonic() + 10
+        while pipeline.reaches({"big": newest - 600}):
+            assert monotonic() < deadline
+    pipeline.abort()
+    pipeline.join()
 
 
 def test_nothing_comes_out_before_it_speaks_and_all_of_it_ends_with_the_source() -> None:
