@@ -16,6 +16,8 @@ class Second:
     def __init__(self, speaker: Speaker, first: Speaker, switch: OutputSwitch) -> None:
         self.speaker = speaker
         self._switch = switch
+        self.shown_s: dict[str, float] = {}
+        """When a frame of either was last let through, by track."""
         self._merge = Merge(switch.start_after(), leader=first.link.generation, other=speaker.link.generation)
 
     def take(self, first: Speaker, track: str, arrival: Arrival, now: SourceNow, *, is_second: bool) -> None:
@@ -25,6 +27,8 @@ class Second:
             speaker.heard(track, arrival, now)
         for turn in self._merge.take(track, speaker.link.generation, arrival):
             self._switch.let(track, turn.generation)
+            if turn.arrival.frames:
+                self.shown_s[track] = now.now_s
             (first if turn.generation == first.link.generation else self.speaker).show(track, turn.arrival)
 
     def goes_on(self, speaker: Speaker, now: SourceNow) -> bool:

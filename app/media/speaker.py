@@ -5,7 +5,7 @@ Leaves to `worker_seat` who that is, to `switch` what may pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.domain.ladder import AUDIO_TRACK
@@ -141,18 +141,20 @@ class Speaker:
         for progress in self._progress.values():
             progress.settle()
 
-    def track(self, name: str, last_ms: int | None) -> TrackBefore:
-        """How far it is on one track."""
+    def track(self, name: str, last_ms: int | None, shown_s: float | None) -> TrackBefore:
+        """How far it is on one track. `shown_s`: when a frame passed last, where not all of them are its own."""
         seen = self._progress.get(name)
-        return TrackBefore(last_ms, seen.frame_s if seen else None, seen.lag_ms if seen else None)
+        frame_s = shown_s if shown_s is not None or seen is None else seen.frame_s
+        return TrackBefore(last_ms, frame_s, seen.lag_ms if seen else None)
 
 
-def before(active: Speaker | None, switch: OutputSwitch) -> Before:
-    """Who speaks now, and how far each of its tracks is."""
+def before(active: Speaker | None, switch: OutputSwitch, shown_s: Mapping[str, float]) -> Before:
+    """Who speaks now, and how far each of its tracks is. `shown_s` has those on which another one speaks along."""
     lasts = switch.start_after()
     if active is None:
         return Before(
             None, switch.generation, {name: TrackBefore(last, None, None) for name, last in lasts.items()}
         )
-    tracks = {name: active.track(name, last) for name, last in lasts.items() if name in active.tracks}
+    own = {name: last for name, last in lasts.items() if name in active.tracks}
+    tracks = {name: active.track(name, last, shown_s.get(name)) for name, last in own.items()}
     return Before(active.link, switch.generation, tracks)

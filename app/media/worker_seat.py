@@ -290,7 +290,9 @@ class WorkerSeat:
     # --- inside ----------------------------------------------------------------------------------------
 
     def _before(self) -> Before:
-        return self._lost.before if self._lost is not None else before(self._active, self._switch)
+        if self._lost is not None:
+            return self._lost.before
+        return before(self._active, self._switch, self._second.shown_s if self._second is not None else {})
 
     def _push_standby(self, standby: Standby, arrival: Arrival, now: SourceNow) -> None:
         if self._second is not None:

@@ -103,6 +103,15 @@ def test_either_that_stands_still_is_let_go_without_a_stall() -> None:
     assert stage.shown["top"] == every_frame(0, 3_800)
 
 
+def test_the_report_of_a_stall_that_no_viewer_saw_tells_of_none() -> None:
+    stage, _, second = pair()
+    run(stage, 3_000, 7_000, second)
+    [measured] = stage.seen(SwitchMeasured)
+    assert measured.report.cause == "stalled"
+    assert measured.report.stall_ms is not None
+    assert measured.report.stall_ms <= FRAME_MS
+
+
 def test_a_planned_switch_between_two_is_only_a_word() -> None:
     stage, first, second = pair()
     stage.channel.switch_to(SwitchStream(StreamId("str_1"), 2, "drill", DecidedBy.DRILL))
