@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Final
@@ -48,6 +49,8 @@ from app.services.switchboard import Switchboard
 from app.services.takeover import Takeover
 
 LOOP_PAUSE_S: Final = 1.0
+PROBE_S: Final = 2.0
+"""Whoever probes has a deadline of its own, and wants an answer before."""
 
 log = structlog.get_logger()
 
@@ -323,9 +326,12 @@ class ControlServices:
             return (standby,)
         missing: list[str] = []
         try:
-            await self.store.ping()
+            async with asyncio.timeout(PROBE_S):
+                await self.store.ping()
         except ManagerError as error:
             missing.append(error.detail)
+        except TimeoutError:
+            missing.append("the database does not answer in time")
         if not self.gateways.connected():
             missing.append("no gateway is connected")
         if not any(member.link_up for member in self.fleet):

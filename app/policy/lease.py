@@ -140,7 +140,7 @@ class LeaseMachine:
 
     def tick(self, now: float) -> tuple[Command, ...]:
         if self._epoch is not None and now >= self._fence_at:
-            return self._step_down(f"the lease could not be renewed for {self._limits.fence_s:g} s", now)
+            return self._step_down(f"the lease could not be renewed for {self._limits.fence_s:.3g} s", now)
         if self._asked is not None or now < self._ask_at:
             return ()
         self._asked = Claim(self._run_out(now)) if self._epoch is None else Renew(self._epoch)
