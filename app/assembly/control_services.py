@@ -259,6 +259,7 @@ class ControlServices:
             fleet=fleet,
             gateways=gateways,
             balancer=balancer,
+            standbys=standbys,
             recovery=recovery,
             reports=reports,
             keeper=keeper,

@@ -197,6 +197,11 @@ class FailoverMachine:
         elif self._leave.by is DecidedBy.CONTROL and not self._leave.must:
             self._damping = self._damping.switched(now)
         self._took_over(event.generation, now)
+        if event.counts and self._losses > FREE_LOSSES:
+            # A source that kills every worker would use up one standby after the other.
+            pause_s = _backoff(STANDBY_RETRY_FIRST_S, self._losses - FREE_LOSSES)
+            self.cover, self._cover_due = Cover.BARE, now + pause_s
+            return ()
         return self._seek(now)
 
     def _took_over(self, generation: int, now: float) -> None:

@@ -7,6 +7,7 @@ is awaited where a hello is heard: the link reads on while tasks do the work.
 from __future__ import annotations
 
 import contextlib
+from typing import Final
 
 import structlog
 
@@ -25,6 +26,10 @@ from app.services.load_balancer import LoadBalancer
 from app.services.plans import raised_above, renewed
 from app.services.recovery import Recovery
 from app.services.reports import Reports
+from app.services.standbys import Standbys
+
+UNSEEN: Final = 16
+"""Generations that a plan which nobody kept may have handed out beyond those that the gateway tells of."""
 
 log = structlog.get_logger()
 
@@ -37,6 +42,7 @@ class Adoption:
         fleet: Fleet,
         gateways: Gateways,
         balancer: LoadBalancer,
+        standbys: Standbys,
         recovery: Recovery,
         reports: Reports,
         keeper: TaskGroupKeeper,
@@ -45,6 +51,7 @@ class Adoption:
         self._fleet = fleet
         self._gateways = gateways
         self._balancer = balancer
+        self._standbys = standbys
         self._recovery = recovery
         self._reports = reports
         self._keeper = keeper
@@ -112,12 +119,24 @@ class Adoption:
                 await self._gateways.apply(stream.record)
 
     async def _overtake(self, stream: LiveStream, channel: RunningChannel) -> None:
-        """The gateway holds a plan that this store never kept: whoever works under it is unknown here.
+        """The gateway holds a plan that this store never kept: somebody in it may be unknown here.
 
-        A plan above it with a new worker makes the two agree again, at the cost of one takeover.
+        Where the one who speaks is known, only the standby is sought anew. Otherwise a plan above the gateway's
+        with a new worker makes the two agree again, at the cost of one takeover.
         """
         log.warning("gateway is ahead of the store", stream_id=stream.id, revision=channel.revision)
-        stream.record = raised_above(stream.record, channel.revision, channel.generation)
+        seen = max(channel.generation, channel.standby_generation or 0)
+        stream.record = raised_above(stream.record, channel.revision, seen + UNSEEN)
+        speaks = stream.active
+        if speaks is not None and speaks.generation == channel.generation:
+            await self._standbys.drop(stream)
+            self._recovery.standby_given_up(stream)
+            stream.record = renewed(stream.record)
+            # A gateway that is lost again says hello again.
+            with contextlib.suppress(ManagerError):
+                await self._gateways.apply(stream.record)
+            await self._streams.save_or_later(stream, stream.record)
+            return
         # What was reserved before has a generation that the gateway would refuse.
         stream.backup_order = None
         active = stream.active

@@ -14,7 +14,7 @@ from app.adapters.link import uplink
 from app.adapters.store.sql_store import SqlStore
 from app.domain.errors import Unavailable
 from app.domain.events import EncoderChanged, WorkerReplaced
-from app.domain.ids import HostId
+from app.domain.ids import HostId, WorkerId
 from app.domain.link import (
     SourceUp,
     StartWorker,
@@ -150,3 +150,23 @@ async def test_with_the_database_blocked_failover_goes_on_inits_are_refused_and_
     await again.close()
     assert kept is not None
     assert kept.primary_id == stream.record.backup_id
+
+
+async def test_a_gateway_ahead_of_the_store_keeps_a_worker_that_both_know(house: House) -> None:
+    stream = await opened(house)
+    stream_id = stream.record.stream_id
+    await until(lambda: protected(house, stream))
+    await house.gateway.go()
+    held = house.gateway.plans[stream_id]
+    assert held.standby is not None
+    unknown = dataclasses.replace(held.standby, generation=3, worker_id=WorkerId("wrk_unknown"))
+    house.gateway.plans[stream_id] = dataclasses.replace(held, revision=held.revision + 2, standby=unknown)
+    house.gateway.ready[stream_id] = 3
+    await house.gateway.come(house.control.port)
+    await until(lambda: house.gateway.plans[stream_id].standby not in (None, unknown) and protected(house, stream))
+    plan = house.gateway.plans[stream_id]
+    assert plan.active == held.active
+    assert plan.standby is not None
+    assert plan.standby.generation > 3
+    assert plan.revision > held.revision + 2
+    assert house.control.told(WorkerReplaced) == []

@@ -103,6 +103,22 @@ def test_a_switch_that_nobody_announced_is_followed_and_a_standby_sought_at_once
     assert machine.generation == 2
 
 
+def test_a_source_that_kills_every_worker_uses_up_standbys_ever_more_slowly() -> None:
+    machine, now, pauses = fresh(), 0.0, []
+    for generation in range(2, 9):
+        commands, lost_at = machine.feed(Switched(generation), now), now
+        while SeekStandby() not in commands:
+            assert machine.due is not None
+            now = machine.due
+            commands = machine.tick(now)
+        pauses.append(now - lost_at)
+        machine.feed(StandbyStarted(generation + 1), now)
+        machine.feed(StandbyReady(generation + 1), now)
+    assert pauses[:2] == [0.0, 0.0]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] > 10.0
+
+
 def test_after_a_replacement_a_standby_is_sought_started_and_proved() -> None:
     machine = fresh(Cover.BARE)
     machine.feed(ActiveLost(1, "reset"), 0.0)
