@@ -186,17 +186,20 @@ class SimWorker:
                 continue
             opening = [] if track in self._headed else [video_header() if is_video else audio_header()]
             self._headed.add(track)
-            frame = audio(message.timestamp, _body(message))
+            frame = audio(message.timestamp, self._body(message))
             if is_video:
                 key = track in self._key_owed or message.timestamp % self.order.encode.keyframe_interval_ms == 0
                 self._key_owed.discard(track)
-                frame = video(message.timestamp, key=key, body=_body(message))
+                frame = video(message.timestamp, key=key, body=self._body(message))
             at = max(self._loop.time(), self._free_at) + LATENCY_S
             self._coming.append(self._sender(track, MediaBatch.of([*opening, frame])))
             self._loop.call_at(at, self._do, self._next)
 
     def _next(self) -> None:
         self._coming.popleft()()
+
+    def _body(self, message: MediaMessage) -> bytes:
+        return b"%dg%d" % (message.timestamp, self.order.generation)
 
     def _sender(self, track: str, batch: MediaBatch) -> Callable[[], None]:
         feed = self._feed
@@ -208,5 +211,6 @@ class SimWorker:
         return send
 
 
-def _body(message: MediaMessage) -> bytes:
-    return b"%d" % message.timestamp
+def generation_of(message: MediaMessage) -> int:
+    """Of the worker that made the picture."""
+    return int(bytes(message.payload).rpartition(b"g")[2])

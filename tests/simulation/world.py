@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from itertools import pairwise
 from typing import Any
 
 from aiortmp import MediaBatch, MessageType
@@ -44,7 +45,7 @@ from .link import SimLink, SimUplink
 from .memory_store import MemoryStore
 from .virtual_time import Clock
 from .wire import Wire
-from .worker import SimWorker
+from .worker import SimWorker, generation_of
 
 FRAME_MS = 100
 GOP_MS = 2_000
@@ -63,6 +64,7 @@ class Node:
         self.roster = Roster(info.capabilities.max_streams)
         self.workers: dict[WorkerId, SimWorker] = {}
         self.cut = False
+        self.temperature_c = 50.0
         self._tasks: list[asyncio.Task[Any]] = []
 
     @property
@@ -156,7 +158,9 @@ class Node:
                 )
                 for w in self.workers.values()
             )
-            reading = EncoderReading(cpu_percent=20.0, memory_percent=20.0, temperature_c=50.0, workers=workers)
+            reading = EncoderReading(
+                cpu_percent=20.0, memory_percent=20.0, temperature_c=self.temperature_c, workers=workers
+            )
             self.uplink.tell(Heartbeat(reading))
             await asyncio.sleep(HEARTBEAT_S)
 
@@ -165,7 +169,7 @@ class Publisher:
     """Sends a frame and a packet of sound every tenth of a second, from the moment it starts."""
 
     def __init__(self, door: RtmpDoor, key: str) -> None:
-        wire = Wire(door, "publisher", on_media=lambda _: None, on_closed=self._closed)
+        self._wire = wire = Wire(door, "publisher", on_media=lambda _: None, on_closed=self._closed)
         wire.connect("live")
         self._send = wire.publish(key)
         self.sent: list[int] = []
@@ -185,7 +189,12 @@ class Publisher:
             await asyncio.sleep(FRAME_MS / 1000)
 
     def stop(self) -> None:
+        """Says nothing more; the connection stays."""
         self._task.cancel()
+
+    def leave(self) -> None:
+        self._task.cancel()
+        self._wire.leave()
 
 
 class Viewer:
@@ -196,14 +205,26 @@ class Viewer:
     def __init__(self, channel: Channel, rendition: str) -> None:
         self.pictures: list[int] = []
         self.sounds: list[int] = []
+        self.made_by: list[int] = []
+        """The generation of the worker that made each picture."""
+        self.seen_at: list[float] = []
+        """When each picture came."""
         channel.programme.muxes[rendition].join(self)
 
     def send(self, batch: MediaBatch) -> None:
         for message in batch:
             if message.type is MessageType.DATA or message.payload[1:2] == b"\0":
                 continue
-            seen = self.pictures if message.type is MessageType.VIDEO else self.sounds
-            seen.append(message.timestamp)
+            if message.type is MessageType.VIDEO:
+                self.pictures.append(message.timestamp)
+                self.made_by.append(generation_of(message))
+                self.seen_at.append(clock.monotonic())
+            else:
+                self.sounds.append(message.timestamp)
+
+    def longest_gap_s(self) -> float:
+        """Between two pictures that were shown one after the other."""
+        return max((b - a for a, b in pairwise(self.seen_at)), default=0.0)
 
 
 class Stream:
@@ -213,11 +234,15 @@ class Stream:
         assert channel is not None
         self.channel = channel
         self.viewers = [Viewer(channel, rendition.name) for rendition in LADDER]
-        self.publisher = Publisher(world.door, opened.stream_key.reveal())
+        self._door, self._key = world.door, opened.stream_key.reveal()
+        self.publisher = Publisher(self._door, self._key)
+
+    def publish_again(self) -> None:
+        self.publisher = Publisher(self._door, self._key)
 
 
 class World:
-    def __init__(self, clock_of_run: Clock, dice: random.Random, *, hosts: int = 3) -> None:
+    def __init__(self, clock_of_run: Clock, dice: random.Random, *, hosts: int = 3, places: int = 8) -> None:
         self.clock = clock_of_run
         self.dice = dice
         self.refusals = 0.0
@@ -232,7 +257,7 @@ class World:
             make_outputs=lambda: ChannelOutputs(start_push=_nothing, start_recording=_nothing),
         )
         self.door = RtmpDoor(self.gateway)
-        self.nodes = [Node(encoder(f"n{number}"), self) for number in range(hosts)]
+        self.nodes = [Node(encoder(f"n{number}", max_streams=places), self) for number in range(hosts)]
         self.streams: list[Stream] = []
         self.grades: dict[StreamId, StandbyGrade] = {}
         self._tasks: list[asyncio.Task[Any]] = []
