@@ -147,12 +147,13 @@ class GuardedSite:
 
     async def start(self) -> int:
         """Begin to listen; returns the port, which matters when 0 was asked for. Raises Unavailable."""
-        manager = self._runner.server
-        if manager is None:
+        if self._runner.server is None:
             raise Unavailable("the application is not set up yet")
         loop = asyncio.get_running_loop()
 
         def make() -> GuardedHandler:
+            manager = self._runner.server
+            assert manager is not None, "it was set up before the site led to it"
             return GuardedHandler(manager, book=self.book, deadline_s=self._limits.header_deadline_s, loop=loop)
 
         try:
@@ -164,6 +165,10 @@ class GuardedSite:
             ) from error
         port: int = self._server.sockets[0].getsockname()[1]
         return port
+
+    def lead_to(self, runner: web.AppRunner) -> None:
+        """Who connects from now on is served by `runner`, which is set up."""
+        self._runner = runner
 
     def stop_listening(self) -> None:
         if self._server is not None:

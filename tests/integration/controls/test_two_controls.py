@@ -178,12 +178,19 @@ async def test_while_the_database_is_away_streams_go_on_and_new_ones_are_told_to
     stream = await pair.open_stream(pair.leader)
     await pair.protected(pair.leader, stream)
     pid, plans, workers = pair.leader.pid, dict(pair.gateway.plans), pair.workers()
+    alive: list[int] = []
+    probing = asyncio.create_task(_probe(pair, alive))
     pair.leaders_way.cut()
-    status, body, headers = await pair.caller.ask(pair.leader, "/api/streams/init", method="POST", body=INIT)
-    assert (status, body["retryable"]) == (503, True)
-    assert int(headers["Retry-After"]) >= 1
+    # They hang with the database, and over the end of the reign.
+    asked = [
+        asyncio.create_task(pair.caller.ask(pair.leader, "/api/streams/init", method="POST", body=INIT))
+        for _ in range(4)
+    ]
     # Longer than it may lead without the database.
     await pair.caller.until(pair.leader, "/readyz", 503, says="standby: nobody is known to lead")
+    for status, body, headers in await asyncio.gather(*asked):
+        assert (status, body["retryable"]) == (503, True)
+        assert int(headers["Retry-After"]) >= 1
     assert (await pair.caller.ask(pair.leader, "/livez"))[0] == 200
     assert (await pair.caller.ask(pair.leader, "/api/streams/init", method="POST", body=INIT))[0] == 503
     assert (dict(pair.gateway.plans), pair.workers()) == (plans, workers)
@@ -192,5 +199,14 @@ async def test_while_the_database_is_away_streams_go_on_and_new_ones_are_told_to
     await pair.protected(pair.leader, stream)
     assert await pair.open_stream(pair.leader)
     assert pair.leader.pid == pid
+    probing.cancel()
+    await asyncio.gather(probing, return_exceptions=True)
+    assert set(alive) == {200}, "a probe found nobody"
     assert pair.gateway.plans[StreamId(stream)].active == plans[StreamId(stream)].active
     await until(lambda: pair.workers() >= workers)
+
+
+async def _probe(pair: Pair, seen: list[int]) -> None:
+    while True:
+        seen.append((await pair.caller.ask(pair.leader, "/livez"))[0])
+        await asyncio.sleep(0.02)
