@@ -1,7 +1,8 @@
 """Tells a worker that stands still from one that is slow. Pure; acting on it is the channel's business.
 
-The source flows and no programme frame comes for the stall limit: 500 ms, more for a worker whose measured latency
-is larger, and generous until its first frame, because an encoder needs a moment to begin.
+The source flows and no programme frame follows one of its frames for the stall limit: 500 ms, more for a worker whose
+measured latency is larger, and generous until its first frame, because an encoder needs a moment to begin. Where the
+source hesitates, so may the worker.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ _FORGET: Final = 0.995
 class WorkerProgress:
     """`frame_s` is when the last programme frame passed, `lag_ms` how far behind the source it was."""
 
-    def __init__(self, now_s: float, *, start_s: float = START_S) -> None:
-        self._since_s = now_s
+    def __init__(self, *, start_s: float = START_S) -> None:
+        self._owed_s: float | None = None
+        """When the first source frame was handed over that no programme frame has followed."""
         self._start_s = start_s
         self._source_s: float | None = None
         self._latency_s = 0.0
@@ -40,15 +42,15 @@ class WorkerProgress:
 
     def source(self, now_s: float) -> None:
         """A source frame was handed to the worker."""
-        if self._source_s is None or now_s - self._source_s > STALL_S:
-            # After a pause of the source the worker has nothing to show yet.
-            self._since_s = now_s
+        if self._owed_s is None:
+            self._owed_s = now_s
         self._source_s = now_s
 
     def programme(self, now_s: float, lag_ms: float | None) -> None:
         """A programme frame passed the switch, `lag_ms` behind the newest source frame."""
         self.frame_s = now_s
         self.lag_ms = lag_ms
+        self._owed_s = None
         if lag_ms is not None:
             self._latency_s = max(self._latency_s * _FORGET, lag_ms / 1000)
 
@@ -59,18 +61,11 @@ class WorkerProgress:
     @property
     def due(self) -> float | None:
         """When silence will be too long if nothing comes; None: the worker owes nothing."""
-        last = self._last_sign_s()
-        return None if last is None else last + self.limit_s
+        return None if self._owed_s is None else self._owed_s + self.limit_s
 
     def stalled(self, now_s: float) -> float | None:
-        """Seconds of silence when that is too long, else None."""
-        last = self._last_sign_s()
-        if last is None or self._source_s is None or now_s - self._source_s > STALL_S:
+        """Seconds of silence when that is too long, else None. While the source is silent too, nobody knows."""
+        if self._owed_s is None or self._source_s is None or now_s - self._source_s > STALL_S:
             return None
-        silence = now_s - last
-        return silence if silence > self.limit_s else None
-
-    def _last_sign_s(self) -> float | None:
-        if self._source_s is None:
-            return None
-        return self._since_s if self.frame_s is None else max(self.frame_s, self._since_s)
+        silence_s = now_s - self._owed_s
+        return silence_s if silence_s > self.limit_s else None

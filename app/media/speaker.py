@@ -53,8 +53,7 @@ class Speaker:
         self._stage = stage
         self._switch = stage.switch
         self._on_frames = stage.on_frames
-        now_s = stage.look().now_s
-        self._progress = {name: WorkerProgress(now_s, start_s=start_s) for name in tracks}
+        self._progress = {name: WorkerProgress(start_s=start_s) for name in tracks}
         self.awaited: set[str] = set()
         """Tracks of a worker that was fed anew: until its next sequence header comes, it is the feed before."""
 
