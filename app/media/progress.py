@@ -1,8 +1,8 @@
 """Tells a worker that stands still from one that is slow. Pure; acting on it is the channel's business.
 
-The source flows and no programme frame follows one of its frames for the stall limit: 500 ms, more for a worker whose
-measured latency is larger, and generous until its first frame, because an encoder needs a moment to begin. Where the
-source hesitates, so may the worker.
+The source flows and no programme frame follows one of its frames for the stall limit: 500 ms, more for a worker
+whose measured latency is larger, and generous until its first frame, because an encoder needs a moment to begin.
+Where the source hesitates, so may the worker.
 """
 
 from __future__ import annotations
