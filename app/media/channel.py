@@ -21,7 +21,6 @@ from app.domain.link import (
     ProgrammeUp,
     RunningChannel,
     SourceDown,
-    SourceUp,
     SwitchStream,
     WorkerUp,
 )
@@ -188,7 +187,7 @@ class Channel:
             arrival = without_words(arrival)
         source.take(arrival, now_s)
         if source.told is None and arrival.frames:
-            self._announce()
+            self.tell(source.announce(self.plan.stream_id, self.utc_now()))
         if arrival.headers:
             for index in arrival.headers:
                 self.headers.learn(arrival.batch[index])
@@ -379,20 +378,3 @@ class Channel:
             stall_ms = None if self._programme_s is None else (now_s - self._programme_s) * 1000
             self.tell(ProgrammeUp(self.plan.stream_id, self.switch.generation, self.utc_now(), stall_ms))
         self._programme_s = now_s
-
-    def _announce(self) -> None:
-        source = self.source
-        publisher = source.publisher
-        assert publisher is not None, "packets come from a publisher"
-        width, height = source.size or (None, None)
-        source.told = SourceUp(
-            self.plan.stream_id,
-            self.utc_now(),
-            publisher.peer,
-            source.software,
-            source.video_codec,
-            source.audio_codec,
-            width,
-            height,
-        )
-        self.tell(source.told)

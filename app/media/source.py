@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from aiortmp import MessageType
+from app.domain.ids import StreamId
 from app.domain.link import SourceUp
 from app.media.arrival import Arrival
 from app.media.fmp4.formats import UnsupportedFormat
@@ -76,6 +78,22 @@ class Source:
         self.publisher = None
         self.told = None
         self.lost_at_s = now_s
+
+    def announce(self, stream_id: StreamId, at: datetime) -> SourceUp:
+        """What control is told of the publisher that sits here."""
+        assert self.publisher is not None, "packets come from a publisher"
+        width, height = self.size or (None, None)
+        self.told = SourceUp(
+            stream_id,
+            at,
+            self.publisher.peer,
+            self.software,
+            self.video_codec,
+            self.audio_codec,
+            width,
+            height,
+        )
+        return self.told
 
     def take(self, arrival: Arrival, now_s: float) -> None:
         """Count what came and learn from its headers."""
