@@ -89,6 +89,7 @@ class FailoverMachine:
         self._protected_at: float | None = None
         self._proved: int | None = None
         self._leave = Leave("")
+        self._was_switching = False
         self._switch_tries = 0
         self._give_up_at = 0.0
         self._deaf_until: float | None = None
@@ -159,6 +160,8 @@ class FailoverMachine:
         self.cause = event.cause
         self._count_loss(event.counts, now)
         if self._runs and self.cover is Cover.PROTECTED and not event.by_gateway:
+            # The node may tell of the old worker's end before the gateway tells of the switch that brought it.
+            self._was_switching = self.phase is Phase.SWITCHING
             self.phase, self._phase_due = Phase.REFLEX, now + REFLEX_S
             return ()
         if self._losses > FREE_LOSSES:
@@ -192,7 +195,7 @@ class FailoverMachine:
     def _switched(self, event: Switched, now: float) -> tuple[Command, ...]:
         if event.generation <= self.generation:
             return ()
-        if self.phase is not Phase.SWITCHING:
+        if self.phase is not Phase.SWITCHING and not (self.phase is Phase.REFLEX and self._was_switching):
             self._count_loss(event.counts and self.phase is not Phase.REFLEX, now)
         elif self._leave.by is DecidedBy.CONTROL and not self._leave.must:
             self._damping = self._damping.switched(now)

@@ -82,7 +82,7 @@ class Recovery:
         # The node may tell of a worker's end before the gateway tells of the switch that brought it.
         ordered = stream.machine.phase is Phase.SWITCHING or generation == stream.drilled_generation
         blame = blame and not ordered
-        if stream.machine.phase not in (Phase.REFLEX, Phase.REPLACING, Phase.HELD):
+        if stream.machine.phase not in (Phase.SWITCHING, Phase.REFLEX, Phase.REPLACING, Phase.HELD):
             self._lost(stream, active.encoder_id, generation, cause, blame=blame)
         self._feed(stream, words.ActiveLost(generation, cause, by_gateway, counts=blame))
 

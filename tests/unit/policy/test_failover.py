@@ -411,6 +411,17 @@ def test_a_square_wave_of_evidence_moves_a_stream_a_bounded_number_of_times(bad_
         assert sum(at <= other < at + WINDOW_S for other in moves) <= MOST_IN_WINDOW
 
 
+def test_a_switch_counts_though_the_node_tells_of_the_old_workers_end_before_the_gateway_tells_of_it() -> None:
+    machine = fresh()
+    machine.feed(HOT, 0.0)
+    machine.feed(ActiveLost(1, "the gateway ended it", counts=False), 4.0)
+    machine.feed(Switched(2, counts=False), 4.1)
+    machine.feed(StandbyStarted(3), 4.2)
+    machine.feed(StandbyReady(3), 4.3)
+    assert machine.feed(HOT, 5.0) == ()
+    assert machine.due == 4.1 + REST_S
+
+
 def test_an_operators_switches_are_neither_held_back_nor_counted() -> None:
     machine = fresh()
     for generation in range(1, 20):
