@@ -101,7 +101,7 @@ class DrillService:
                 came.set_result(event.report)
 
         unlisten = self._bus.listen(hear)
-        stream.drilled_generation = active.generation
+        stream.excused_generation = active.generation
         try:
             async with asyncio.timeout(REPORT_S):
                 if kind is DrillKind.PLANNED:

@@ -70,8 +70,8 @@ class LiveStream:
     since_slow: Since = field(default_factory=Since)
     """Since when there is something against its encoder."""
     failed_on: dict[EncoderId, float] = field(default_factory=dict)
-    drilled_generation: int | None = None
-    """The worker that a drill broke or relieved: its end is nobody's fault."""
+    excused_generation: int | None = None
+    """The worker that a drill breaks or a change relieves: its end is nobody's fault."""
     health_told: tuple[float | None, Standing | None] = (None, None)
     """When health was told last, and of which standing."""
 

@@ -148,6 +148,7 @@ class Picture:
 
     async def _at_border(self, stream: LiveStream, generation: int) -> None:
         """The gateway goes over at a segment border; tracks that are no more end there, new ones begin."""
+        stream.excused_generation = _active(stream).generation
         await self._gateways.switch(stream.record, generation, cause=CAUSE, decided_by=DecidedBy.OPERATOR)
         await _until(stream, generation, SWITCH_S, ready=lambda: stream.moved_to == generation)
 

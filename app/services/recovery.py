@@ -80,7 +80,7 @@ class Recovery:
         if active is None or generation < active.generation:
             return
         # The node may tell of a worker's end before the gateway tells of the switch that brought it.
-        ordered = stream.machine.phase is Phase.SWITCHING or generation == stream.drilled_generation
+        ordered = stream.machine.phase is Phase.SWITCHING or generation == stream.excused_generation
         blame = blame and not ordered
         if stream.machine.phase not in (Phase.SWITCHING, Phase.REFLEX, Phase.REPLACING, Phase.HELD):
             self._lost(stream, active.encoder_id, generation, cause, blame=blame)
@@ -116,7 +116,7 @@ class Recovery:
             return
         reflex = fact.kind is SwitchKind.REFLEX
         cause = fact.cause if not fact.evidence else f"{fact.cause}: {fact.evidence}"
-        blame = reflex and active.generation != stream.drilled_generation
+        blame = reflex and active.generation != stream.excused_generation
         if reflex and stream.machine.phase is not Phase.REFLEX:
             self._lost(stream, active.encoder_id, active.generation, cause, blame=blame)
         if self._takeover.follow(stream, fact.generation, cause):
