@@ -13,6 +13,7 @@ from typing import Final
 from av.video.frame import VideoFrame
 
 from app.domain.ladder import Rendition
+from app.media.encoding.cadence import Cadence
 from app.media.encoding.colour import Colour
 from app.media.encoding.conduit import Closed, Conduit
 from app.media.encoding.encoder import VideoEncoder
@@ -74,23 +75,24 @@ class Rung:
     def encode(self, open_encoder: OpenEncoder, emit: Emit, *, idle_flush_s: float | None) -> None:
         """Until the shots end. After `idle_flush_s` without one, what the encoder holds back is let out."""
         encoder: VideoEncoder | None = None
+        cadence = Cadence()
         while True:
             try:
                 shot = self.shots.get(idle_flush_s)
             except Closed:
-                _drain(encoder, emit)
+                _emit_all([*cadence.rest(), *_drained(encoder)], emit)
                 return
             if shot is None:
-                _drain(encoder, emit)
+                _emit_all([*cadence.rest(), *_drained(encoder)], emit)
                 encoder = None
                 continue
             is_key = shot.is_key or encoder is None
             if encoder is None or (shot.is_key and self._is_spent):
                 # The old one is drained only when the new one stands.
                 old, encoder = encoder, self._open(open_encoder, shot.colour)
-                _drain(old, emit)
-                self._tell_header(encoder.header, emit)
-            _emit_all(encoder.encode(shot.frame, is_key=is_key), emit)
+                cadence.hold(_drained(old))
+                self._tell_header(encoder.header, cadence, emit)
+            _emit_all(cadence.step(encoder.encode(shot.frame, is_key=is_key)), emit)
 
     @property
     def _is_spent(self) -> bool:
@@ -103,10 +105,11 @@ class Rung:
         self._opened_for = rendition = self.rendition
         return open_encoder(rendition, colour)
 
-    def _tell_header(self, header: VideoHeader, emit: Emit) -> None:
+    def _tell_header(self, header: VideoHeader, cadence: Cadence, emit: Emit) -> None:
         """Unless its parameter sets are known: another rate alone is no new beginning."""
         if self._header is None or self._header.extradata != header.extradata:
             self._header = header
+            _emit_all(cadence.rest(), emit)  # what comes before is of the old header
             emit(header)
 
 
@@ -130,9 +133,8 @@ def share_out(rungs: Sequence[Rung], picture: Picture, pts_ms: int, colour: Colo
         rung.shots.put(shot)
 
 
-def _drain(encoder: VideoEncoder | None, emit: Emit) -> None:
-    if encoder is not None:
-        _emit_all(encoder.drain(), emit)
+def _drained(encoder: VideoEncoder | None) -> list[TrackPacket]:
+    return encoder.drain() if encoder is not None else []
 
 
 def _emit_all(packets: list[TrackPacket], emit: Emit) -> None:
