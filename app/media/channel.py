@@ -256,15 +256,13 @@ class Channel:
         standby = self.worker.standby
         if standby is None or standby.feed.link.generation != order.generation or not standby.is_ready:
             raise Conflict(f"the standby of generation {order.generation} does not stand ready")
-        timing = self.plan.timing
         to_come = track_names(self.plan_of(order.generation))
         # Until all have gone over, the programme is that of both.
         self.switch.retrack(tuple(dict.fromkeys((*track_names(self.shown_plan), *to_come))))
         self.worker.switch_to_standby(
             Reason(SwitchKind.PLANNED, order.cause, order.decided_by),
             to_come,
-            segment_ms=timing.segment_ms,
-            interval_ms=timing.keyframe_interval_ms,
+            self.plan.timing,
             at_border=order.at_border and self.source.is_up,
         )
 

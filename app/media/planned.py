@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from app.domain.ladder import AUDIO_TRACK
+from app.domain.stream import Timing
 from app.media.arrival import Arrival
 from app.media.feed import SourceNow
 from app.media.handover import Handover, Word
@@ -38,19 +39,18 @@ class PlannedSwitch:
         *,
         known: Collection[str],
         now: SourceNow,
-        segment_ms: int,
-        step_ms: int,
+        timing: Timing,
     ) -> None:
         newest_ms = newest(now)
         assert newest_ms is not None, "without a source there is no border"
-        border_ms = _next_border(newest_ms, segment_ms)
+        border_ms = _next_border(newest_ms, timing.segment_ms)
         self.speaker = speaker
         self.gave = gave
         self.handover = Handover(speaker.tracks, border_ms, known=known)
         self.start_after: Mapping[str, int | None] = dict.fromkeys(speaker.tracks, border_ms - 1)
         self.begun: set[str] = set()
         """Tracks on which the new worker has said its header in this feed."""
-        self._step_ms = step_ms
+        self._step_ms = timing.keyframe_interval_ms
         self._deadline_s = now.now_s + (border_ms - newest_ms) / 1000 + PATIENCE_S
         self._held_since_s: float | None = None
         self._committed_s: float | None = None

@@ -63,6 +63,10 @@ class Reason:
     decided_by: DecidedBy
 
 
+BY_CONTROL = Reason(SwitchKind.REPLACED, "replaced by control", DecidedBy.CONTROL)
+BY_REFLEX = Reason(SwitchKind.REFLEX, "lost", DecidedBy.GATEWAY)
+
+
 @dataclass(frozen=True, slots=True)
 class Gave:
     """`link` speaks from now on. `detected_s` is None where nothing was lost, `grade` COLD for one that did not

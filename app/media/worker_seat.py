@@ -8,11 +8,10 @@ planned switch, to `switch` what may pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 
 from aiortmp import MediaBatch
-from app.domain.failover import DecidedBy, SwitchKind
-from app.domain.stream import SlateMode, StandbyGrade, WorkerGrant
+from app.domain.stream import StandbyGrade, Timing, WorkerGrant
 from app.media.arrival import Arrival, arrive
 from app.media.fanout import Outlet
 from app.media.feed import Feed, SourceNow, WorkerLink
@@ -20,47 +19,29 @@ from app.media.handover import Word
 from app.media.planned import PlannedSwitch, newest
 from app.media.progress import PROVED_START_S, START_S
 from app.media.reflex import Loss, Reflex, on_loss
-from app.media.seat_events import Abandoned, Before, Lost, Planned, Proved, Reason, Released, SeatEvent
+from app.media.seat_events import (
+    BY_CONTROL,
+    BY_REFLEX,
+    Abandoned,
+    Before,
+    Lost,
+    Planned,
+    Proved,
+    Reason,
+    Released,
+)
+from app.media.seats import Seats
 from app.media.second import Second
-from app.media.speaker import Speaker, Stage, before
+from app.media.speaker import Speaker
 from app.media.standby import Standby, gave_of
 
 UNREAD = "the worker does not read its feed"
-BY_CONTROL = Reason(SwitchKind.REPLACED, "replaced by control", DecidedBy.CONTROL)
-BY_REFLEX = Reason(SwitchKind.REFLEX, "lost", DecidedBy.GATEWAY)
 
 
-class WorkerSeat:
-    """`on_event` hears what became of workers, `on_turn(generation)` who is about to speak."""
-
-    def __init__(
-        self, stage: Stage, *, on_event: Callable[[SeatEvent], None], on_turn: Callable[[int], None]
-    ) -> None:
-        self._stage = stage
-        self._switch = stage.switch
-        self._around = stage.around
-        self._on_event = on_event
-        self._on_turn = on_turn
-        self._active: Speaker | None = None
-        self._standby: Standby | None = None
-        self._slate = SlateMode.OFF
-        self._planned: PlannedSwitch | None = None
-        """A switch to `_standby` that goes on."""
-        self._second: Second | None = None
-        """The standby as one that encodes along."""
-        self._lost: Lost | None = None
-        """The last one who spoke, lost, while nobody follows."""
+class WorkerSeat(Seats):
+    """Takes what happens to workers, in any order, and keeps one of them speaking while there is one."""
 
     # --- who sits here ---------------------------------------------------------------------------------
-
-    @property
-    def link(self) -> WorkerLink | None:
-        """The worker that speaks."""
-        return self._active.link if self._active is not None else None
-
-    @property
-    def standby(self) -> Standby | None:
-        return self._standby
 
     @property
     def is_switching(self) -> bool:
@@ -105,24 +86,6 @@ class WorkerSeat:
                 self._follow(waits, self._before(), None, BY_CONTROL)
         elif standby is None or (standby.worker_id, standby.generation) != (link.worker_id, link.generation):
             self.remove_standby("the plan does not name it any more")
-
-    # --- slate -----------------------------------------------------------------------------------------
-
-    def slate(self, mode: SlateMode) -> None:
-        """The source is silent: the worker that speaks makes pictures of its own, or with OFF no more."""
-        self._slate = mode
-        if self._active is not None:
-            now_s = self._stage.look().now_s
-            self._active.feed.slate(mode, self._stage.timeline.position_ms(now_s) or 0)
-
-    def slate_over(self) -> None:
-        """The source is back; its packets tell the worker."""
-        self._slate = SlateMode.OFF
-
-    def _go_on_with_slate(self) -> None:
-        """A worker begins to speak while the source is silent."""
-        if self._slate is not SlateMode.OFF:
-            self.slate(self._slate)
 
     # --- media -----------------------------------------------------------------------------------------
 
@@ -191,9 +154,7 @@ class WorkerSeat:
 
     # --- planned switch --------------------------------------------------------------------------------
 
-    def switch_to_standby(
-        self, why: Reason, tracks: Sequence[str], *, segment_ms: int, interval_ms: int, at_border: bool
-    ) -> None:
+    def switch_to_standby(self, why: Reason, tracks: Sequence[str], timing: Timing, *, at_border: bool) -> None:
         """Give the stream to the standby, whose tracks are `tracks`: at the next segment border, or at once."""
         standby, active, now = self._standby, self._active, self._stage.look()
         assert standby is not None, "the caller has looked"
@@ -205,9 +166,7 @@ class WorkerSeat:
             return
         gave = gave_of(standby.feed.link, was, None, standby, why, now.now_s)
         speaker = Speaker(standby.feed, self._stage, tracks)
-        self._planned = PlannedSwitch(
-            speaker, gave, known=active.tracks, now=now, segment_ms=segment_ms, step_ms=interval_ms
-        )
+        self._planned = PlannedSwitch(speaker, gave, known=active.tracks, now=now, timing=timing)
         self._on_event(Planned(gave))
         speaker.begin(self._planned.start_after)
 
@@ -289,11 +248,6 @@ class WorkerSeat:
 
     # --- inside ----------------------------------------------------------------------------------------
 
-    def _before(self) -> Before:
-        if self._lost is not None:
-            return self._lost.before
-        return before(self._active, self._switch, self._second.shown_s if self._second is not None else {})
-
     def _push_standby(self, standby: Standby, arrival: Arrival, now: SourceNow) -> None:
         if self._second is not None:
             reads = self._second.speaker.push(arrival, now)
@@ -306,27 +260,35 @@ class WorkerSeat:
 
     def _take_aside(self, link: WorkerLink, track: str, arrival: Arrival, now: SourceNow) -> None:
         """What is not simply of the worker that speaks: at a change, of the standby, or of one of the past."""
-        active, standby, planned = self._active, self._standby, self._planned
-        is_active = active is not None and link is active.link
-        is_standby = standby is not None and link is standby.feed.link
-        if planned is not None and (is_active or is_standby) and planned.handover.knows(track):
-            self._say(planned, planned.take(track, arrival, now, is_new=is_standby), now)
-            return
-        if standby is not None and is_standby and standby.take(track, arrival):
-            self._on_event(Proved(link, standby.headers))
-        if self._second is not None and (is_active or is_standby) and self._switch.knows(track):
-            assert active is not None, "there are two"
-            fresh = (self._second.speaker if is_standby else active).fresh(track, arrival)
+        active, standby = self._active, self._standby
+        if active is not None and link is active.link:
+            fresh = active.fresh(track, arrival)
             if fresh is not None:
-                self._second.take(active, track, fresh, now, is_second=is_standby)
-        elif is_standby:
-            return
-        elif active is not None and is_active:
-            fresh = active.fresh(track, arrival) if self._switch.knows(track) else None
-            if fresh is not None:
-                active.say(track, fresh, now)
+                self._take_active(active, track, fresh, now)
+        elif standby is not None and link is standby.feed.link:
+            self._take_standby(standby, track, arrival, now)
         else:
             self._switch.fence(arrival)
+
+    def _take_active(self, active: Speaker, track: str, arrival: Arrival, now: SourceNow) -> None:
+        planned, second = self._planned, self._second
+        if planned is not None and planned.handover.knows(track):
+            self._say(planned, planned.take(track, arrival, now, is_new=False), now)
+        elif second is not None and self._switch.knows(track):
+            second.take(active, track, arrival, now, is_second=False)
+        elif self._switch.knows(track):
+            active.say(track, arrival, now)
+
+    def _take_standby(self, standby: Standby, track: str, arrival: Arrival, now: SourceNow) -> None:
+        planned, second, active = self._planned, self._second, self._active
+        if planned is not None:
+            if planned.handover.knows(track):
+                self._say(planned, planned.take(track, arrival, now, is_new=True), now)
+            return
+        if standby.take(track, arrival):
+            self._on_event(Proved(standby.feed.link, standby.headers))
+        if second is not None and active is not None and self._switch.knows(track):
+            second.take(active, track, arrival, now, is_second=True)
 
     def _lose(self, loss: Loss) -> None:
         """The one who speaks is lost: the standby takes over, or nobody does until another worker comes."""
@@ -371,28 +333,3 @@ class WorkerSeat:
         speaker = self._sit(standby.feed, PROVED_START_S if standby.is_ready else START_S, speak=speak)
         speaker.awaited = set(refed)
         self._tell_gave(was, loss, standby, why)
-
-    def _sit(self, feed: Feed, start_s: float, *, speak: bool = False) -> Speaker:
-        """Let `feed`'s worker speak after the last frames that were let through."""
-        self._on_turn(feed.link.generation)
-        handed = self._switch.hand_over(feed.link.generation)
-        assert handed, "only a newer generation comes"
-        self._lost = None
-        self._active = speaker = Speaker(feed, self._stage, self._switch.start_after(), start_s=start_s)
-        if speak:
-            feed.speak(self._switch.start_after())
-        else:
-            speaker.begin(self._switch.start_after())
-        self._go_on_with_slate()
-        return speaker
-
-    def _tell_gave(self, was: Before, loss: Loss | None, standby: Standby | None, why: Reason) -> None:
-        assert self._active is not None, "somebody sits here"
-        self._on_event(gave_of(self._active.link, was, loss, standby, why, self._stage.look().now_s))
-
-    def _release(self, reason: str) -> None:
-        """Let the one who speaks go, without calling it a loss."""
-        active, self._active = self._active, None
-        if active is not None:
-            active.link.close(reason)
-            self._on_event(Released(active.link, reason))

@@ -179,6 +179,12 @@ def test_another_picture_comes_at_the_border_with_its_tracks() -> None:
     assert not stage.channel.switch.knows("low")
     assert stage.channel.outputs_changed
     assert len(stage.seen(Switched)) == 1
+    [told] = stage.seen(SwitchMeasured)
+    assert told.report.complete
+    assert [(t.name, t.last_ms, t.first_ms, t.missing) for t in told.report.tracks] == [
+        ("top", 3_960, 4_000, 0),
+        ("mini", None, 4_000, 0),
+    ]
     stage.channel.apply(plan_of(TOP, MINI, active=2, revision=2))
     run(stage, 6_000, 7_000, new)
     assert stage.shown["mini"] == every_frame(4_000, 7_000)
@@ -190,6 +196,7 @@ def test_a_picture_that_shares_no_track_with_the_old_one_follows_it() -> None:
     assert stage.shown["mini"] == every_frame(4_000, 6_000)
     assert stage.shown["top"][-1] >= 3_960
     assert set(stage.channel.programme.muxes) == {"mini"}
+    assert stage.seen(SwitchMeasured)[0].report.complete
 
 
 def test_a_change_of_picture_that_fails_leaves_the_old_one() -> None:
@@ -269,3 +276,10 @@ def test_whatever_the_order_no_frame_is_lost_or_doubled(
                 (old if who == "old" else new).work(stamp - FRAME_MS)
     for shown in stage.shown.values():
         assert shown == every_frame(0, shown[-1] + FRAME_MS)
+
+
+def test_a_track_that_the_new_worker_should_not_have_is_ignored() -> None:
+    stage, old, new = repainting(TOP, MINI)
+    new.hand.encode_on("low", 3_000, key=True)
+    run(stage, 3_000, 5_000, old, new)
+    assert stage.channel.switch.generation == 2
