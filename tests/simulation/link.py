@@ -7,8 +7,10 @@ way; both ends learn of it after a while, as from unanswered pings.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from app.adapters.link.facts import FactQueue
 from app.domain.errors import ManagerError, Unavailable
@@ -21,9 +23,10 @@ DELAY_S = (0.001, 0.02)
 
 
 class SimLink:
-    """Belongs to one life of control."""
+    """Belongs to one life of control. `context` is that of control's process: what peers say is heard in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: contextvars.Context) -> None:
+        self._context = context
         self._events: LinkEvents | None = None
         self._peers: dict[PeerId, _Connection] = {}
 
@@ -53,16 +56,23 @@ class SimLink:
         old = self._peers.pop(connection.peer, None)
         if old is not None:
             old.fail("the peer connected again")
-            await self._events.on_lost(connection.peer, "the peer connected again")
+            await self._heard(self._events.on_lost(connection.peer, "the peer connected again"))
         self._peers[connection.peer] = connection
-        await self._events.on_hello(hello)
+        await self._heard(self._events.on_hello(hello))
         return True
 
     async def went(self, connection: _Connection, reason: str) -> None:
         connection.fail(reason)
         if self._peers.get(connection.peer) is connection and self._events is not None:
             del self._peers[connection.peer]
-            await self._events.on_lost(connection.peer, reason)
+            await self._heard(self._events.on_lost(connection.peer, reason))
+
+    async def told(self, connection: _Connection, fact: Fact) -> None:
+        if self._events is not None and not connection.broken.done():
+            await self._heard(self._events.on_fact(connection.peer, fact))
+
+    async def _heard(self, hearing: Coroutine[Any, Any, None]) -> None:
+        await asyncio.get_running_loop().create_task(hearing, context=self._context)
 
     def die(self) -> None:
         """Control is killed: every connection breaks, nobody is told anything by it."""
@@ -193,8 +203,7 @@ class SimUplink:
                 await asyncio.sleep(DIAL_S)
                 continue
             await self._delay()
-            if link.events is not None and not connection.broken.done():
-                await link.events.on_fact(self._peer, taken[1])
+            await link.told(connection, taken[1])
 
     async def _delay(self) -> None:
         await asyncio.sleep(self._dice.uniform(*DELAY_S))

@@ -6,6 +6,8 @@ Everything that runs on it runs in one thread and in an order that depends on no
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import heapq
 import random
 import selectors
 from collections.abc import Callable, Coroutine, Iterator
@@ -18,6 +20,8 @@ import pytest
 from app.runtime import clock
 from app.services import names
 
+PROCESS: contextvars.ContextVar[str | None] = contextvars.ContextVar("process", default=None)
+"""Whose process a task belongs to: tasks inherit it from who starts them."""
 WALL_AT_ZERO = datetime(2030, 1, 1, tzinfo=UTC).timestamp()
 
 
@@ -52,9 +56,38 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self, clock: Clock) -> None:
         super().__init__(_JumpingSelector(clock))
         self._virtual = clock
+        self._stopped: str | None = None
+        self._held: list[asyncio.Handle] = []
+        self._held_timers: list[asyncio.TimerHandle] = []
 
     def time(self) -> float:
         return self._virtual.now_s
+
+    def stop_process(self, name: str) -> None:
+        """As by SIGSTOP: no task of it gets a turn, and its timers run on."""
+        self._stopped = name
+        self._held_timers = [timer for timer in self._scheduled if self._is_held(timer)]
+        self._scheduled = [timer for timer in self._scheduled if not self._is_held(timer)]
+        heapq.heapify(self._scheduled)
+
+    def continue_process(self) -> None:
+        self._stopped = None
+        for timer in self._held_timers:
+            heapq.heappush(self._scheduled, timer)
+        self._ready.extend(self._held)
+        self._held, self._held_timers = [], []
+
+    def _is_held(self, handle: asyncio.Handle) -> bool:
+        return bool(handle._context.get(PROCESS) == self._stopped)
+
+    def _run_once(self) -> None:
+        # The one place that every turn of every task goes through; asyncio has no public one.
+        if self._stopped is not None:
+            self._held += [handle for handle in self._ready if self._is_held(handle)]
+            ready = [handle for handle in self._ready if not self._is_held(handle)]
+            self._ready.clear()
+            self._ready.extend(ready)
+        super()._run_once()
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import random
 from itertools import pairwise
 from typing import Any
@@ -43,7 +44,7 @@ from tests.unit.media.stream_parts import audio, audio_header, video, video_head
 
 from .link import SimLink, SimUplink
 from .memory_store import MemoryStore
-from .virtual_time import Clock
+from .virtual_time import PROCESS, Clock
 from .wire import Wire
 from .worker import SimWorker, generation_of
 
@@ -52,6 +53,7 @@ GOP_MS = 2_000
 OWNER = Principal(KeyId("key_a"), "acme", frozenset({Scope.READ, Scope.STREAMS, Scope.ADMIN}))
 LADDER = (Rendition("240p", 426, 240, FrameRate(30), 400_000), Rendition("120p", 214, 120, FrameRate(30), 200_000))
 HEARTBEAT_S = 0.5
+CONTROL = "control"
 
 
 class Node:
@@ -274,10 +276,13 @@ class World:
         await self.until(lambda: self.uplink.connected)
 
     async def start_control(self) -> None:
-        link = SimLink()
-        self.services = await ControlServices._on(
+        process = contextvars.copy_context()
+        process.run(PROCESS.set, CONTROL)
+        link = SimLink(process)
+        beginning = ControlServices._on(
             self.store, link, StreamValidator(), Secret("pepper-of-these-histories"), None
         )
+        self.services = await asyncio.get_running_loop().create_task(beginning, context=process)
         self.link = link
 
     async def kill_control(self) -> None:
