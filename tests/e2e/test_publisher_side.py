@@ -14,16 +14,22 @@ import pytest
 
 from tests.e2e.capture import HlsCapture, each_picture
 from tests.e2e.flv_viewer import FlvViewer
-from tests.e2e.outside import LADDER
+from tests.e2e.outside import LADDER, LOGS, worker_process
 from tests.e2e.publishers import publishing
 from tests.e2e.source import Source, gaps, read_number
-from tests.e2e.system import System
+from tests.e2e.system import System, running_system
 from tests.support.peers import wait_for
 
 pytestmark = pytest.mark.e2e
 
 OTHER = 10_000
 """Where the numbers of the second source begin."""
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    with running_system(tmp_path_factory.mktemp("up") / "data", **LOGS) as running:
+        yield running
 
 
 @pytest.fixture
@@ -148,4 +154,18 @@ def test_viewers_stay_on_a_card_while_nobody_publishes(system: System, first_vid
         segments = seen.capture.segments_of_every_track()
         wait_for("segments of the card", lambda: seen.capture.segments_of_every_track() >= segments + 2)
         assert seen.capture.tracks["audio"].discontinuities == 0
+        assert seen.capture.tracks["240p"].discontinuities == 0
+
+
+def test_the_card_stays_when_its_worker_is_killed(system: System, first_video: Path) -> None:
+    with watched(system, slate="still") as seen:
+        with publishing(first_video, system.publish_url(seen.stream)) as publisher:
+            seen.begins()
+            wait_for("protection", lambda: seen.health()["protected"], within_s=40, every_s=0.25)
+            publisher.kill()
+        seen.more_pictures(60)
+        generation = seen.health()["generation"]
+        worker_process(system, seen.stream["stream_id"], generation).kill()
+        wait_for("another worker", lambda: seen.health()["generation"] > generation, every_s=0.25)
+        seen.more_pictures(60)
         assert seen.capture.tracks["240p"].discontinuities == 0
