@@ -68,6 +68,9 @@ class Gateway:
         self._guesses = GuessLimit()
         self._has_orders = False
         self.refused = 0
+        """Publishers turned away."""
+        self.workers_refused = 0
+        """Workers turned away: unknown ones, and those whose time is over."""
 
     # --- orders ----------------------------------------------------------------------------------------
 

@@ -30,6 +30,9 @@ class GatewayCollector(Collector):
         refused = CounterMetricFamily("encman_gateway_publish_refused", "Publishers refused")
         refused.add_metric([], self._gateway.refused)
         yield refused
+        workers = CounterMetricFamily("encman_gateway_workers_refused", "Unknown or replaced workers turned away")
+        workers.add_metric([], self._gateway.workers_refused)
+        yield workers
         yield from _stream_metrics(rooms)
         yield from _switch_metrics(rooms)
         yield from _track_metrics(rooms)

@@ -152,6 +152,7 @@ class DoorHandler:
     def _connect_worker(self, request: ConnectRequest) -> None:
         self._worker = _known_worker(self._gateway, request.args, self._connection.abort)
         if self._worker is None:
+            self._gateway.workers_refused += 1
             log.warning("worker refused", peer=request.peer[0], reason=NOT_A_WORKER)
             request.reject(description=NOT_A_WORKER)
             return
@@ -162,6 +163,7 @@ class DoorHandler:
             request.reject(description="a worker plays `source`")
             return
         if link.generation < channel.switch.generation:
+            self._gateway.workers_refused += 1
             request.reject(description="a newer generation is encoding")
             return
         try:

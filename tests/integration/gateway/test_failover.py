@@ -79,6 +79,9 @@ async def test_a_worker_that_is_killed_is_followed_by_its_standby(rig: Rig, sour
     assert isinstance(hello, GatewayHello)
     [running] = hello.channels
     assert (running.generation, running.reports) == (2, (measured.report,))
+    _, metrics = await get(f"{rig.http}/metrics")
+    assert 'encman_switches_total{kind="reflex",stream_id="str_01"} 1.0' in metrics
+    assert 'encman_standby_ready{stream_id="str_01"} 0.0' in metrics
     await all_of(rig, file, program)
 
 
@@ -96,6 +99,7 @@ async def test_a_worker_that_stands_still_is_followed_and_its_return_is_refused(
     await first.connection.wait_closed()
     with pytest.raises(Rejected, match="newer generation"):
         await worker(rig, 1)
+    assert "encman_gateway_workers_refused_total 1.0" in (await get(f"{rig.http}/metrics"))[1]
     nothing_lost((await rig.fact(SwitchMeasured)).report)
     await all_of(rig, file, program)
 
