@@ -90,6 +90,8 @@ class FailoverMachine:
         self._proved: int | None = None
         self._leave = Leave("")
         self._was_switching = False
+        self._by_choice = False
+        """The worker that is replaced works and could go on."""
         self._switch_tries = 0
         self._give_up_at = 0.0
         self._deaf_until: float | None = None
@@ -110,8 +112,8 @@ class FailoverMachine:
                 return self._switched(event, now)
             case Replaced(generation):
                 return self._replaced(generation, now)
-            case ReplaceFailed(reason):
-                return self._hold(reason, now) if self.phase is Phase.REPLACING else ()
+            case ReplaceFailed() if self.phase is Phase.REPLACING:
+                return self._replace_failed(event, now)
             case Leave() | Cleared() | Remedied() | SwitchFailed():
                 return self._of_leaving(event, now)
             case StandbyStarted() | StandbyReady() | StandbyDoubted() | StandbyLost() | SeekFailed():
@@ -157,7 +159,7 @@ class FailoverMachine:
             return self._replace(now)
         if self.phase not in AT_WORK:
             return ()
-        self.cause = event.cause
+        self.cause, self._by_choice = event.cause, False
         self._count_loss(event.counts, now)
         if self._runs and self.cover is Cover.PROTECTED and not event.by_gateway:
             # The node may tell of the old worker's end before the gateway tells of the switch that brought it.
@@ -181,7 +183,7 @@ class FailoverMachine:
         # Whoever takes over, the standby is used up or passed over by it.
         self.cover, self.standby, self._cover_due = Cover.BARE, None, None
         self._attempt += 1
-        return (Replace(self.generation, self.cause, self._attempt),)
+        return (Replace(self.generation, self.cause, self._attempt, self._by_choice),)
 
     def _replaced(self, generation: int, now: float) -> tuple[Command, ...]:
         if generation < self.generation or (generation == self.generation and self.phase in AT_WORK):
@@ -210,6 +212,12 @@ class FailoverMachine:
     def _took_over(self, generation: int, now: float) -> None:
         self.phase, self._phase_due, self.generation = Phase.STEADY, None, generation
         self.standby, self._took_over_at, self._attempt, self._seek_failures = None, now, 0, 0
+
+    def _replace_failed(self, event: ReplaceFailed, now: float) -> tuple[Command, ...]:
+        if self._by_choice and event.still_works:
+            self._settle(deaf_until=now + QUIET_S)
+            return self._seek(now)
+        return self._hold(event.reason, now)
 
     def _hold(self, reason: str, now: float) -> tuple[Command, ...]:
         pause_s = _backoff(BACKOFF_FIRST_S, self._attempt)
@@ -284,7 +292,7 @@ class FailoverMachine:
         return ()
 
     def _leave_without_standby(self, now: float) -> tuple[Command, ...]:
-        self.cause, self._attempt = self._leave.cause, 0
+        self.cause, self._attempt, self._by_choice = self._leave.cause, 0, not self._leave.must
         return self._replace(now)
 
     def _settle(self, *, deaf_until: float | None = None) -> None:

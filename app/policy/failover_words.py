@@ -75,7 +75,10 @@ class Replaced:
 
 @dataclass(frozen=True, slots=True)
 class ReplaceFailed:
+    """`still_works`: nothing was changed, and the worker that was to be left goes on."""
+
     reason: str
+    still_works: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +148,13 @@ Event = (
 class Replace:
     """Give the stream of the worker `generation` to its standby or, failing that, to the best encoder.
 
-    Answer Replaced or ReplaceFailed.
+    `by_choice`: it works where it is, so only another encoder will do. Answer Replaced or ReplaceFailed.
     """
 
     generation: int
     cause: str
     attempt: int
+    by_choice: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from typing import Final
 
 from app.domain.failover import DecidedBy
 from app.policy.failover_words import Leave
+from app.policy.placement import TEMPERATURE_HOT_C, TEMPERATURE_STOP_C
 
 TEMPERATURE_CRITICAL_C: Final = 90.0
-"""Between hot (takes nothing new) and here what runs stays: moving it heats another one."""
-TEMPERATURE_STOP_C: Final = 95.0
-"""Devices protect themselves from here on: the stream leaves, with a standby or without."""
+"""Between hot (takes nothing new) and here what runs stays: moving it heats another one. At the hard stop devices
+protect themselves: the stream leaves, with a standby or without."""
 HOT_FOR_S: Final = 5.0
 SPEED_LEAST: Final = 0.97
 """Encoded seconds per second. Below it for long, the replay ring runs over in the end."""
@@ -79,6 +79,16 @@ def judge(since: Since, symptoms: Symptoms, now: float) -> Leave | None:
     if symptoms.silent is not None:
         return Leave(symptoms.silent)
     return None
+
+
+def judge_standby(temperature_c: float | None) -> Leave | None:
+    """Whether the encoder of a standby would be given nothing new now. `must`: no standby is better than this one.
+
+    Nobody asks when the active worker is lost: a standby that is not to take over must be gone before.
+    """
+    if temperature_c is None or temperature_c < TEMPERATURE_HOT_C:
+        return None
+    return Leave(f"its encoder is hot: {temperature_c:.0f} °C", must=temperature_c >= TEMPERATURE_STOP_C)
 
 
 def spacing_s(wish: Leave) -> float:

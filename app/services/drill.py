@@ -143,10 +143,11 @@ async def _until_protected(stream: LiveStream) -> None:
 
 
 def _fault(report: SwitchReport) -> str | None:
-    missing = sum(track.missing or 0 for track in report.tracks)
-    doubled = sum(track.doubled for track in report.tracks)
+    missing, doubled = report.frames_missing, report.frames_doubled
     if not report.complete:
         return "the switch could not be measured to its end"
+    if missing is None:
+        return "missing frames could not be counted"
     if missing or doubled:
         return f"{missing} frames missing, {doubled} doubled"
     return None

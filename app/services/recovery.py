@@ -131,7 +131,22 @@ class Recovery:
         False: not now; it may be asked again.
         """
         self._feed(stream, wish)
-        return stream.machine.phase is not Phase.STEADY
+        if stream.machine.phase is Phase.STEADY:
+            return False
+        if stream.active is not None and wish.by is DecidedBy.CONTROL:
+            stream.avoid(stream.active.encoder_id)
+        return True
+
+    def leave_standby(self, stream: LiveStream, wish: words.Leave) -> None:
+        """The standby is on an encoder that should not take the stream over: another one is better, if there is."""
+        active, standby = stream.active, stream.standby
+        if active is None or standby is None or stream.changes_picture:
+            return
+        # One that was left lately may be as hot again in a moment.
+        besides = (active.encoder_id, standby.encoder_id, *stream.avoided())
+        if wish.must or self._balancer.has_other(stream.id, stream.need, besides):
+            stream.avoid(standby.encoder_id)
+            self.standby_lost(stream, standby.generation, wish.cause)
 
     def cleared(self, stream: LiveStream) -> None:
         self._feed(stream, words.Cleared())
@@ -199,13 +214,16 @@ class Recovery:
             if stream.ended:
                 return
             answer: words.Event = words.ReplaceFailed("a fault of control itself")
+            before = stream.active
             try:
                 if stream.moved_to > command.generation:
                     answer = words.Replaced(stream.moved_to)  # somebody was quicker
                 else:
-                    answer = words.Replaced(await self._takeover.move(stream, command.cause))
+                    answer = words.Replaced(
+                        await self._takeover.move(stream, command.cause, by_choice=command.by_choice)
+                    )
             except ManagerError as error:
-                answer = words.ReplaceFailed(error.detail)
+                answer = words.ReplaceFailed(error.detail, still_works=stream.active == before)
             finally:
                 # Whatever happened, the machine must hear of it: it would wait until its deadline otherwise.
                 self._feed(stream, answer)

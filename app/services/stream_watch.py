@@ -135,6 +135,14 @@ class StreamWatch:
             gone = self._gone(standby, stream, now) or self._stopped(standby, now)
             if gone is not None:
                 self._recovery.standby_lost(stream, standby.generation, gone)
+            elif stream.runs_standby and stream.machine.phase is Phase.STEADY:
+                self._look_whether_standby_fits(stream, standby)
+
+    def _look_whether_standby_fits(self, stream: LiveStream, standby: WorkerGrant) -> None:
+        reading = self._fleet.reading(standby.encoder_id)
+        wish = None if reading is None else slow_evidence.judge_standby(reading.temperature_c)
+        if wish is not None:
+            self._recovery.leave_standby(stream, wish)
 
     def _look_whether_to_leave(
         self, stream: LiveStream, active: WorkerGrant, silent: str | None, now: float

@@ -10,7 +10,7 @@ import contextlib
 
 import structlog
 
-from app.domain.errors import ManagerError
+from app.domain.errors import ManagerError, NoCapacity
 from app.domain.events import Event, Severity, StreamErrorSeen, WorkerReplaced
 from app.domain.fleet import Role
 from app.domain.ids import EncoderId
@@ -50,15 +50,18 @@ class Takeover:
 
     # --- by control
 
-    async def move(self, stream: LiveStream, cause: str, *, onto: EncoderId | None = None) -> int:
+    async def move(
+        self, stream: LiveStream, cause: str, *, onto: EncoderId | None = None, by_choice: bool = False
+    ) -> int:
         """Give the stream to its standby or the best encoder, or `onto` a named one with room. The new generation.
 
-        The caller holds the stream's lock. Raises NoCapacity, or what the gateway or the encoder answered; the plan
-        may then grant a worker that does not run, and the next try makes a newer one.
+        `by_choice`: only to another encoder. The caller holds the stream's lock. Raises NoCapacity, or what the
+        gateway or the encoder answered; the plan may then grant a worker that does not run, and the next try makes a
+        newer one.
         """
         self._gateways.demand(stream.record.gateway_id)
         old, standby = stream.active, stream.standby
-        grant, order = self._next_worker(stream, onto)
+        grant, order = self._next_worker(stream, onto, by_choice=by_choice)
         if standby is not None and standby != grant:
             self._standbys.leave_later(stream, standby, keep_room=standby.encoder_id == grant.encoder_id)
         stream.backup_order = None
@@ -91,7 +94,9 @@ class Takeover:
             self.blame(stream, encoder_id)
             raise
 
-    def _next_worker(self, stream: LiveStream, onto: EncoderId | None) -> tuple[WorkerGrant, WorkerOrder | None]:
+    def _next_worker(
+        self, stream: LiveStream, onto: EncoderId | None, *, by_choice: bool
+    ) -> tuple[WorkerGrant, WorkerOrder | None]:
         """Who takes over, its place reserved as primary, and the order to start it; None: it runs already."""
         if onto is not None:
             self._balancer.adopt(stream.id, onto, Role.PRIMARY, stream.need)
@@ -108,6 +113,8 @@ class Takeover:
             log.warning("backup passed over", stream_id=stream.id, encoder_id=standby.encoder_id, reason=reason)
         self._balancer.release(stream.id, Role.BACKUP)
         best = self._balancer.place_primary(stream.id, stream.need, avoid=stream.avoided())
+        if by_choice and stream.active is not None and best == stream.active.encoder_id:
+            raise NoCapacity("no other encoder can take the stream")
         return self._granted(stream, best)
 
     def _granted(self, stream: LiveStream, encoder_id: EncoderId) -> tuple[WorkerGrant, WorkerOrder]:

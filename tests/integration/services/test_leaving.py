@@ -11,6 +11,7 @@ from app.domain.ids import EncoderId
 from app.domain.link import ChannelReading, SwitchStream, TrackReading
 from app.domain.stream import StandbyGrade
 from app.policy import slow_evidence
+from app.policy.failover_states import Phase
 
 from .conftest import House
 from .peers import ADMIN, at, until
@@ -103,3 +104,19 @@ async def test_a_worker_that_falls_behind_for_long_is_left(house: House, monkeyp
     (order,) = [order for order in house.gateway.orders if isinstance(order, SwitchStream)]
     assert order.decided_by is DecidedBy.CONTROL
     assert "speed 0.50" in order.cause
+
+
+async def test_a_cold_stream_leaves_a_hot_encoder_and_stays_where_nobody_else_can_take_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slow_evidence, "HOT_FOR_S", 0.2)
+    stream = await published(house, standby=StandbyGrade.COLD)
+    for node in house.nodes:
+        node.temperature_c = 96.0 if node.info.encoder_id != grants(house, stream)[0].encoder_id else 92.0
+    old, _ = grants(house, stream)
+    live = house.control.services.live.find(stream.record.stream_id)
+    assert live is not None
+    await until(lambda: old.encoder_id in live.failed_on and live.machine.phase is Phase.STEADY)
+    assert grants(house, stream)[0] == old
+    assert old.worker_id in house.node(old.encoder_id).workers
+    assert live.without_encoder is None

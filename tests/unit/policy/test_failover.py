@@ -334,6 +334,18 @@ def test_what_an_operator_stops_is_left_by_a_switch_or_else_by_a_replacement() -
     assert cold().feed(STOP, 0.0) == (Replace(1, STOP.cause, 1),)
 
 
+def test_a_cold_stream_that_nobody_else_can_take_stays_where_it_works() -> None:
+    machine = cold()
+    assert machine.feed(HOT, 0.0) == (Replace(1, "too hot", 1, by_choice=True),)
+    assert machine.feed(ReplaceFailed("every other one is full", still_works=True), 0.1) == (SeekStandby(),)
+    assert machine.phase is Phase.STEADY
+    assert machine.feed(HOT, 1.0) == ()
+    lost = cold()
+    lost.feed(HOT, 0.0)
+    (held,) = lost.feed(ReplaceFailed("it refused"), 0.1)
+    assert isinstance(held, Hold)
+
+
 def test_a_switch_that_nobody_reports_is_tried_again() -> None:
     machine = fresh()
     machine.feed(HOT, 0.0)
