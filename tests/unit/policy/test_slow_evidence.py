@@ -7,14 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.failover import DecidedBy
+from app.policy.placement import TEMPERATURE_HOT_C, TEMPERATURE_STOP_C
 from app.policy.slow_evidence import (
     HOT_FOR_S,
     SLOW_FOR_S,
     TEMPERATURE_CRITICAL_C,
-    TEMPERATURE_STOP_C,
     Since,
     Symptoms,
     judge,
+    judge_standby,
     note,
     spacing_s,
 )
@@ -72,3 +73,14 @@ def test_heat_below_the_critical_one_never_moves_a_stream(readings: list[float])
         symptoms = Symptoms(temperature_c=celsius, speed=1.0, source_flows=True)
         since = note(since, symptoms, generation=1, now=float(second))
         assert judge(since, symptoms, float(second)) is None
+
+
+@pytest.mark.parametrize("celsius", [None, 20.0, TEMPERATURE_HOT_C - 1])
+def test_a_standby_on_an_encoder_that_is_not_hot_or_of_unknown_heat_stays(celsius: float | None) -> None:
+    assert judge_standby(celsius) is None
+
+
+def test_a_standby_on_a_hot_encoder_makes_way_for_another_and_at_the_hard_stop_in_any_case() -> None:
+    wishes = [judge_standby(TEMPERATURE_HOT_C), judge_standby(TEMPERATURE_STOP_C)]
+    assert [wish is not None and wish.must for wish in wishes] == [False, True]
+    assert None not in wishes
