@@ -56,8 +56,8 @@ class Takeover:
         """Give the stream to its standby or the best encoder, or `onto` a named one with room. The new generation.
 
         `by_choice`: only to another encoder. The caller holds the stream's lock. Raises NoCapacity, or what the
-        gateway or the encoder answered; the plan may then grant a worker that does not run, and the next try makes a
-        newer one.
+        gateway or the encoder answered; the plan may then grant a worker that does not run, and the next try makes
+        a newer one.
         """
         self._gateways.demand(stream.record.gateway_id)
         old, standby = stream.active, stream.standby
