@@ -111,8 +111,9 @@ class Hand:
 class Stage:
     """A channel with a publisher. `shown` has the positions of what left it, by track."""
 
-    def __init__(self, plan: ChannelPlan) -> None:
+    def __init__(self, plan: ChannelPlan, *, has_video: bool = True) -> None:
         self.now_s = 0.0
+        self.has_video = has_video
         self.facts: list[Fact] = []
         self.channel = Channel(plan, tell=self.facts.append, monotonic=lambda: self.now_s, utc_now=self._utc_now)
         self.publisher = Publisher("192.0.2.1:1", None, lambda reason: None)
@@ -127,7 +128,8 @@ class Stage:
             push_track(name, arrival)
 
         self.channel.programme.push_track = overhear  # type: ignore[method-assign]  # an ear at the door
-        self.channel.on_source(self.publisher, MediaBatch.of([video_header(), audio_header()]))
+        headers = [video_header(), audio_header()] if has_video else [audio_header()]
+        self.channel.on_source(self.publisher, MediaBatch.of(headers))
 
     def hire(self, generation: int, tracks: Sequence[str] | None = None) -> Hand:
         return Hand(self, generation, tracks)
@@ -135,8 +137,9 @@ class Stage:
     def source(self, stamp: int, *, sound: bool = True) -> None:
         """The publisher's frame of `stamp`, at its time."""
         self.now_s = stamp / 1000
-        messages = [video(stamp, key=stamp % GOP_MS == 0), *([audio(stamp)] if sound else [])]
-        self.channel.on_source(self.publisher, MediaBatch.of(messages))
+        pictures = [video(stamp, key=stamp % GOP_MS == 0)] if self.has_video else []
+        sounds = [audio(stamp)] if sound else []
+        self.channel.on_source(self.publisher, MediaBatch.of([*pictures, *sounds]))
 
     def play(self, begin_ms: int, end_ms: int, *workers: Hand) -> None:
         """The source in real time, encoded at once by `workers`."""
