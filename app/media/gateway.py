@@ -40,11 +40,18 @@ _MAX_ENDED: Final = 256
 class Room:
     """A channel with its outputs."""
 
-    __slots__ = ("channel", "outputs")
+    __slots__ = ("_applying", "channel", "outputs")
 
     def __init__(self, channel: Channel, outputs: ChannelOutputs) -> None:
         self.channel = channel
         self.outputs = outputs
+        self._applying = asyncio.Lock()
+
+    async def apply_outputs(self) -> None:
+        """Bring what is sent away to what is shown, one time after the other."""
+        async with self._applying:
+            if not self.channel.ended:
+                await self.outputs.apply(self.channel.plan, self.channel.programme)
 
 
 class Gateway:
@@ -106,7 +113,7 @@ class Gateway:
             self._by_key[plan.backup_key_sha256] = room, Input.BACKUP
         self._by_playback[plan.playback_id] = room
         self._ended.pop(plan.playback_id, None)
-        await room.outputs.apply(plan, room.channel.programme)
+        await room.apply_outputs()
 
     async def close(self, stream_id: StreamId, reason: str) -> None:
         room = self._rooms.pop(stream_id, None)
@@ -191,6 +198,10 @@ class Gateway:
 
     async def run(self) -> None:
         """Tick and tell readings until cancelled."""
+        async with asyncio.TaskGroup() as changes:
+            await self._run(changes)
+
+    async def _run(self, changes: asyncio.TaskGroup) -> None:
         told_s = self._monotonic()
         while True:
             await asyncio.sleep(self._pause_s())
@@ -199,7 +210,8 @@ class Gateway:
                 room.channel.tick(now_s)
                 if room.channel.outputs_changed:
                     room.channel.outputs_changed = False
-                    await room.outputs.apply(room.channel.plan, room.channel.programme)
+                    # Beside the ticks: a push that ends slowly must not hide a worker that stands still.
+                    changes.create_task(room.apply_outputs())
             for playback_id in [key for key, (until_s, _) in self._ended.items() if now_s > until_s]:
                 del self._ended[playback_id]
             if now_s - told_s >= READING_S:
