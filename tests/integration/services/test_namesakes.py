@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
+
+from app.adapters.link import uplink
 
 from .peers import Control, FakeGateway, until
 
@@ -18,15 +22,20 @@ async def control(tmp_path: Path) -> AsyncIterator[Control]:
     await control.stop()
 
 
-async def test_a_gateway_of_another_machine_is_refused_until_the_first_one_is_gone(control: Control) -> None:
+async def test_a_gateway_of_another_machine_is_refused_until_the_first_one_is_gone(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uplink, "REFUSED_S", 0.1)
     first, second = FakeGateway(host="host_a"), FakeGateway(host="host_b")
     await first.come(control.port)
     await until(lambda: control.services.gateways.connected() != ())
-    await second.come(control.port)
-    await until(lambda: second.uplink is not None and not second.uplink.connected)
+    with capture_logs() as logs:
+        coming = asyncio.create_task(second.come(control.port))
+        await until(lambda: any(line["event"] == "peer refused" for line in logs))
     assert [hello.host_id for hello in control.services.gateways.connected()] == ["host_a"]
     await first.go()
     await until(lambda: [hello.host_id for hello in control.services.gateways.connected()] == ["host_b"])
+    await coming
     await second.go()
 
 
