@@ -57,7 +57,8 @@ _FEED_START: Final = "onFeedStart"
 _STANDBY: Final = "onStandby"
 _SPEAK: Final = "onSpeak"
 _SLATE: Final = "onSlate"
-_NAMES: Final = frozenset((_FEED_START, _STANDBY, _SPEAK, _SLATE))
+_BEGINNINGS: Final = tuple(amf0.encode([name]) for name in (_FEED_START, _STANDBY, _SPEAK, _SLATE))
+"""Nothing else is parsed: a publisher's data is large, or made to hurt parsers."""
 
 
 def read_word(message: MediaMessage, nonce: str) -> Word | None:
@@ -65,13 +66,13 @@ def read_word(message: MediaMessage, nonce: str) -> Word | None:
 
     Raises ProtocolError for a word that can't be understood.
     """
-    if message.type is not MessageType.DATA:
+    if message.type is not MessageType.DATA or not message.payload.startswith(_BEGINNINGS):
         return None
     try:
         values = amf0.decode(message.payload)
     except ProtocolError:
         return None  # the publisher's
-    if len(values) < 2 or values[0] not in _NAMES or not isinstance(values[1], Mapping):
+    if len(values) < 2 or not isinstance(values[1], Mapping):
         return None
     name, said = values[0], values[1]
     if said.get("nonce") != nonce:
