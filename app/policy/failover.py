@@ -57,6 +57,8 @@ QUIET_S: Final = 30.0
 """After a wish to leave that nobody could fulfil; one told before is not looked at."""
 BACKOFF_FIRST_S: Final = 0.5
 BACKOFF_MAX_S: Final = 30.0
+ELSEWHERE_MAX_S: Final = 5.0
+"""The same while an encoder is fit that this stream has not failed on: the faults may have been the others'."""
 SETTLED_S: Final = 30.0
 """A worker that lived this long was well: its loss is a first one again."""
 FREE_LOSSES: Final = 2
@@ -118,8 +120,8 @@ class FailoverMachine:
                 return self._of_leaving(event, now)
             case StandbyStarted() | StandbyReady() | StandbyDoubted() | StandbyLost() | SeekFailed():
                 return self._of_standby(event, now)
-            case FleetGrew():
-                return self._grew(now)
+            case FleetGrew(elsewhere):
+                return self._grew(elsewhere, now)
             case Ended():
                 self.phase, self._phase_due, self._cover_due = Phase.ENDED, None, None
         return ()
@@ -168,7 +170,7 @@ class FailoverMachine:
             return ()
         if self._losses > FREE_LOSSES:
             self._attempt = self._losses - FREE_LOSSES
-            return self._hold(f"{event.cause}, {self._losses} times in a row", now)
+            return self._hold(f"{event.cause}, {self._losses} times in a row", now, elsewhere=event.elsewhere)
         return self._replace(now)
 
     def _count_loss(self, counts: bool, now: float) -> None:
@@ -217,10 +219,10 @@ class FailoverMachine:
         if self._by_choice and event.still_works:
             self._settle(deaf_until=now + QUIET_S)
             return self._seek(now)
-        return self._hold(event.reason, now)
+        return self._hold(event.reason, now, elsewhere=event.elsewhere)
 
-    def _hold(self, reason: str, now: float) -> tuple[Command, ...]:
-        pause_s = _backoff(BACKOFF_FIRST_S, self._attempt)
+    def _hold(self, reason: str, now: float, *, elsewhere: bool = False) -> tuple[Command, ...]:
+        pause_s = min(_backoff(BACKOFF_FIRST_S, self._attempt), ELSEWHERE_MAX_S if elsewhere else BACKOFF_MAX_S)
         self.phase, self._phase_due = Phase.HELD, now + pause_s
         # The new worker comes first; its backup is sought after it.
         self.cover, self.standby, self._cover_due = Cover.BARE, None, None
@@ -364,10 +366,13 @@ class FailoverMachine:
             return (LetGoStandby(standby, f"it did not prove itself within {PREPARE_S:g} s"), *commands)
         return commands
 
-    def _grew(self, now: float) -> tuple[Command, ...]:
+    def _grew(self, elsewhere: bool, now: float) -> tuple[Command, ...]:
         if self.phase is Phase.HELD:
             spaced = self._tried_at is None or now - self._tried_at >= GREW_SPACING_S
-            if self._losses > FREE_LOSSES or self._phase_due is None:
+            if self._phase_due is None:
+                return ()
+            if self._losses > FREE_LOSSES:
+                self._phase_due = min(self._phase_due, now + ELSEWHERE_MAX_S) if elsewhere else self._phase_due
                 return ()
             if spaced:
                 return self._replace(now)

@@ -16,13 +16,15 @@ from app.domain.failover import DecidedBy
 class ActiveLost:
     """`by_gateway`: the gateway says so, and that means that it has no standby to give the stream to.
 
-    `counts`: it is a loss; not what control, an operator or a drill caused.
+    `counts`: it is a loss; not what control, an operator or a drill caused. `elsewhere`: an encoder is fit that
+    this stream has not failed on lately.
     """
 
     generation: int
     cause: str
     by_gateway: bool = False
     counts: bool = True
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +77,11 @@ class Replaced:
 
 @dataclass(frozen=True, slots=True)
 class ReplaceFailed:
-    """`still_works`: nothing was changed, and the worker that was to be left goes on."""
+    """`still_works`: nothing was changed, the worker that was to be left goes on. `elsewhere`: see ActiveLost."""
 
     reason: str
     still_works: bool = False
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,9 @@ class SeekFailed:
 
 @dataclass(frozen=True, slots=True)
 class FleetGrew:
-    """An encoder or the stream's gateway came."""
+    """An encoder or the stream's gateway came. `elsewhere`: see ActiveLost."""
+
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,8 @@ class Recovery:
         blame = blame and not ordered
         if stream.machine.phase not in (Phase.SWITCHING, Phase.REFLEX, Phase.REPLACING, Phase.HELD):
             self._lost(stream, active.encoder_id, generation, cause, blame=blame)
-        self._feed(stream, words.ActiveLost(generation, cause, by_gateway, counts=blame))
+        elsewhere = self._elsewhere(stream)
+        self._feed(stream, words.ActiveLost(generation, cause, by_gateway, counts=blame, elsewhere=elsewhere))
 
     def standby_lost(self, stream: LiveStream, generation: int, cause: str) -> None:
         if stream.machine.standby != generation or stream.machine.cover is Cover.SEEKING:
@@ -157,7 +158,9 @@ class Recovery:
 
     def fleet_grew(self) -> None:
         for stream in self._streams:
-            self._feed(stream, words.FleetGrew())
+            # Asked only for those that wait: a fleet that comes back comes to every stream.
+            waits = stream.machine.phase is Phase.HELD
+            self._feed(stream, words.FleetGrew(elsewhere=waits and self._elsewhere(stream)))
 
     def restart_all_on(self, encoder_id: EncoderId) -> None:
         """By an operator's wish: a new worker for every stream of the encoder, at its standby where it has one."""
@@ -175,6 +178,11 @@ class Recovery:
             due = stream.machine.due
             if due is not None and now >= due:
                 self._carry_out(stream, stream.machine.tick(now))
+
+    def _elsewhere(self, stream: LiveStream) -> bool:
+        """Whether an encoder could take the stream that has not failed it lately, and is not the one it has."""
+        active = () if stream.active is None else (stream.active.encoder_id,)
+        return self._balancer.has_other(stream.id, stream.need, (*active, *stream.avoided()))
 
     def _lost(self, stream: LiveStream, encoder_id: EncoderId, generation: int, cause: str, *, blame: bool) -> None:
         log.warning("worker lost", stream_id=stream.id, encoder_id=encoder_id, generation=generation, cause=cause)
@@ -223,7 +231,8 @@ class Recovery:
                         await self._takeover.move(stream, command.cause, by_choice=command.by_choice)
                     )
             except ManagerError as error:
-                answer = words.ReplaceFailed(error.detail, still_works=stream.active == before)
+                unchanged, elsewhere = stream.active == before, self._elsewhere(stream)
+                answer = words.ReplaceFailed(error.detail, still_works=unchanged, elsewhere=elsewhere)
             finally:
                 # Whatever happened, the machine must hear of it: it would wait until its deadline otherwise.
                 self._feed(stream, answer)

@@ -174,3 +174,23 @@ def test_fo_19_a_publisher_that_comes_and_goes_keeps_its_session_and_its_worker(
 
 def _running(world: World) -> set[str]:
     return {name for node in world.nodes for name in node.workers}
+
+
+@KINDS
+def test_a_stream_whose_encoders_die_one_after_the_other_does_not_wait_long_for_one_that_never_failed(
+    grade: StandbyGrade,
+) -> None:
+    async def story(clock: Clock, dice: random.Random) -> None:
+        async with fleet(clock, dice, hosts=12, grade=grade) as world:
+            (stream,) = world.streams
+            for _ in range(8):
+                was = speaks(stream)
+                node_of(world, stream).kill()
+                await world.until(lambda was=was: stream.viewers[0].made_by[-1] > was)
+                await asyncio.sleep(dice.uniform(0, 2))
+            await come_to_rest(world)
+            assert gap_s(stream) <= 6.5
+            seen_by_viewers(stream)
+
+    for seed in SEEDS[:3]:
+        run(seed, story)

@@ -12,6 +12,7 @@ from app.domain.failover import DecidedBy
 from app.policy.damping import MOST_IN_WINDOW, REST_S, WINDOW_S, Damping
 from app.policy.failover import (
     BACKOFF_MAX_S,
+    ELSEWHERE_MAX_S,
     GREW_SPACING_S,
     PATIENCE_S,
     PREPARE_S,
@@ -190,6 +191,36 @@ def test_failed_tries_grow_apart_up_to_their_limit() -> None:
     assert pauses == sorted(pauses)
     assert pauses[0] < 1.0
     assert pauses[-1] == BACKOFF_MAX_S
+
+
+def lost_often(*, elsewhere: bool) -> tuple[FailoverMachine, float]:
+    """A machine that holds after ten losses in a row, and for how long the last one made it wait."""
+    machine, now, pause_s = fresh(Cover.BARE), 0.0, 0.0
+    for generation in range(1, 11):
+        (command,) = machine.feed(ActiveLost(generation, "x", elsewhere=elsewhere), now)
+        if isinstance(command, Hold):
+            pause_s = command.retry_s
+            now = machine.due or now
+            assert isinstance(machine.tick(now)[0], Replace)
+        machine.feed(Replaced(generation + 1), now)
+    machine.feed(ActiveLost(11, "x", elsewhere=elsewhere), now)
+    assert machine.phase is Phase.HELD
+    return machine, pause_s
+
+
+def test_a_stream_that_failed_everywhere_waits_long_and_one_that_may_have_met_bad_encoders_does_not() -> None:
+    assert lost_often(elsewhere=False)[1] == BACKOFF_MAX_S
+    assert lost_often(elsewhere=True)[1] == ELSEWHERE_MAX_S
+
+
+def test_a_stream_that_failed_everywhere_is_tried_soon_on_an_encoder_that_comes_and_is_none_of_those() -> None:
+    machine, _ = lost_often(elsewhere=False)
+    assert machine.due is not None
+    due, now = machine.due, machine.due - BACKOFF_MAX_S
+    machine.feed(FleetGrew(), now)
+    assert machine.due == due
+    machine.feed(FleetGrew(elsewhere=True), now)
+    assert machine.due == now + ELSEWHERE_MAX_S
 
 
 def test_an_encoder_that_comes_is_tried_at_once_but_a_whole_fleet_only_once() -> None:
