@@ -12,6 +12,7 @@ import structlog
 from app.adapters.encoders.node import NodeDriver
 from app.adapters.link.server import LinkServer
 from app.adapters.store.sql_store import SqlStore
+from app.assembly.reign import Reign
 from app.assembly.seat import Seat
 from app.assembly.settings import Settings
 from app.domain.errors import ManagerError
@@ -76,8 +77,8 @@ class ControlServices:
     live: LiveStreams
     store: SqlStore
     keeper: TaskGroupKeeper
-    standby: Callable[[], str | None]
-    """Why this control does not act, or None."""
+    reign: Reign | None
+    """None: nobody else can act on this store, so no lease says who does."""
     begin: Callable[[], Awaitable[None]]
     """Reads the store and starts what runs by itself."""
     seat: Seat | None = None
@@ -86,13 +87,14 @@ class ControlServices:
     @classmethod
     def on(cls, seat: Seat, settings: Settings) -> ControlServices:
         """With what `settings` say, over a seat that outlives them."""
+        reign = Reign(seat.leadership)
         return cls._built(
-            seat.store,
-            LinkServer(token=settings.link_token, reign=lambda: seat.leadership.epoch),
+            seat.store.for_a_reign(),
+            LinkServer(token=settings.link_token, reign=lambda: reign.epoch),
             StreamValidator(allowed_targets=settings.allowed_private_targets),
             settings.key_pepper,
             settings.bootstrap_api_key or None,
-            standby=lambda: seat.leadership.standby,
+            reign=reign,
             panic=settings.panic,
             drill_plan=_drill_plan(settings),
         )
@@ -120,13 +122,14 @@ class ControlServices:
         Raises InvalidSettings, Unavailable.
         """
         seat = await Seat.take(database_url=database_url, seal_key=seal_key)
+        reign = Reign(seat.leadership)
         services = cls._built(
-            seat.store,
-            LinkServer(token=link_token, reign=lambda: seat.leadership.epoch),
+            seat.store.for_a_reign(),
+            LinkServer(token=link_token, reign=lambda: reign.epoch),
             StreamValidator(allowed_targets=allowed_targets),
             key_pepper,
             bootstrap_api_key,
-            standby=lambda: seat.leadership.standby,
+            reign=reign,
         )
         return await services._leading(seat)
 
@@ -170,7 +173,7 @@ class ControlServices:
         pepper: Secret,
         bootstrap_api_key: Secret | None,
         *,
-        standby: Callable[[], str | None] = lambda: None,
+        reign: Reign | None = None,
         panic: Panic = Panic.LEAST_BAD,
         drill_plan: DrillPlan | None = None,
     ) -> ControlServices:
@@ -307,13 +310,20 @@ class ControlServices:
             store=store,
             keeper=keeper,
             begin=begin,
-            standby=standby,
+            reign=reign,
         )
 
     async def take_up(self, epoch: int) -> None:
         """Act from now on, under `epoch`. Raises Unavailable."""
+        assert self.reign is not None, "services without a lease begin by themselves"
+        self.reign.begin(epoch)
         self.store.write_under(CONTROL, epoch)
         await self.begin()
+        self.reign.open()
+
+    def standby(self) -> str | None:
+        """Why these services do not act, in words; None: they do."""
+        return None if self.reign is None else self.reign.standby
 
     async def stop_acting(self) -> None:
         """Another control may lead: no order goes out any more, nothing is watched. May be called twice."""

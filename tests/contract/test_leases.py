@@ -101,6 +101,21 @@ async def test_writes_go_under_the_newest_epoch_only(store: SqlStore) -> None:
     await store.put_stream(record("str_2"))
 
 
+async def test_what_is_left_of_a_reign_writes_nothing_in_a_later_one_of_the_same_store(store: SqlStore) -> None:
+    old, new = store.for_a_reign(), store.for_a_reign()
+    old.write_under(CONTROL, (await claim(store, "alpha")).epoch)
+    new.write_under(CONTROL, (await claim(store, "alpha")).epoch)
+    writes = [
+        reign.put_stream(record(f"str_{name}_{number}"))
+        for number in range(10)
+        for name, reign in (("old", old), ("new", new))
+    ]
+    results = await asyncio.gather(*writes, return_exceptions=True)
+    assert {type(result) for result in results[0::2]} == {NotLeading}
+    assert {type(result) for result in results[1::2]} == {type(None)}
+    assert {found.stream_id for found in await store.running_streams()} == {f"str_new_{n}" for n in range(10)}
+
+
 async def test_a_lease_of_another_one_is_taken_only_as_it_was_seen(postgres_base: str) -> None:
     async with two_stores(postgres_base) as (alpha, beta):
         held = await claim(alpha, "alpha")
@@ -170,7 +185,7 @@ async def test_one_that_stands_still_in_the_middle_of_a_write_does_not_keep_the_
             holds.set()
             await goes_on.wait()
 
-        write = asyncio.create_task(alpha._writer.write(stands_still))  # a write that a stopped process is in
+        write = asyncio.create_task(alpha._write(stands_still))  # a write that a stopped process is in
         await holds.wait()
         async with asyncio.timeout(20):
             while (taken := await _claim_or_none(beta, mine)) is None:

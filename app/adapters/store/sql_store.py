@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from datetime import datetime
 from typing import Any, Final, Self, TextIO
 
@@ -18,7 +19,7 @@ from app.adapters.store.migrate import upgrade
 from app.adapters.store.rows import key_of, key_row, note_of, note_row, stream_row, streams_of
 from app.adapters.store.seal import Sealer
 from app.adapters.store.tables import api_keys, encoder_wishes, notes, streams, to_us
-from app.adapters.store.writer import GroupWriter
+from app.adapters.store.writer import Fence, GroupWriter, Work
 from app.domain.access import ApiKey
 from app.domain.errors import Conflict
 from app.domain.failover import SwitchReport
@@ -43,6 +44,7 @@ class SqlStore:
         self._sealer = sealer
         self._lock = lock
         self._writer = GroupWriter(engine)
+        self._fence: Fence | None = None
         self._since_trim = 0
         self._dialect: Any = sqlite if engine.dialect.name == "sqlite" else postgresql
         self._leases = LeaseRows(engine.dialect.name, self._dialect, exclusive=self.exclusive)
@@ -96,7 +98,14 @@ class SqlStore:
                 await self._leases.give_back(connection, name, lease)
 
     def write_under(self, name: str, epoch: int) -> None:
-        self._writer.fence = lambda connection: refuse_older(connection, name, epoch)
+        self._fence = lambda connection: refuse_older(connection, name, epoch)
+
+    def for_a_reign(self) -> SqlStore:
+        """The same store for other hands: `write_under` counts for those alone. Only the first one is closed."""
+        return copy.copy(self)
+
+    async def _write(self, work: Work) -> Any:
+        return await self._writer.write(work, self._fence)
 
     # --- streams
 
@@ -110,7 +119,7 @@ class SqlStore:
             if note is not None:
                 await self._note(connection, note)
 
-        await self._writer.write(work)
+        await self._write(work)
 
     async def stream(self, stream_id: StreamId) -> StreamRecord | None:
         found = await self._streams(streams.c.stream_id == stream_id, limit=1)
@@ -138,7 +147,7 @@ class SqlStore:
     # --- failovers
 
     async def add_failover(self, report: SwitchReport) -> bool:
-        return bool(await self._writer.write(lambda connection: failovers.add(connection, self._dialect, report)))
+        return bool(await self._write(lambda connection: failovers.add(connection, self._dialect, report)))
 
     async def failovers(self, stream_id: StreamId | None, *, limit: int = 100) -> tuple[SwitchReport, ...]:
         return tuple(failovers.report_of(row.body) for row in await self._rows(failovers.newest(stream_id, limit)))
@@ -152,7 +161,7 @@ class SqlStore:
             except IntegrityError as error:
                 raise Conflict("this key is there already") from error
 
-        await self._writer.write(work)
+        await self._write(work)
 
     async def key_by_digest(self, digest: str) -> ApiKey | None:
         rows = await self._rows(select(api_keys).where(api_keys.c.digest == digest))
@@ -172,7 +181,7 @@ class SqlStore:
         async def work(connection: AsyncConnection) -> bool:
             return (await connection.execute(change)).rowcount > 0
 
-        return bool(await self._writer.write(work))
+        return bool(await self._write(work))
 
     # --- operators' wishes, notes
 
@@ -182,10 +191,10 @@ class SqlStore:
 
     async def put_wish(self, encoder_id: EncoderId, wish: OperatorWish, at: datetime) -> None:
         row = {"encoder_id": encoder_id, "wish": wish.value, "changed_us": to_us(at)}
-        await self._writer.write(lambda connection: connection.execute(self._put_wish, row))
+        await self._write(lambda connection: connection.execute(self._put_wish, row))
 
     async def add_note(self, note: Note) -> None:
-        await self._writer.write(lambda connection: self._note(connection, note))
+        await self._write(lambda connection: self._note(connection, note))
 
     async def notes(self, subject: str | None = None, *, limit: int = 100) -> tuple[Note, ...]:
         query = select(notes).order_by(notes.c.note_id.desc()).limit(limit)

@@ -3,7 +3,7 @@
 Under load several callers share one commit, so one sync to disk; alone, a write pays for itself only.
 A write that is refused or crashes takes no other one with it: its group is run again one by one. A database that is
 away fails the whole group at once, so nobody waits for several time-outs. A control that leads no more writes
-nothing: each transaction begins with `fence`.
+nothing: each transaction begins with the fences of its writes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.adapters.store.engine import our_errors
-from app.domain.errors import Unavailable
+from app.domain.errors import NotLeading, Unavailable
 
 MAX_WAITING: Final = 2_048
 MAX_GROUP: Final = 64
@@ -28,22 +28,24 @@ Fence = Callable[[AsyncConnection], Awaitable[None]]
 @dataclass(frozen=True, slots=True)
 class _Job:
     work: Work
+    fence: Fence | None
     result: asyncio.Future[Any]
 
 
 class GroupWriter:
     def __init__(self, engine: AsyncEngine) -> None:
-        self.fence: Fence | None = None
-        """Raises NotLeading for writes that must not happen any more."""
         self._engine = engine
         self._jobs: asyncio.Queue[_Job] = asyncio.Queue(MAX_WAITING)
         self._task = asyncio.create_task(self._run(), name="store-writer")
 
-    async def write(self, work: Work) -> Any:
-        """`work`'s result, once it is committed. Raises Unavailable, or what `work` raised."""
+    async def write(self, work: Work, fence: Fence | None = None) -> Any:
+        """`work`'s result, once it is committed. `fence` raises NotLeading when it must not happen any more.
+
+        Raises Unavailable, NotLeading, or what `work` raised.
+        """
         if self._task.done():
             raise Unavailable("the store is closed")
-        job = _Job(work, asyncio.get_running_loop().create_future())
+        job = _Job(work, fence, asyncio.get_running_loop().create_future())
         try:
             self._jobs.put_nowait(job)
         except asyncio.QueueFull:
@@ -76,11 +78,12 @@ class GroupWriter:
         try:
             with our_errors():
                 async with self._engine.begin() as connection:
-                    if self.fence is not None:
-                        await self.fence(connection)
+                    for fence in {job.fence for job in group if job.fence is not None}:
+                        await fence(connection)
                     results = [await job.work(connection) for job in group]
         except Exception as error:  # supervises foreign work: one bad write must not end all later ones
-            if len(group) > 1 and not isinstance(error, Unavailable):
+            is_away = isinstance(error, Unavailable) and not isinstance(error, NotLeading)
+            if len(group) > 1 and not is_away:
                 return False
             for job in group:
                 if not job.result.done():

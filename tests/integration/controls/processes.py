@@ -128,7 +128,10 @@ class Caller:
     """Asks a control over HTTP; status 0 where nobody answers."""
 
     def __init__(self) -> None:
-        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20))
+        # A connection that was kept may end just when it is used again, and says nothing of who answers now.
+        self._http = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=20), connector=aiohttp.TCPConnector(force_close=True)
+        )
 
     async def close(self) -> None:
         await self._http.close()
