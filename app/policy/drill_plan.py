@@ -17,6 +17,7 @@ PERIOD: Final = timedelta(days=1)
 ALLOWED: Final = timedelta(days=2)
 """A drill that was missed once is made up for in the next window; older ones are overdue."""
 FAILED_SCORE: Final = 0.5
+NO_WINDOW: Final = "a window is two times of day in UTC, such as 02:00-04:30"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,12 @@ class DrillPlan:
     def parse(cls, window: str, kind: DrillKind = DrillKind.KILL) -> DrillPlan:
         """`02:00-04:30`. Raises ValueError."""
         opens, _, closes = window.partition("-")
-        plan = cls(time.fromisoformat(opens), time.fromisoformat(closes), kind)
+        try:
+            plan = cls(time.fromisoformat(opens), time.fromisoformat(closes), kind)
+        except ValueError:
+            raise ValueError(NO_WINDOW) from None
         if plan.opens == plan.closes or plan.opens.tzinfo is not None or plan.closes.tzinfo is not None:
-            raise ValueError("a window is two times of day in UTC, such as 02:00-04:30")
+            raise ValueError(NO_WINDOW)
         return plan
 
     def is_open(self, now: datetime) -> bool:

@@ -9,8 +9,10 @@ import pytest
 
 from app.assembly.settings import Role, Settings
 from app.assembly.sources import MAX_FILE_BYTES, load_settings
+from app.domain.drill import DrillKind
 from app.domain.errors import InvalidSettings
 from app.domain.secret import Secret
+from app.policy.placement import Panic
 
 
 def put(path: Path, text: str, mode: int = 0o600) -> None:
@@ -147,3 +149,17 @@ def test_several_controls_are_named_with_commas() -> None:
 def test_a_list_of_controls_with_a_fault_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="control_url"):
         Settings(control_url=text)
+
+
+@pytest.mark.parametrize("window", ["night", "02:00", "25:00-26:00", "02:00-02:00"])
+def test_a_drill_window_that_is_none_is_refused(tmp_path: Path, window: str) -> None:
+    told = faults(tmp_path, {"ENCMAN_DRILL_WINDOW": window})
+    assert "ENCMAN_DRILL_WINDOW: a window is two times of day" in told
+    assert window not in told
+
+
+def test_a_drill_window_and_what_is_done_in_panic_are_read(tmp_path: Path) -> None:
+    environ = {"ENCMAN_DRILL_WINDOW": "02:00-04:30", "ENCMAN_DRILL_KIND": "planned", "ENCMAN_PANIC": "refuse"}
+    settings = load_settings(environ=environ, directory=tmp_path)
+    assert (settings.drill_window, settings.drill_kind) == ("02:00-04:30", DrillKind.PLANNED)
+    assert settings.panic is Panic.REFUSE
