@@ -151,7 +151,7 @@ def test_a_list_of_controls_with_a_fault_is_refused(text: str) -> None:
         Settings(control_url=text)
 
 
-@pytest.mark.parametrize("window", ["night", "02:00", "25:00-26:00", "02:00-02:00"])
+@pytest.mark.parametrize("window", ["night", "03:17", "25:00-26:00", "03:17-03:17"])
 def test_a_drill_window_that_is_none_is_refused(tmp_path: Path, window: str) -> None:
     told = faults(tmp_path, {"ENCMAN_DRILL_WINDOW": window})
     assert "ENCMAN_DRILL_WINDOW: a window is two times of day" in told
