@@ -33,7 +33,8 @@ StartAfter = Mapping[str, int | None]
 class WorkerLink:
     """A worker's connection. `close` cuts it with the reason for the log.
 
-    `nonce` is the worker's own mark on what the gateway says to it; None: it gave none.
+    `nonce` is the worker's own mark on what the gateway says to it; None: it gave none. `watch(True)` has a silent
+    worker asked often whether it is still there, which one that waits must be; one that speaks shows it by frames.
     """
 
     worker_id: WorkerId
@@ -41,6 +42,7 @@ class WorkerLink:
     generation: int
     close: Callable[[str], None]
     nonce: str | None = None
+    watch: Callable[[bool], None] = lambda closely: None
 
 
 class SourceNow(NamedTuple):

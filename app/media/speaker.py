@@ -47,6 +47,7 @@ class Speaker:
     """`tracks` are those that it encodes."""
 
     def __init__(self, feed: Feed, stage: Stage, tracks: Collection[str], *, start_s: float = START_S) -> None:
+        feed.link.watch(False)
         self.feed = feed
         self.link = feed.link
         self.tracks = tracks

@@ -36,6 +36,7 @@ class Standby:
 
     def enter(self, stage: Stage) -> None:
         """Tell it what it is, and show it what there is of the source."""
+        self.feed.link.watch(True)
         start_after = stage.switch.start_after()
         # One that decodes along learns from it where the timeline is: packets carry its low 32 bits only.
         self.feed.stand_by(self.grade, start_after if self.follows else None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -30,6 +31,8 @@ PLAY: Final = "play"
 WORKER: Final = "worker"
 WRONG_APP: Final = "no such application: publish to /live, play from /play"
 NOT_A_WORKER: Final = "this worker is not the one the plan names"
+STANDBY_IDLE_S: Final = 6.0
+"""A standby that answers nothing for so long would not take over either."""
 _NONCE_MAX: Final = 128
 
 
@@ -55,6 +58,7 @@ class DoorHandler:
         self._connection = connection
         self._gateway = gateway
         self._doorman = doorman
+        self._idle_s = connection.session.limits.idle_s
         self._entered: str | None = None
         self._app = ""
         self._software: str | None = None
@@ -150,13 +154,17 @@ class DoorHandler:
     # --- workers ---------------------------------------------------------------------------------------
 
     def _connect_worker(self, request: ConnectRequest) -> None:
-        self._worker = _known_worker(self._gateway, request.args, self._connection.abort)
+        self._worker = _known_worker(self._gateway, request.args, self._connection.abort, self._watch)
         if self._worker is None:
             self._gateway.workers_refused += 1
             log.warning("worker refused", peer=request.peer[0], reason=NOT_A_WORKER)
             request.reject(description=NOT_A_WORKER)
             return
         request.accept()
+
+    def _watch(self, closely: bool) -> None:
+        session = self._connection.session
+        session.limits = replace(session.limits, idle_s=STANDBY_IDLE_S if closely else self._idle_s)
 
     def _play_source(self, request: PlayRequest, channel: Channel, link: WorkerLink) -> None:
         if request.name != "source":
@@ -184,7 +192,10 @@ class DoorHandler:
 
 
 def _known_worker(
-    gateway: Gateway, args: Mapping[str, object], close: Callable[[str], None]
+    gateway: Gateway,
+    args: Mapping[str, object],
+    close: Callable[[str], None],
+    watch: Callable[[bool], None],
 ) -> tuple[Channel, WorkerLink] | None:
     """The channel and seat that a worker's connect arguments prove a right to; None: none."""
     stream_id, worker_id, token = args.get("stream_id"), args.get("worker_id"), args.get("token")
@@ -199,7 +210,7 @@ def _known_worker(
             continue
         if hmac.compare_digest(digest(token).encode(), grant.token_sha256.encode()):
             own = nonce if isinstance(nonce, str) and len(nonce) <= _NONCE_MAX else None
-            return channel, WorkerLink(WorkerId(worker_id), grant.encoder_id, grant.generation, close, own)
+            return channel, WorkerLink(WorkerId(worker_id), grant.encoder_id, grant.generation, close, own, watch)
     return None
 
 

@@ -189,3 +189,17 @@ async def test_a_switch_to_who_is_not_ready_is_refused(rig: Rig) -> None:
         await rig.uplink.order(SwitchStream(STREAM, 2, "drill", DecidedBy.DRILL))
     with pytest.raises(NotFound):
         await rig.uplink.order(SwitchStream(StreamId("str_none"), 2, "drill", DecidedBy.DRILL))
+
+
+async def test_a_standby_that_answers_nothing_is_found_before_it_is_needed(
+    rig: Rig, source_file: SourceFile
+) -> None:
+    first, second = await pair(rig)
+    program = await publish(source_file("all-intra"), rig.live_url, rate=1)
+    await rig.fact(StandbyReady)
+    second.connection.pause_reading()
+    down = await rig.fact(WorkerDown)
+    assert (down.generation, "silent" in down.reason) == (2, True)
+    assert not first.connection.is_closed
+    second.connection.abort("test is over")
+    await program.stop()
