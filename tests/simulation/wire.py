@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
-from aiortmp import ConnectionLost, MediaBatch
+from aiortmp import ConnectionLost, Limits, MediaBatch
 from app.media.doors.rtmp import RtmpDoor
 
 DELAY_S = 0.002
+PING_S = 1.0
 
 
 class Refused(Exception):
@@ -22,10 +24,16 @@ class Refused(Exception):
 
 
 class Wire:
-    """One connection. `on_media(batch)` and `on_closed()` are the client's ear."""
+    """One connection. `on_media(batch)` and `on_closed()` are the client's ear, `answers()` says if it is awake."""
 
     def __init__(
-        self, door: RtmpDoor, address: str, *, on_media: Callable[[MediaBatch], None], on_closed: Callable[[], None]
+        self,
+        door: RtmpDoor,
+        address: str,
+        *,
+        on_media: Callable[[MediaBatch], None],
+        on_closed: Callable[[], None],
+        answers: Callable[[], bool] = lambda: True,
     ) -> None:
         self.peer = (address, 40_000)
         self._cut = False
@@ -33,10 +41,14 @@ class Wire:
         self._loop = asyncio.get_running_loop()
         self._on_media = on_media
         self._on_closed = on_closed
+        self._answers = answers
+        self.session = SimpleNamespace(limits=Limits())
+        self._answered_at = self._loop.time()
         self._sinks: list[Any] = []
         self._plays: list[Play] = []
         self._handler: Any = None
         self._handler = door.factory(self)  # type: ignore[arg-type]  # stands in for an aiortmp connection
+        self._loop.call_later(PING_S, self._ping)
         # Timers of one moment come in any order; what is sent on one connection keeps its own.
         self._under_way: dict[str, deque[Callable[[], None]]] = {"up": deque(), "down": deque()}
 
@@ -92,6 +104,17 @@ class Wire:
     def _arrive(self, sink: Any, batch: MediaBatch) -> None:
         if not self.closed:
             sink.on_media(batch)
+
+    def _ping(self) -> None:
+        """The server's end asks whether anybody is there, and gives up in time."""
+        if self.closed:
+            return
+        now = self._loop.time()
+        if self._answers() and not self._cut:
+            self._answered_at = now
+        elif now - self._answered_at > self.session.limits.idle_s:
+            self.abort("idle")
+        self._loop.call_later(PING_S, self._ping)
 
     # --- the gateway's side: what an aiortmp connection offers
 

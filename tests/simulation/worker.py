@@ -118,6 +118,7 @@ class SimWorker:
             self._host,
             on_media=lambda batch: self._do(lambda: self._take(batch)),
             on_closed=lambda: self._do(lambda: self._end(4, "the gateway ended the connection")),
+            answers=lambda: self.alive and not self.stopped,
         )
         arguments = {
             "stream_id": order.stream_id,
