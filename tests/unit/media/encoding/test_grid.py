@@ -74,3 +74,13 @@ def test_an_encoder_that_joins_later_takes_the_same_frames_after_the_splice(
 def test_jitter_at_an_equal_rate_costs_no_frame() -> None:
     times = [0, 30, 68, 99, 135, 165, 201, 232, 268, 299]
     assert [time for time, _ in judged(times, FrameRate(30))] == times
+
+
+def test_frames_passed_over_choose_the_same_ones_afterwards() -> None:
+    times = [round(n * 1000 / 60) for n in range(240)]
+    whole = FrameGate(FrameRate(30), 1_000)
+    taken = [time for time in times if whole.judge(time) is not Verdict.SKIP and time > 1_234]
+    waiting = FrameGate(FrameRate(30), 1_000, 10_000)
+    assert all(waiting.judge(time) is Verdict.SKIP for time in times if time <= 1_000)
+    waiting.begin_after(1_234)
+    assert [time for time in times if time > 1_000 and waiting.judge(time) is not Verdict.SKIP] == taken
