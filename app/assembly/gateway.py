@@ -21,6 +21,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from aiortmp import Limits, aio
 from app.adapters.host.machine_id import host_id
 from app.adapters.link.uplink import WebSocketUplink
+from app.assembly.descriptors import Places, places, raise_limit
 from app.assembly.settings import Settings, in_url
 from app.domain.errors import InvalidSettings
 from app.domain.ids import GatewayId, HostId
@@ -50,6 +51,8 @@ WRITERS: Final = 2
 CLOSING_S: Final = 5.0
 GATHER_S: Final = 0.0005
 """What live packets of a gateway with thousands of them in a second may wait, so that they come together."""
+ALL_PLACES: Final = Places()
+DOORS: Final = 2
 LIMITS: Final = Limits(max_send_buffer_bytes=256 * 1024 * 1024)
 """A new worker's replay is sent in one go. What waits for viewers is bounded by the fan-out."""
 """`up` kills after twice that: what is left must have time to be cancelled."""
@@ -58,8 +61,9 @@ LIMITS: Final = Limits(max_send_buffer_bytes=256 * 1024 * 1024)
 class RunningGateway:
     """Between `start` and `stop` the doors are open."""
 
-    def __init__(self, settings: Settings, uplink: Uplink) -> None:
+    def __init__(self, settings: Settings, uplink: Uplink, places: Places = ALL_PLACES) -> None:
         self._settings = settings
+        self._backlog = places.backlog
         self._uplink = uplink
         self._host_id = HostId(settings.host_id) if settings.host_id else host_id(settings.data_dir)
         self._tasks = TaskGroupKeeper(_crashed)
@@ -76,8 +80,9 @@ class RunningGateway:
         self._rtmp: list[aio.Server] = []
         self._http: asyncio.Server | None = None
         self.http_factory: GuardedServer | None = None
-        self.doorman = Doorman()
+        self.doorman = Doorman(total=places.connections)
         self.rtmp_door = RtmpDoor(self.gateway)
+        self.rtmp_door.doorman = Doorman(total=places.connections)
         self.rtmps_port: int | None = None
 
     @property
@@ -96,17 +101,21 @@ class RunningGateway:
         door = self.rtmp_door
         loop = asyncio.get_running_loop()
         gathering = aio.Gathering(loop, GATHER_S)
-        host = settings.rtmp_host
-        plain = await aio.serve(door.factory, host, settings.rtmp_port, limits=LIMITS, gathering=gathering)
+        host, many = settings.rtmp_host, self._backlog
+        port = settings.rtmp_port
+        plain = await aio.serve(door.factory, host, port, limits=LIMITS, gathering=gathering, backlog=many)
         self._rtmp.append(plain)
         if settings.rtmps_port is not None and tls is not None:
             port = settings.rtmps_port
-            secure = await aio.serve(door.factory, host, port, ssl=tls, limits=LIMITS, gathering=gathering)
+            secure = await aio.serve(
+                door.factory, host, port, ssl=tls, limits=LIMITS, gathering=gathering, backlog=many
+            )
             self._rtmp.append(secure)
             self.rtmps_port = secure.port
         http = HttpDoor(self.gateway, is_ready=lambda: self._uplink.connected, metrics=self._metrics)
         self.http_factory = GuardedServer(http.handle, doorman=self.doorman)
-        self._http = await loop.create_server(self.http_factory, settings.http_host, settings.http_port)
+        address = settings.http_host, settings.http_port
+        self._http = await loop.create_server(self.http_factory, *address, backlog=many)
         self._tasks.start(self.gateway.run(), name="gateway")
         self._tasks.start(self._uplink.run(self.hello, self.gateway.perform), name="uplink")
         log.info("gateway serves", rtmp_port=self.rtmp_port, rtmps_port=self.rtmps_port, http_port=self.http_port)
@@ -173,7 +182,7 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     uplink = WebSocketUplink(control_url=settings.control_url, token=settings.link_token)
-    gateway = RunningGateway(settings, uplink)
+    gateway = RunningGateway(settings, uplink, places(raise_limit(), doors=DOORS))
     await gateway.start()
     collect_rarely()
     await stop.wait()
