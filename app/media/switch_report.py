@@ -132,11 +132,6 @@ class SwitchMeter:
     def has_caught_up(self) -> bool:
         return self._caught_s is not None
 
-    @property
-    def begun_ms(self) -> int | None:
-        """The newest timestamp that was let through on any track before."""
-        return max([last_ms for last_ms in self._begin.values() if last_ms is not None], default=None)
-
     def is_over(self, now_s: float) -> bool:
         """Nothing more is to be measured. Sound is waited for a moment: it comes beside the picture, or there is
         none any more."""
