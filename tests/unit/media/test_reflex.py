@@ -155,16 +155,6 @@ def test_a_hot_standby_speaks_with_what_is_inside() -> None:
     assert second.feed.stamps() == every_frame(0, 3_000)
 
 
-def test_other_parameter_sets_of_the_standby_go_out_before_its_frames() -> None:
-    stage = Stage(plan_of(standby=2))
-    first, second = stage.hire(1), stage.hire(2)
-    first.header()
-    second.send("top", video_header(OTHER_RECORD), data("onStandbyReady", {"generation": 2}))
-    stage.play(0, 1_000, first)
-    first.die()
-    assert stage.channel.programme.header("top") == video_header(OTHER_RECORD).payload
-
-
 def test_an_unproved_standby_is_better_than_none() -> None:
     stage = Stage(plan_of(standby=2))
     first, second = stage.hire(1), stage.hire(2)
