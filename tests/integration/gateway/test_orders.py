@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from aiortmp import Rejected
@@ -134,14 +135,15 @@ async def test_streams_go_on_when_control_is_away(rig: Rig, source_file: SourceF
 async def test_many_changes_of_publisher_leave_nothing_behind(rig: Rig, source_file: SourceFile) -> None:
     messages = messages_of(source_file("plain"))[:20]
     await rig.open(plan())
-    tasks = len(asyncio.all_tasks())
-    for turn in range(1, 31):
+    tasks, descriptors = len(asyncio.all_tasks()), psutil.Process().num_fds()
+    for turn in range(1, 51):
         connection, publish = await publisher(rig)
         send(publish, messages)
         await publish.drain()
         await connection.close()
         await rig.fact(SourceDown, turn)
     assert len(asyncio.all_tasks()) <= tasks + 2
+    assert psutil.Process().num_fds() <= descriptors + 2
     channel = rig.running.gateway.by_playback(PLAYBACK)
     assert channel is not None
     assert channel.timeline.breaks == 0
