@@ -8,7 +8,8 @@ from itertools import pairwise
 
 from app.domain.stream import StandbyGrade, StreamState
 
-from .world import FRAME_MS, Stream, World
+from .people import FRAME_MS
+from .world import Stream, World
 
 LOOK_S = 0.25
 

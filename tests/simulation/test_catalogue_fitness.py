@@ -9,6 +9,7 @@ import pytest
 
 from app.domain.errors import NoCapacity
 from app.domain.stream import StandbyGrade
+from app.policy.placement import Panic
 
 from .invariants import seen_by_viewers
 from .scenes import come_to_rest, fleet, gap_s, node_of, speaks
@@ -94,6 +95,26 @@ def test_fo_15_with_every_encoder_at_its_hard_stop_a_new_stream_is_refused_with_
             with pytest.raises(NoCapacity, match="hot: 95") as refused:
                 await world.open_stream(StandbyGrade.WARM)
             assert refused.value.retry_after_s is not None
+
+    run(1, story)
+
+
+@pytest.mark.parametrize("panic", Panic)
+def test_fo_15_with_every_encoder_hot_a_new_stream_is_taken_or_refused_as_the_setting_says(panic: Panic) -> None:
+    async def story(clock: Clock, dice: random.Random) -> None:
+        async with fleet(clock, dice, streams=0) as world:
+            await world.kill_control()
+            world.panic = panic
+            await world.start_control()
+            for node, celsius in zip(world.nodes, (88.0, 84.0, 86.0), strict=True):
+                node.temperature_c = celsius
+            await asyncio.sleep(5)
+            if panic is Panic.REFUSE:
+                with pytest.raises(NoCapacity, match="hot: 84"):
+                    await world.open_stream(StandbyGrade.WARM)
+            else:
+                stream = await world.open_stream(StandbyGrade.WARM)
+                assert node_of(world, stream) is world.nodes[1]
 
     run(1, story)
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import random
-from itertools import pairwise
 from typing import Any
 
-from aiortmp import MediaBatch, MessageType
 from app.assembly.control_services import ControlServices
 from app.domain.access import Principal, Scope
 from app.domain.encoder import EncoderInfo, EncoderReading, WorkerReading
@@ -31,25 +29,22 @@ from app.domain.link import (
 from app.domain.secret import Secret
 from app.domain.session import OpenedStream, StreamRequest
 from app.domain.stream import StandbyGrade
-from app.media.channel import Channel
 from app.media.doors.rtmp import RtmpDoor
 from app.media.encoding.roster import Roster
 from app.media.gateway import Gateway
 from app.media.outputs import ChannelOutputs
+from app.policy.placement import Panic
 from app.runtime import clock
 from app.runtime.clock import utc_now
 from app.services.stream_validator import StreamValidator
 from tests.integration.services.peers import encoder
-from tests.unit.media.stream_parts import audio, audio_header, video, video_header
 
 from .link import SimLink, SimUplink
 from .memory_store import MemoryStore
+from .people import Publisher, Viewer
 from .virtual_time import PROCESS, Clock
-from .wire import Wire
-from .worker import SimWorker, generation_of
+from .worker import SimWorker
 
-FRAME_MS = 100
-GOP_MS = 2_000
 OWNER = Principal(KeyId("key_a"), "acme", frozenset({Scope.READ, Scope.STREAMS, Scope.ADMIN}))
 LADDER = (Rendition("240p", 426, 240, FrameRate(30), 400_000), Rendition("120p", 214, 120, FrameRate(30), 200_000))
 HEARTBEAT_S = 0.5
@@ -167,68 +162,6 @@ class Node:
             await asyncio.sleep(HEARTBEAT_S)
 
 
-class Publisher:
-    """Sends a frame and a packet of sound every tenth of a second, from the moment it starts."""
-
-    def __init__(self, door: RtmpDoor, key: str) -> None:
-        self._wire = wire = Wire(door, "publisher", on_media=lambda _: None, on_closed=self._closed)
-        wire.connect("live")
-        self._send = wire.publish(key)
-        self.sent: list[int] = []
-        self.cut_off = False
-        self._task = asyncio.create_task(self._run())
-
-    def _closed(self) -> None:
-        self.cut_off = True
-
-    async def _run(self) -> None:
-        self._send(MediaBatch.of([video_header(), audio_header()]))
-        at = 0
-        while True:
-            self._send(MediaBatch.of([video(at, key=at % GOP_MS == 0, body=b"s%d" % at), audio(at, b"s%d" % at)]))
-            self.sent.append(at)
-            at += FRAME_MS
-            await asyncio.sleep(FRAME_MS / 1000)
-
-    def stop(self) -> None:
-        """Says nothing more; the connection stays."""
-        self._task.cancel()
-
-    def leave(self) -> None:
-        self._task.cancel()
-        self._wire.leave()
-
-
-class Viewer:
-    """Sees one muxed stream of the programme from its first frame on."""
-
-    buffered_bytes = 0
-
-    def __init__(self, channel: Channel, rendition: str) -> None:
-        self.pictures: list[int] = []
-        self.sounds: list[int] = []
-        self.made_by: list[int] = []
-        """The generation of the worker that made each picture."""
-        self.seen_at: list[float] = []
-        """When each picture came."""
-        channel.programme.muxes[rendition].join(self)
-
-    def send(self, batch: MediaBatch) -> None:
-        for message in batch:
-            if message.type is MessageType.DATA or message.payload[1:2] == b"\0":
-                continue
-            if message.type is MessageType.VIDEO:
-                self.pictures.append(message.timestamp)
-                self.made_by.append(generation_of(message))
-                self.seen_at.append(clock.monotonic())
-            else:
-                self.sounds.append(message.timestamp)
-
-    def longest_gap_s(self) -> float:
-        """Between two pictures that were shown one after the other."""
-        return max((b - a for a, b in pairwise(self.seen_at)), default=0.0)
-
-
 class Stream:
     def __init__(self, world: World, opened: OpenedStream) -> None:
         self.id: StreamId = opened.record.stream_id
@@ -248,6 +181,7 @@ class World:
         self.clock = clock_of_run
         self.dice = dice
         self.refusals = 0.0
+        self.panic = Panic.LEAST_BAD
         self.store = MemoryStore()
         self.link: SimLink | None = None
         self.services: ControlServices | None = None
@@ -279,11 +213,10 @@ class World:
         process = contextvars.copy_context()
         process.run(PROCESS.set, CONTROL)
         link = SimLink(process)
-        beginning = ControlServices._on(
-            self.store, link, StreamValidator(), Secret("pepper-of-these-histories"), None
-        )
-        self.services = await asyncio.get_running_loop().create_task(beginning, context=process)
-        self.link = link
+        pepper = Secret("pepper-of-these-histories")
+        services = ControlServices._built(self.store, link, StreamValidator(), pepper, None, panic=self.panic)
+        await asyncio.get_running_loop().create_task(_begun(services), context=process)
+        self.services, self.link = services, link
 
     async def kill_control(self) -> None:
         """kill -9: no task of it gets another turn, nothing is flushed."""
@@ -330,6 +263,10 @@ class World:
     def live(self, stream: Stream) -> Any:
         assert self.services is not None
         return self.services.live.find(stream.id)
+
+
+async def _begun(services: ControlServices) -> None:
+    await services.begin()
 
 
 def _nothing(*_: object) -> Any:
