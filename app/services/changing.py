@@ -63,8 +63,11 @@ class Changing:
 
     async def _in_place(self, stream: LiveStream, wanted: StreamRecord) -> None:
         """Everything but the picture."""
-        now = stream.record
-        await self._streams.save(stream, renewed(replace(wanted, ladder=now.ladder, encode=now.encode)))
+
+        def changed(now: StreamRecord) -> StreamRecord:
+            return renewed(replace(now, destinations=wanted.destinations, record=wanted.record))
+
+        await self._streams.save(stream, changed)
         await self._gateways.apply(stream.record)
 
     async def _rates_in_place(self, stream: LiveStream, encode: EncodeSettings) -> bool:

@@ -56,15 +56,17 @@ class Ending:
         if stream.ended:
             return
         now, gone = utc_now(), stream.record
-        record = replace(
-            gone, state=StreamState.ENDED, ended_at=now, end_reason=reason, revision=gone.revision + 1, plan=None
-        )
-        await self._streams.save(stream, record, Note(now, stream.id, "stream ended", reason))
+
+        def ended(running: StreamRecord) -> StreamRecord:
+            end = replace(running, state=StreamState.ENDED, ended_at=now, end_reason=reason, plan=None)
+            return replace(end, revision=running.revision + 1)
+
+        await self._streams.save(stream, ended, Note(now, stream.id, "stream ended", reason))
         self._streams.remove(stream)
         self._balancer.release(stream.id)
         stream.machine.feed(Ended(), monotonic())
         log.info("stream ended", stream_id=stream.id, reason=reason)
-        self._bus.tell(StreamChanged(stream.id, record.tenant, StreamState.ENDED, now, reason))
+        self._bus.tell(StreamChanged(stream.id, gone.tenant, StreamState.ENDED, now, reason))
         self._tell_parts(gone, reason)
 
     def _tell_parts(self, gone: StreamRecord, reason: str) -> None:

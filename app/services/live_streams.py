@@ -7,7 +7,7 @@ somebody who holds the stream's lock, and raises its revision.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, TypeAlias
@@ -72,6 +72,8 @@ class LiveStream:
     failed_on: dict[EncoderId, float] = field(default_factory=dict)
     excused_generation: int | None = None
     """The worker that a drill breaks or a change relieves: its end is nobody's fault."""
+    drilled_at: float | None = None
+    """When it was drilled last by the schedule of this control, as seconds pass, whatever the wall clock says."""
     health_told: tuple[float | None, Standing | None] = (None, None)
     """When health was told last, and of which standing."""
 
@@ -201,10 +203,20 @@ class LiveStreams:
 
     # --- saving
 
-    async def save(self, stream: LiveStream, record: StreamRecord, note: Note | None = None) -> None:
-        """Durable first, then true. Raises Unavailable, and nothing has changed then."""
+    async def save(
+        self, stream: LiveStream, change: Callable[[StreamRecord], StreamRecord], note: Note | None = None
+    ) -> None:
+        """Durable first, then true. Raises Unavailable, and nothing has changed then.
+
+        The gateway may give the stream to its standby while the store writes: then `change` is made on top of that.
+        """
+        before = stream.record
+        record = change(before)
         await self._store.put_stream(record, note)
-        stream.record = record
+        if stream.record is before:
+            stream.record = record
+        else:
+            await self.save_or_later(stream, change(stream.record))
 
     async def save_or_later(self, stream: LiveStream, record: StreamRecord) -> None:
         """True at once; durable within moments, or as soon as the store is back. Never raises."""

@@ -119,7 +119,7 @@ class Opening:
         self, stream: LiveStream, decision: PlacementDecision | None, gateway: GatewayHello
     ) -> None:
         primary = self._plan(stream, decision, gateway)
-        await self._streams.save(stream, stream.record, Note(utc_now(), stream.id, "stream opened", ""))
+        await self._streams.save(stream, lambda planned: planned, Note(utc_now(), stream.id, "stream opened", ""))
         self._streams.add(stream)
         try:
             await self._gateways.apply(stream.record)

@@ -15,15 +15,16 @@ from app.adapters.store.sql_store import SqlStore
 from app.domain.access import Principal, Scope
 from app.domain.errors import NotFound, Unavailable
 from app.domain.events import Event, StreamChanged
-from app.domain.ids import KeyId, StreamId
+from app.domain.ids import EncoderId, KeyId, StreamId, WorkerId
 from app.domain.note import Note
 from app.domain.secret import Secret
 from app.domain.session import StreamRecord
-from app.domain.stream import StreamState
+from app.domain.stream import StreamState, WorkerGrant
 from app.runtime.bus import Bus
 from app.runtime.clock import utc_now
 from app.services import live_streams
-from app.services.live_streams import LiveStreams, live_stream
+from app.services.live_streams import LiveStream, LiveStreams, live_stream
+from app.services.plans import promoted, renewed, with_grants
 from tests.contract.test_store import record
 
 
@@ -44,6 +45,11 @@ async def store(tmp_path: Path) -> AsyncIterator[AwayAtFirst]:
     store = await AwayAtFirst.open(f"sqlite+aiosqlite:///{tmp_path}/l.db", seal_key=Secret("seal-key-of-tests"))
     yield store
     await store.close()
+
+
+def with_standby(record: StreamRecord) -> StreamRecord:
+    assert record.plan is not None
+    return with_grants(record, record.plan.active, WorkerGrant(WorkerId("wrk_2"), EncoderId("enc_2"), 2, "ef" * 32))
 
 
 def fail(error: BaseException) -> None:
@@ -112,8 +118,48 @@ async def test_a_save_that_must_hold_changes_nothing_when_it_fails(store: AwayAt
     streams, stream = room(store), live_stream(record())
     store.away = 1
     with pytest.raises(Unavailable):
-        await streams.save(stream, dataclasses.replace(stream.record, generation=7))
+        await streams.save(stream, lambda now: dataclasses.replace(now, generation=7))
     assert stream.record == record()
+
+
+@pytest.fixture
+def switched_meanwhile(store: AwayAtFirst, monkeypatch: pytest.MonkeyPatch) -> tuple[LiveStreams, LiveStream]:
+    """A stream that its gateway gives to its standby while the store writes, and that is saved behind."""
+    streams, stream = room(store), live_stream(with_standby(record()))
+    put = store.put_stream
+
+    async def switch_first(saved: StreamRecord, note: Note | None = None) -> None:
+        monkeypatch.setattr(store, "put_stream", put)
+        await put(saved, note)
+        stream.record = promoted(stream.record)
+        streams.save_later(stream)
+        await streams.flush()
+
+    monkeypatch.setattr(store, "put_stream", switch_first)
+    return streams, stream
+
+
+async def test_a_change_that_is_being_saved_does_not_undo_a_switch(
+    store: AwayAtFirst, switched_meanwhile: tuple[LiveStreams, LiveStream]
+) -> None:
+    streams, stream = switched_meanwhile
+    standby = stream.standby
+    await streams.save(stream, lambda now: renewed(dataclasses.replace(now, name="another")))
+    assert (stream.active, stream.standby, stream.record.name) == (standby, None, "another")
+    assert await store.stream(stream.id) == stream.record
+
+
+async def test_a_stream_that_ends_in_the_moment_of_a_switch_stays_ended(
+    store: AwayAtFirst, switched_meanwhile: tuple[LiveStreams, LiveStream]
+) -> None:
+    streams, stream = switched_meanwhile
+
+    def end(now: StreamRecord) -> StreamRecord:
+        return dataclasses.replace(now, ended_at=now.created_at, plan=None, revision=now.revision + 1)
+
+    await streams.save(stream, end)
+    assert stream.ended
+    assert await store.running_streams() == ()
 
 
 async def test_running_streams_are_taken_up_again_and_their_machines_know_what_runs(store: AwayAtFirst) -> None:
