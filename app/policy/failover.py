@@ -242,13 +242,12 @@ class FailoverMachine:
                 self._settle(deaf_until=now + QUIET_S)
             case SwitchFailed() if self.phase is Phase.SWITCHING:
                 return self._switch_failed(event, now)
-            case _:
-                pass
         return ()
 
     def _wish_to_leave(self, event: Leave, now: float) -> tuple[Command, ...]:
-        deaf = self._deaf_until is not None and now < self._deaf_until
-        if self.phase is not Phase.STEADY or (deaf and not event.must):
+        if self.phase is not Phase.STEADY:
+            return self._wish_more_urgently(event, now)
+        if self._deaf_until is not None and now < self._deaf_until and not event.must:
             return ()
         self._leave, self._switch_tries = event, 0
         if event.remedy is not None:
@@ -256,6 +255,16 @@ class FailoverMachine:
             self._give_up_at = now + REMEDY_S + PATIENCE_S
             return (Remedy(event.remedy, event.cause),)
         self._give_up_at = now + PATIENCE_S
+        return self._try_to_leave(now)
+
+    def _wish_more_urgently(self, event: Leave, now: float) -> tuple[Command, ...]:
+        """A stronger wish does not wait for what a weaker one has to: a rest, a cure."""
+        if self.phase not in AT_WORK or not event.outranks(self._leave):
+            return ()
+        self._leave, self._give_up_at = event, now + PATIENCE_S
+        if self.phase is Phase.SWITCHING:
+            return ()
+        self._switch_tries = 0
         return self._try_to_leave(now)
 
     def _try_to_leave(self, now: float) -> tuple[Command, ...]:
@@ -324,8 +333,6 @@ class FailoverMachine:
                     return self._standby_lost(now)
             case SeekFailed() if self.cover is Cover.SEEKING:
                 return self._seek_failed(now)
-            case _:
-                pass
         return ()
 
     def _is_ready(self, now: float) -> tuple[Command, ...]:
@@ -383,15 +390,8 @@ class FailoverMachine:
 
 
 def _first_due(cover: Cover, now: float) -> float | None:
-    match cover:
-        case Cover.PROTECTED:
-            return None
-        case Cover.BARE:
-            return now
-        case Cover.PREPARING:
-            return now + PREPARE_S
-        case Cover.SEEKING:
-            return now + SEEK_S
+    wait_s = {Cover.BARE: 0.0, Cover.PREPARING: PREPARE_S, Cover.SEEKING: SEEK_S}.get(cover)
+    return None if wait_s is None else now + wait_s
 
 
 def _backoff(first_s: float, failures: int) -> float:

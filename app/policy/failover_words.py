@@ -39,6 +39,12 @@ class Leave:
     must: bool = False
     remedy: str | None = None
 
+    def outranks(self, other: Leave) -> bool:
+        """Nothing is above `must`; an operator's wish is above what control wishes by itself."""
+        if self.must or other.must:
+            return self.must and not other.must
+        return other.by is DecidedBy.CONTROL and self.by is not DecidedBy.CONTROL
+
 
 @dataclass(frozen=True, slots=True)
 class Cleared:

@@ -138,6 +138,10 @@ class Recovery:
             stream.avoid(stream.active.encoder_id)
         return True
 
+    def leave_sooner(self, stream: LiveStream, wish: words.Leave) -> None:
+        """The same for a stream that waits to be moved already; only a stronger reason counts."""
+        self._feed(stream, wish)
+
     def leave_standby(self, stream: LiveStream, wish: words.Leave) -> None:
         """The standby is on an encoder that should not take the stream over: another one is better, if there is."""
         active, standby = stream.active, stream.standby

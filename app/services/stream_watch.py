@@ -155,6 +155,7 @@ class StreamWatch:
                 self._recovery.cleared(stream)
             return
         if stream.machine.phase is not Phase.STEADY:
+            self._recovery.leave_sooner(stream, wish)
             return
         if now >= self._leave_from.get(active.encoder_id, now) and self._recovery.leave(stream, wish):
             self._leave_from[active.encoder_id] = now + slow_evidence.spacing_s(wish)

@@ -77,6 +77,23 @@ async def test_an_encoder_at_its_hard_stop_is_left(house: House) -> None:
     assert "96 °C" in order.cause
 
 
+async def test_a_hard_stop_does_not_wait_for_the_rest_after_an_earlier_switch(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slow_evidence, "HOT_FOR_S", 0.2)
+    stream = await published(house)
+    first, second = grants(house, stream)
+    assert second is not None
+    house.node(first.encoder_id).temperature_c = 92.0
+    await until(lambda: grants(house, stream)[0] == second and protected(house, stream))
+    live = house.control.services.live.find(stream.record.stream_id)
+    assert live is not None
+    house.node(second.encoder_id).temperature_c = 92.0
+    await until(lambda: live.machine.phase is Phase.SUSPECT)
+    house.node(second.encoder_id).temperature_c = 96.0
+    await until(lambda: grants(house, stream)[0].encoder_id not in (first.encoder_id, second.encoder_id))
+
+
 async def test_who_falls_behind_is_relieved_of_hot_standbys_before_the_stream_is_moved(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

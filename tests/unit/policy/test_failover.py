@@ -402,6 +402,39 @@ def test_a_remedy_is_tried_before_the_stream_is_moved() -> None:
     assert again.tick(REMEDY_S) == (Switch(2, "falls behind", DecidedBy.CONTROL),)
 
 
+@pytest.mark.parametrize("urgent", [STOP, Leave("95 °C", must=True), Leave("draining", DecidedBy.OPERATOR)])
+def test_an_urgent_wish_does_not_wait_for_the_rest_that_a_weaker_one_has_to_keep(urgent: Leave) -> None:
+    machine = fresh()
+    machine.feed(HOT, 0.0)
+    machine.feed(Switched(2), 1.0)
+    machine.feed(StandbyStarted(3), 1.1)
+    machine.feed(StandbyReady(3), 2.0)
+    assert machine.feed(HOT, 3.0) == ()
+    assert machine.phase is Phase.SUSPECT
+    assert machine.feed(urgent, 4.0) == (Switch(3, urgent.cause, urgent.by),)
+
+
+def test_a_must_that_comes_in_the_middle_of_a_switch_is_kept_for_its_failure() -> None:
+    machine = fresh()
+    machine.feed(HOT, 0.0)
+    assert machine.feed(STOP, 1.0) == ()
+    assert machine.phase is Phase.SWITCHING
+    machine.feed(StandbyLost(2, "gone too"), 2.0)
+    machine.feed(StandbyStarted(3), 2.1)
+    assert machine.feed(SeekFailed("nobody"), 2.2) == ()
+    assert machine.feed(StandbyLost(3, "refused"), 3.0) == (Replace(1, STOP.cause, 1),)
+
+
+def test_a_wish_that_is_no_stronger_changes_nothing_while_another_one_waits() -> None:
+    machine = fresh(Cover.PREPARING)
+    machine.feed(STOP, 0.0)
+    due = machine.due
+    for wish in (HOT, STOP, Leave("draining", DecidedBy.OPERATOR)):
+        assert machine.feed(wish, 1.0) == ()
+    assert machine.due == due
+    assert machine.feed(StandbyReady(2), 2.0) == (Switch(2, STOP.cause, STOP.by),)
+
+
 def test_patience_for_a_standby_ends() -> None:
     machine = fresh(Cover.BARE)
     machine.feed(HOT, 0.0)
