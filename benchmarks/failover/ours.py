@@ -29,6 +29,9 @@ WATCH_S = 4.0
 CPU_S = 10.0
 PROTECTED_S = 90.0
 LOG_TAIL = 8_000
+COLD_REST_S = 31.0
+"""A cold stream that loses workers in a row, each younger than half a minute, waits longer each time: a source that
+kills every encoder must not use up the fleet. Here it is to be seen what one loss costs."""
 
 
 @dataclass
@@ -68,6 +71,8 @@ def measure(grade: str, kinds: list[str], *, video: Path, count: int, chance: ra
         cpu = _cpu(show)
         for kind in kinds:
             for _ in range(count):
+                if grade == "cold":
+                    time.sleep(COLD_REST_S)
                 happened[kind].append(_once(show, kind, chance))
         show.viewer.stop()
         reports = show.reports()

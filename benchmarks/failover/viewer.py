@@ -12,7 +12,7 @@ import av
 from benchmarks.failover.source import PICTURES
 from tests.e2e.source import read_number
 
-OPEN_S, READ_S = 30.0, 20.0
+OPEN_S, READ_S = 30.0, 60.0
 USUAL_S = 2.0
 
 
