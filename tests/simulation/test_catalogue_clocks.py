@@ -1,4 +1,4 @@
-"""The fault catalogue in virtual time: clocks that step, and processes that stand still and go on."""
+"""Faults of docs/faults.md in virtual time: clocks that step, and processes that stand still and go on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fault catalogue in virtual time: encoders that are hot, that come back, that die with many streams."""
+"""Faults of docs/faults.md in virtual time: encoders that are hot, that come back, that die with many streams."""
 
 from __future__ import annotations
 

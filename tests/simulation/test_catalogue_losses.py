@@ -1,4 +1,4 @@
-"""The fault catalogue in virtual time: workers and encoders that stop, come back, are cut off, or all go."""
+"""Faults of docs/faults.md in virtual time: workers and encoders that stop, come back, are cut off, or all go."""
 
 from __future__ import annotations
 
