@@ -12,7 +12,8 @@ from app.domain.drill import DrillKind
 from app.domain.errors import ManagerError, Unavailable
 from app.domain.session import StreamChange
 
-from .world import OWNER, Node, Stream, World
+from .virtual_time import VirtualLoop
+from .world import CONTROL, OWNER, Node, Stream, World
 
 Fault = Callable[[World, random.Random], Awaitable[None]]
 
@@ -118,6 +119,22 @@ async def refuse_at_times(world: World, dice: random.Random) -> None:
     world.refusals = 0.0
 
 
+async def heat_a_node(world: World, dice: random.Random) -> None:
+    node = _node(world, dice)
+    node.temperature_c = dice.choice((82.0, 91.0, 96.0))
+    await asyncio.sleep(dice.uniform(0.5, 15.0))
+    node.temperature_c = 50.0
+
+
+async def stop_control(world: World, dice: random.Random) -> None:
+    """SIGSTOP and, later, SIGCONT."""
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, VirtualLoop) and world.services is not None and not loop.is_holding:
+        loop.stop_process(CONTROL)
+        await asyncio.sleep(dice.uniform(0.5, 10.0))
+        loop.continue_process()
+
+
 async def step_the_wall_clock(world: World, dice: random.Random) -> None:
     world.clock.step_s = dice.choice((-3600.0, -30.0, 30.0, 3600.0))
 
@@ -127,7 +144,8 @@ async def drill(world: World, dice: random.Random) -> None:
     services, stream = world.services, dice.choice(world.streams)
     if services is not None:
         with contextlib.suppress(ManagerError):
-            await services.drills.drill(stream.id, dice.choice(tuple(DrillKind)), 1, OWNER)
+            kind = dice.choice(tuple(DrillKind))
+            await world.in_control(services.drills.drill(stream.id, kind, 1, OWNER))
 
 
 async def change_the_bitrate(world: World, dice: random.Random) -> None:
@@ -135,7 +153,7 @@ async def change_the_bitrate(world: World, dice: random.Random) -> None:
     if services is not None:
         with contextlib.suppress(ManagerError):
             change = StreamChange(bitrate_bps=dice.randrange(1_000_000, 4_000_000))
-            await services.streams.change(stream.id, change, OWNER)
+            await world.in_control(services.streams.change(stream.id, change, OWNER))
 
 
 FAULTS: Final[tuple[Fault, ...]] = (
@@ -152,6 +170,8 @@ FAULTS: Final[tuple[Fault, ...]] = (
     kill_control,
     take_the_store_away,
     refuse_at_times,
+    heat_a_node,
+    stop_control,
     step_the_wall_clock,
     drill,
     drill,

@@ -63,6 +63,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._virtual.now_s
 
+    @property
+    def is_holding(self) -> bool:
+        """A process stands still."""
+        return self._stopped is not None
+
     def stop_process(self, name: str) -> None:
         """As by SIGSTOP: no task of it gets a turn, and its timers run on."""
         self._stopped = name

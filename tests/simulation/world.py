@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import random
-from typing import Any
+from collections.abc import Awaitable
+from typing import Any, TypeVar
 
 from app.assembly.control_services import ControlServices
 from app.domain.access import Principal, Scope
@@ -49,6 +50,7 @@ OWNER = Principal(KeyId("key_a"), "acme", frozenset({Scope.READ, Scope.STREAMS, 
 LADDER = (Rendition("240p", 426, 240, FrameRate(30), 400_000), Rendition("120p", 214, 120, FrameRate(30), 200_000))
 HEARTBEAT_S = 0.5
 CONTROL = "control"
+T = TypeVar("T")
 
 
 class Node:
@@ -197,6 +199,7 @@ class World:
         self.streams: list[Stream] = []
         self.grades: dict[StreamId, StandbyGrade] = {}
         self._tasks: list[asyncio.Task[Any]] = []
+        self._process = contextvars.copy_context()
 
     async def start(self) -> None:
         await self.start_control()
@@ -215,8 +218,17 @@ class World:
         link = SimLink(process)
         pepper = Secret("pepper-of-these-histories")
         services = ControlServices._built(self.store, link, StreamValidator(), pepper, None, panic=self.panic)
-        await asyncio.get_running_loop().create_task(_begun(services), context=process)
+        self._process = process
+        await self.in_control(services.begin())
         self.services, self.link = services, link
+
+    async def in_control(self, work: Awaitable[T]) -> T:
+        """Have control do it: it stands still when control does."""
+
+        async def done() -> T:
+            return await work
+
+        return await asyncio.get_running_loop().create_task(done(), context=self._process)
 
     async def kill_control(self) -> None:
         """kill -9: no task of it gets another turn, nothing is flushed."""
@@ -230,7 +242,7 @@ class World:
     async def open_stream(self, grade: StandbyGrade) -> Stream:
         request = StreamRequest(1280, 720, 2_000_000, 30.0, renditions=LADDER, hls=False, standby=grade)
         assert self.services is not None
-        opened = await self.services.streams.open(request, OWNER)
+        opened = await self.in_control(self.services.streams.open(request, OWNER))
         stream = Stream(self, opened)
         self.streams.append(stream)
         self.grades[stream.id] = grade
@@ -263,10 +275,6 @@ class World:
     def live(self, stream: Stream) -> Any:
         assert self.services is not None
         return self.services.live.find(stream.id)
-
-
-async def _begun(services: ControlServices) -> None:
-    await services.begin()
 
 
 def _nothing(*_: object) -> Any:
