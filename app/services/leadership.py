@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Callable, Iterable
+from typing import Final
 
 import structlog
 
@@ -33,6 +34,9 @@ from app.policy.lease import (
 from app.ports.lease import LeaseBook
 from app.runtime.clock import sleepless
 from app.runtime.tasks import TaskGroupKeeper
+
+ASKING: Final = "lease"
+"""Name of the task that asks."""
 
 log = structlog.get_logger()
 
@@ -61,7 +65,7 @@ class Leadership:
         self._reason = ""
         self._changed = asyncio.Event()
         self._nudge = asyncio.Event()
-        self._asking = TaskGroupKeeper(_asking_failed)
+        self._asking = TaskGroupKeeper(self._asking_failed)
 
     @property
     def epoch(self) -> int | None:
@@ -112,7 +116,7 @@ class Leadership:
         for command in commands:
             match command:
                 case Claim() | Renew():
-                    self._asking.start(self._ask(command), name="lease")
+                    self._asking.start(self._ask(command), name=ASKING)
                 case Lead(epoch):
                     log.info("this control leads", epoch=epoch, holder=self.holder)
                     self._tell(epoch)
@@ -131,9 +135,17 @@ class Leadership:
         self._changed = asyncio.Event()
 
     async def _ask(self, command: Claim | Renew) -> None:
-        event = await self._answer(command)
+        self._hear(await self._answer(command))
+
+    def _hear(self, event: Event) -> None:
         self._carry_out(self._machine.feed(event, self._clock()))
         self._nudge.set()
+
+    def _asking_failed(self, name: str, error: BaseException) -> None:
+        """Nobody foresaw it; but without an answer nothing would ever be asked again."""
+        log.error("task failed", task=name, exc_info=error)
+        if name == ASKING:
+            self._hear(Away("a fault of control itself"))
 
     async def _answer(self, command: Claim | Renew) -> Event:
         asked_at = self._clock()
@@ -157,7 +169,3 @@ class Leadership:
             await self._book.give_back(CONTROL, lease)
         except ManagerError as error:
             log.warning("lease not given back", reason=error.detail)
-
-
-def _asking_failed(name: str, error: BaseException) -> None:
-    log.error("task failed", task=name, exc_info=error)
