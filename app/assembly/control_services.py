@@ -11,7 +11,9 @@ import structlog
 
 from app.adapters.encoders.node import NodeDriver
 from app.adapters.link.server import LinkServer
+from app.adapters.schedule.cron import CronSchedule
 from app.adapters.store.sql_store import SqlStore
+from app.assembly.regular_work import regular_work
 from app.assembly.reign import Reign
 from app.assembly.seat import Seat
 from app.assembly.settings import Settings
@@ -27,7 +29,6 @@ from app.runtime.tasks import TaskGroupKeeper, run_again
 from app.services.adoption import Adoption
 from app.services.changing import Changing
 from app.services.drill import DrillService
-from app.services.drill_schedule import DrillSchedule
 from app.services.encoder_service import EncoderService
 from app.services.ending import Ending
 from app.services.fleet import DriverFor, Fleet
@@ -115,6 +116,7 @@ class ControlServices:
         seal_key: Secret,
         bootstrap_api_key: Secret | None,
         allowed_targets: Collection[Network] = (),
+        drill_plan: DrillPlan | None = None,
     ) -> ControlServices:
         """Migrates the store, waits for the lease, loads the running streams, starts the watching tasks. Who loses
         the lease acts no more: start it anew then.
@@ -130,6 +132,7 @@ class ControlServices:
             key_pepper,
             bootstrap_api_key,
             reign=reign,
+            drill_plan=drill_plan,
         )
         return await services._leading(seat)
 
@@ -277,8 +280,8 @@ class ControlServices:
             journal = Journal(store=store)
             bus.listen(journal.hear)
             loops = [streams.save_behind, watch.run, watch.age, journal.run]
-            if drill_plan is not None:
-                loops.append(DrillSchedule(streams=streams, drills=drills, plan=drill_plan).run)
+            if works := regular_work(streams=streams, drills=drills, drill_plan=drill_plan):
+                loops.append(CronSchedule(works, on_crash=_task_failed).run)
             for loop in loops:
                 keeper.start(run_again(loop, pause_s=LOOP_PAUSE_S, on_crash=_task_failed), name=loop.__qualname__)
             # Last: no peer may speak before the streams are known.

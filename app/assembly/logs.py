@@ -76,6 +76,8 @@ def configure_logs(*, level: str, fmt: str, stream: TextIO | None = None) -> Non
     # They tell of every payload, request or step at info level; payloads hold keys.
     for noisy in ("socketio", "engineio", "aiohttp.access", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # Warns of each round that it leaves out because the last one is not over, as it was told to.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
 def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

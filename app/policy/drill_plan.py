@@ -16,6 +16,7 @@ PERIOD: Final = timedelta(days=1)
 """Each window drills each stream once."""
 ALLOWED: Final = timedelta(days=2)
 """A drill that was missed once is made up for in the next window; older ones are overdue."""
+APART_S: Final = 3600.0
 FAILED_SCORE: Final = 0.5
 NO_WINDOW: Final = "a window is two times of day in UTC, such as 02:00-04:30"
 
@@ -46,17 +47,26 @@ class DrillPlan:
             return self.opens <= moment < self.closes
         return moment >= self.opens or moment < self.closes
 
-    def is_due(self, last: DrillOutcome | None, now: datetime) -> bool:
-        """Whether a stream with this last drill is to be drilled now: once in each window, passed or failed."""
-        if not self.is_open(now):
+    def is_due(self, last: DrillOutcome | None, now: datetime, *, rested_s: float | None = None) -> bool:
+        """Whether a stream with this last drill is to be drilled now: once in each window, passed or failed.
+
+        `rested_s`: seconds that have really passed since its last scheduled drill, None when this control made
+        none. A clock that jumps from window to window gets one drill for each `APART_S`.
+        """
+        if not self.is_open(now) or (rested_s is not None and rested_s < APART_S):
             return False
-        return last is None or last.at < self._opened(now)
+        return last is None or last.at < self._opened(now) or _is_of_no_time(last, now)
 
     def _opened(self, now: datetime) -> datetime:
         opened = now.replace(
             hour=self.opens.hour, minute=self.opens.minute, second=self.opens.second, microsecond=0
         )
         return opened if opened <= now else opened - PERIOD
+
+
+def _is_of_no_time(last: DrillOutcome, now: datetime) -> bool:
+    """It was made under a clock that was far ahead; when it really was, nobody knows."""
+    return last.at > now + PERIOD
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,8 @@ def readiness(
         return Readiness(FAILED_SCORE, (f"the last drill failed: {last.fault}",))
     if plan is None:
         return Readiness(1.0)
+    if last is not None and _is_of_no_time(last, now):
+        last = None
     age = now - (since if last is None else last.at)
     late = age - ALLOWED
     if late <= timedelta(0):

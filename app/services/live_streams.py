@@ -7,6 +7,7 @@ somebody who holds the stream's lock, and raises its revision.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -217,6 +218,11 @@ class LiveStreams:
             stream.record = record
         else:
             await self.save_or_later(stream, change(stream.record))
+
+    async def settle(self, stream: LiveStream) -> None:
+        """Returns when what the stream is now is durable. Raises Unavailable."""
+        with contextlib.suppress(Conflict):  # something newer was written meanwhile
+            await self._store.put_stream(stream.record)
 
     async def save_or_later(self, stream: LiveStream, record: StreamRecord) -> None:
         """True at once; durable within moments, or as soon as the store is back. Never raises."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from app.policy.drill_plan import DrillPlan
 
 from .peers import Control, FakeGateway, FakeNode, encoder, until
 
@@ -28,7 +31,13 @@ def database(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def house(database: Path) -> AsyncIterator[House]:
-    control = Control(f"sqlite+aiosqlite:///{database}")
+    async with standing(database) as house:
+        yield house
+
+
+@asynccontextmanager
+async def standing(database: Path, *, drill_plan: DrillPlan | None = None) -> AsyncIterator[House]:
+    control = Control(f"sqlite+aiosqlite:///{database}", drill_plan=drill_plan)
     await control.start()
     house = House(control, FakeGateway(), [FakeNode(encoder(name)) for name in ("a", "b", "c")])
     for node in house.nodes:

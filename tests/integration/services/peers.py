@@ -42,6 +42,7 @@ from app.domain.link import (
 from app.domain.secret import Secret
 from app.domain.session import StreamRequest
 from app.domain.stream import ChannelPlan, WorkerOrder
+from app.policy.drill_plan import DrillPlan
 
 TOKEN = Secret("link-token-of-these-tests")
 BOOTSTRAP = Secret("emk_live_bootstrap-key-of-these-tests-0001")
@@ -255,8 +256,9 @@ class FakeNode(Peer):
 class Control:
     """A control plane without doors, on a port that stays the same over restarts."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, *, drill_plan: DrillPlan | None = None) -> None:
         self._database_url = database_url
+        self._drill_plan = drill_plan
         self._runner: web.AppRunner | None = None
         self._services: ControlServices | None = None
         self.port = 0
@@ -274,6 +276,7 @@ class Control:
             key_pepper=Secret("pepper-of-these-tests"),
             seal_key=Secret("seal-key-of-these-tests"),
             bootstrap_api_key=BOOTSTRAP,
+            drill_plan=self._drill_plan,
         )
         self._services.bus.listen(self.events.append)
         app = web.Application()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.domain.drill import DrillKind, DrillOutcome
-from app.policy.drill_plan import ALLOWED, FAILED_SCORE, DrillPlan, readiness
+from app.policy.drill_plan import ALLOWED, APART_S, FAILED_SCORE, DrillPlan, readiness
 
 NIGHT = DrillPlan.parse("02:00-04:30")
 MIDNIGHT = DrillPlan.parse("23:00-01:00")
@@ -82,3 +82,25 @@ def test_readiness_decays_with_the_age_of_the_last_drill() -> None:
     )
     assert never.score < 1.0
     assert "never drilled" in never.reasons[0]
+
+
+def test_a_clock_that_jumps_from_window_to_window_gets_one_drill_an_hour() -> None:
+    last = drilled("2026-03-01T03:00:00")
+    now = at("2026-03-02T03:00:00")
+    assert not NIGHT.is_due(last, now, rested_s=APART_S - 1.0)
+    assert NIGHT.is_due(last, now, rested_s=APART_S)
+    assert not NIGHT.is_due(drilled("2026-03-02T02:00:00"), now, rested_s=APART_S)
+
+
+def test_a_clock_set_back_by_hours_drills_no_stream_twice() -> None:
+    assert not NIGHT.is_due(drilled("2026-03-02T04:00:00"), at("2026-03-02T02:30:00"))
+    assert not NIGHT.is_due(drilled("2026-03-03T02:10:00"), at("2026-03-02T02:30:00"))
+
+
+def test_a_drill_made_years_ahead_by_a_wrong_clock_is_no_proof() -> None:
+    now, ahead = at("2026-03-02T03:00:00"), drilled("2030-01-01T02:30:00")
+    assert NIGHT.is_due(ahead, now)
+    assert not NIGHT.is_due(ahead, at("2026-03-02T05:00:00"))
+    old = now - ALLOWED - timedelta(hours=1)
+    assert readiness(protected=True, last=ahead, since=old, plan=NIGHT, now=now).score < 1.0
+    assert readiness(protected=True, last=ahead, since=now, plan=NIGHT, now=now).score == 1.0

@@ -1,0 +1,1 @@
+"""Regular work at times of the wall clock: APScheduler."""
