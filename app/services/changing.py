@@ -40,26 +40,33 @@ class Changing:
         self._picture = picture
 
     async def change(self, stream: LiveStream, change: StreamChange) -> ChangeOutcome:
-        """Raises InvalidRequest, Unavailable, what the gateway or the encoder answered, or Conflict: the stream has
-        ended, nobody encodes it now, another change is under way, or nobody has room for the new picture."""
+        """Durable when it returns. Raises InvalidRequest, Unavailable, what the gateway or the encoder answered, or
+        Conflict: the stream has ended, nobody encodes it now, another change is under way, or nobody has room for
+        the new picture."""
         if stream.editing.locked():
             raise Conflict("another change of this stream is under way", hint="Try again when it is done.")
         async with stream.editing:
-            async with stream.lock:
-                if stream.ended:
-                    raise Conflict("the stream has ended")
-                wanted, advice = self._wanted(stream.record, change)
-                if wanted == stream.record:
-                    return ChangeOutcome(wanted, NONE, advice)
-                if replace(wanted, ladder=stream.record.ladder, encode=stream.record.encode) != stream.record:
-                    await self._in_place(stream, wanted)
-                if wanted.encode is None or wanted.encode == stream.record.encode:
-                    return ChangeOutcome(stream.record, IN_PLACE, advice)
-                self._gateways.demand(stream.record.gateway_id)
-                if await self._rates_in_place(stream, wanted.encode):
-                    return ChangeOutcome(stream.record, IN_PLACE, advice)
-            await self._picture.switch_to(stream, wanted.encode)
-            return ChangeOutcome(stream.record, PLANNED_SWITCH, advice)
+            outcome = await self._changed(stream, change)
+            # A new picture does not wait for a store that is away; who is told that it is there does.
+            await self._streams.settle(stream)
+            return outcome
+
+    async def _changed(self, stream: LiveStream, change: StreamChange) -> ChangeOutcome:
+        async with stream.lock:
+            if stream.ended:
+                raise Conflict("the stream has ended")
+            wanted, advice = self._wanted(stream.record, change)
+            if wanted == stream.record:
+                return ChangeOutcome(wanted, NONE, advice)
+            if replace(wanted, ladder=stream.record.ladder, encode=stream.record.encode) != stream.record:
+                await self._in_place(stream, wanted)
+            if wanted.encode is None or wanted.encode == stream.record.encode:
+                return ChangeOutcome(stream.record, IN_PLACE, advice)
+            self._gateways.demand(stream.record.gateway_id)
+            if await self._rates_in_place(stream, wanted.encode):
+                return ChangeOutcome(stream.record, IN_PLACE, advice)
+        await self._picture.switch_to(stream, wanted.encode)
+        return ChangeOutcome(stream.record, PLANNED_SWITCH, advice)
 
     async def _in_place(self, stream: LiveStream, wanted: StreamRecord) -> None:
         """Everything but the picture."""

@@ -21,6 +21,7 @@ from app.domain.ids import EncoderId
 from app.domain.stream import EncodeSettings, WorkerGrant
 from app.policy.failover import PREPARE_S, SWITCH_S
 from app.policy.failover_states import Cover
+from app.policy.failover_words import Leave
 from app.policy.placement import Need, ladder_cost
 from app.runtime.clock import monotonic
 from app.services.fleet import Fleet
@@ -65,31 +66,35 @@ class Picture:
 
         The caller holds the stream's lock. A standby that cannot follow is let go and another one sought.
         """
-        active = _active(stream)
+        active, standby = _active(stream), stream.standby
         await self._fleet.driver(active.encoder_id).reconfigure(active.worker_id, encode)
+        if stream.active != active:
+            raise Unavailable("the stream went to its standby meanwhile")
         stream.record = renewed(replace(stream.record, ladder=encode.ladder, encode=encode))
         await self._streams.save_or_later(stream, stream.record)
-        try:
-            await self._renew_standby(stream, encode)
-        except ManagerError as error:
-            standby = stream.standby
-            if standby is not None:
-                self._recovery.standby_lost(stream, standby.generation, f"it kept its old rates: {error.detail}")
+        if standby is not None:
+            await self._renew_standby(stream, standby, encode)
         # The rates do not wait for a gateway that went this moment: it gets the plan at its next hello.
         with contextlib.suppress(ManagerError):
             await self._gateways.apply(stream.record)
 
-    async def _renew_standby(self, stream: LiveStream, encode: EncodeSettings) -> None:
-        standby, order = stream.standby, stream.backup_order
-        if standby is None:
-            return
-        driver = self._fleet.driver(standby.encoder_id)
+    async def _renew_standby(self, stream: LiveStream, standby: WorkerGrant, encode: EncodeSettings) -> None:
+        """It may have been given the stream while the store was waited for: then too it is to follow."""
+        order = stream.backup_order
         if order is not None:
             order = stream.backup_order = replace(order, encode=encode)
-        if stream.runs_standby:
-            await driver.reconfigure(standby.worker_id, encode)
-        elif order is not None:
-            await driver.reserve(stream.id, order)
+        try:
+            driver = self._fleet.driver(standby.encoder_id)
+            if stream.runs_standby:
+                await driver.reconfigure(standby.worker_id, encode)
+            elif order is not None:
+                await driver.reserve(stream.id, order)
+        except ManagerError as error:
+            cause = f"it kept its old rates: {error.detail}"
+            if stream.active == standby:
+                self._recovery.leave(stream, Leave(cause, DecidedBy.OPERATOR))
+            else:
+                self._recovery.standby_lost(stream, standby.generation, cause)
 
     # --- everything else
 
@@ -144,10 +149,18 @@ class Picture:
             ) from error
 
     async def _proved(self, stream: LiveStream, generation: int) -> None:
-        await _until(stream, generation, PREPARE_S, ready=lambda: stream.machine.cover is Cover.PROTECTED)
+        """Or given the stream already: by the gateway, which lost the old worker."""
+        await _until(
+            stream,
+            generation,
+            PREPARE_S,
+            ready=lambda: stream.moved_to == generation or stream.machine.cover is Cover.PROTECTED,
+        )
 
     async def _at_border(self, stream: LiveStream, generation: int) -> None:
         """The gateway goes over at a segment border; tracks that are no more end there, new ones begin."""
+        if stream.moved_to == generation:
+            return
         stream.excused_generation = _active(stream).generation
         await self._gateways.switch(stream.record, generation, cause=CAUSE, decided_by=DecidedBy.OPERATOR)
         await _until(stream, generation, SWITCH_S, ready=lambda: stream.moved_to == generation)

@@ -7,17 +7,19 @@ import pytest
 from app.domain.encoder import EncoderState
 from app.domain.errors import Conflict, Unavailable
 from app.domain.fleet import EncoderAction
+from app.domain.ids import StreamId
 from app.domain.link import (
     OpenChannel,
     ReconfigureWorker,
     SwitchStream,
 )
 from app.domain.session import StreamChange
+from app.domain.stream import WorkerGrant, WorkerOrder
 from app.services import picture
 
 from .conftest import House
 from .peers import ADMIN, OWNER, until
-from .scenes import opened, protected
+from .scenes import grants, opened, protected, published
 
 
 async def test_a_draining_backup_keeps_its_place_until_another_picture_needs_another_one(house: House) -> None:
@@ -129,3 +131,85 @@ async def test_a_change_that_cannot_be_ordered_leaves_the_old_picture_running(ho
     assert record.ladder == before.ladder
     assert record.plan == before
     assert protected(house, stream)
+
+
+class SwitchedMeanwhile:
+    """An encoder's driver; while `during` is ordered of it, the gateway gives the stream to its standby."""
+
+    def __init__(self, house: House, grant: WorkerGrant, stream_id: StreamId, during: str) -> None:
+        self._house = house
+        self._stream_id = stream_id
+        self._during = during
+        self._driver = house.control.services.fleet.driver(grant.encoder_id)
+
+    async def _switch(self, *order: object) -> None:
+        await getattr(self._driver, self._during)(*order)
+        live = self._house.control.services.live.find(self._stream_id)
+        assert live is not None
+        standby = live.standby
+        self._house.gateway.switch(self._stream_id)
+        await until(lambda: live.active == standby)
+
+    def __getattr__(self, name: str) -> object:
+        return self._switch if name == self._during else getattr(self._driver, name)
+
+
+@pytest.mark.parametrize("whose", [0, 1], ids=["the active one", "the standby"])
+async def test_rates_reach_the_worker_that_took_over_in_the_middle_of_their_change(
+    house: House, whose: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = await published(house)
+    stream_id, services = stream.record.stream_id, house.control.services
+    grant = grants(house, stream)[whose]
+    assert grant is not None
+    driver = SwitchedMeanwhile(house, grant, stream_id, "reconfigure")
+    monkeypatch.setattr(services.fleet.member(grant.encoder_id), "driver", driver)
+    await services.streams.change(stream_id, StreamChange(bitrate_bps=3_300_000), OWNER)
+    await until(lambda: protected(house, stream))
+    plan = house.gateway.plans[stream_id]
+    assert plan.ladder.renditions[0].video_bps == 3_300_000
+    for grant in grants(house, stream):
+        assert grant is not None
+        assert house.node(grant.encoder_id).workers[grant.worker_id].encode.ladder == plan.ladder
+
+
+async def test_a_new_picture_that_the_gateway_took_up_after_a_loss_is_there(house: House) -> None:
+    stream = await published(house)
+    stream_id, services = stream.record.stream_id, house.control.services
+
+    lost: list[int] = []
+
+    def lose_the_old_one(order: WorkerOrder) -> None:
+        if order.encode.ladder.renditions[0].height == 360 and not lost:
+            lost.append(order.generation)
+            house.gateway.ready[stream_id] = order.generation
+            house.gateway.switch(stream_id)
+        else:
+            house.gateway.standby_came(order)
+
+    for node in house.nodes:
+        node.on_standby = lose_the_old_one
+    await services.streams.change(stream_id, StreamChange(width=640, height=360), OWNER)
+    await until(lambda: protected(house, stream))
+    assert house.gateway.plans[stream_id].ladder.renditions[0].height == 360
+    assert [grants(house, stream)[0].generation] == lost
+
+
+@pytest.mark.parametrize("change", [StreamChange(bitrate_bps=3_300_000), StreamChange(width=640, height=360)])
+async def test_a_change_is_told_as_done_only_when_the_store_keeps_it(
+    house: House, change: StreamChange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = await published(house)
+    stream_id, services = stream.record.stream_id, house.control.services
+
+    async def away(*_: object) -> None:
+        raise Unavailable("the database is away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(services.store, "put_stream", away)
+        with pytest.raises(Unavailable):
+            await services.streams.change(stream_id, change, OWNER)
+    await services.streams.change(stream_id, change, OWNER)
+    kept = await services.store.stream(stream_id)
+    assert kept is not None
+    assert kept.ladder == house.gateway.plans[stream_id].ladder != stream.record.ladder
