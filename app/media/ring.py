@@ -7,26 +7,29 @@ when a bound is met the oldest group of pictures goes, and `overruns` says that 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
-from aiortmp import MediaBatch
+from aiortmp import MediaBatch, MediaMessage
 from app.media.arrival import MESSAGE_BYTES, Arrival, tail
 from app.media.frame_times import composition_ms
+from app.media.join import Headers
 
 _SOUND_GROUP_MS: Final = 1_000
 """Without pictures any packet is a beginning; groups of this length keep the ring fine enough."""
 
 
 class _Group:
-    """From one key frame up to the next. `shown_ms` is when its first picture is shown."""
+    """From one key frame up to the next. `shown_ms` is when its first picture is shown, `headers` were in force."""
 
-    __slots__ = ("batches", "end_ms", "shown_ms", "size_bytes", "start_ms")
+    __slots__ = ("batches", "end_ms", "headers", "shown_ms", "size_bytes", "start_ms")
 
-    def __init__(self, start_ms: int, shown_ms: int) -> None:
+    def __init__(self, start_ms: int, shown_ms: int, headers: Sequence[MediaMessage]) -> None:
         self.start_ms = start_ms
         self.shown_ms = shown_ms
         self.end_ms = start_ms
-        self.size_bytes = 0
+        self.headers = headers
+        self.size_bytes = sum([len(message.payload) for message in headers])
         self.batches: list[MediaBatch] = []
 
     def add(self, batch: MediaBatch, end_ms: int) -> None:
@@ -40,6 +43,7 @@ class ReplayRing:
         self._max_bytes = max_bytes
         self._max_ms = max_s * 1000
         self._groups: deque[_Group] = deque()
+        self._headers = Headers()
         self._has_video = False
         self._size_bytes = 0
         self.overruns = 0
@@ -61,6 +65,8 @@ class ReplayRing:
     def put(self, arrival: Arrival, *, has_video: bool) -> None:
         """Keep what came. Before the first key frame of a source with pictures there is nothing to keep."""
         self._has_video = self._has_video or has_video
+        if arrival.headers:
+            self._learn(arrival, 0, arrival.key)
         if arrival.key is not None:
             self._put_key(arrival, arrival.key)
         elif not self._has_video:
@@ -82,16 +88,39 @@ class ReplayRing:
     def replay(self, after_ms: int | None) -> list[MediaBatch]:
         """From the key frame shown at or before `after_ms`; None, or one that is gone: all there is."""
         groups = list(self._groups)
+        return [batch for group in groups[self._first(after_ms) :] for batch in group.batches]
+
+    def opening(self, after_ms: int | None) -> Sequence[MediaMessage]:
+        """The headers that were in force where `replay` begins; those that came later stand among its packets."""
+        first = self._first(after_ms)
+        return self._groups[first].headers if self._groups else ()
+
+    def newest_group(self) -> tuple[Sequence[MediaMessage], Sequence[MediaBatch]]:
+        """From the newest key frame on, and the headers before it; in a source without pictures the newest sound.
+
+        Empty: nothing is held.
+        """
+        return (self._groups[-1].headers, tuple(self._groups[-1].batches)) if self._groups else ((), ())
+
+    def _first(self, after_ms: int | None) -> int:
+        """Which group holds the key frame that is shown at or before `after_ms`."""
         first = 0
         if after_ms is not None:
-            for index, group in enumerate(groups):
+            for index, group in enumerate(self._groups):
                 if group.shown_ms <= after_ms:
                     first = index
-        return [batch for group in groups[first:] for batch in group.batches]
+        return first
 
-    def newest_group(self) -> list[MediaBatch]:
-        """From the newest key frame on; in a source without pictures the newest sound. Empty: nothing is held."""
-        return list(self._groups[-1].batches) if self._groups else []
+    def _learn(self, arrival: Arrival, begin: int, end: int | None) -> None:
+        """Headers among the messages from `begin` up to `end`: those behind a key frame are not for it."""
+        for index in arrival.headers:
+            if begin <= index and (end is None or index < end):
+                self._headers.learn(arrival.batch[index])
+
+    def _begin_group(self, start_ms: int, shown_ms: int) -> None:
+        group = _Group(start_ms, shown_ms, self._headers.messages(start_ms))
+        self._groups.append(group)
+        self._size_bytes += group.size_bytes
 
     def _put_key(self, arrival: Arrival, key: int) -> None:
         self._has_video = True
@@ -99,15 +128,16 @@ class ReplayRing:
             # What came before the key frame in the same read belongs to the group before.
             self._add(arrival.batch[:key], arrival.positions[key - 1])
         position = arrival.positions[key]
-        self._groups.append(_Group(position, position + composition_ms(arrival.batch[key].payload)))
+        self._begin_group(position, position + composition_ms(arrival.batch[key].payload))
         self._add(tail(arrival, key), arrival.positions[-1])
+        self._learn(arrival, key, None)
 
     def _put_sound(self, arrival: Arrival) -> None:
         if not arrival.audio_frames:
             return
         position = arrival.positions[0]
         if not self._groups or position - self._groups[-1].start_ms >= _SOUND_GROUP_MS:
-            self._groups.append(_Group(position, position))
+            self._begin_group(position, position)
         self._add(arrival.batch, arrival.positions[-1])
 
     def _add(self, batch: MediaBatch, end_ms: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from aiortmp import MediaMessage
 from app.domain.ladder import AUDIO_TRACK
 from app.media.arrival import Arrival
 from app.media.feed import Feed, SourceNow, StartAfter
@@ -37,10 +38,9 @@ class Stage:
     def around(self, stamps: Sequence[tuple[int, int]]) -> list[int]:
         return [self.timeline.around(stamp) for _, stamp in stamps]
 
-    @property
-    def opening_ms(self) -> int:
-        """The time that headers carry which are said before a replay."""
-        return self.ring.start_ms or self.timeline.newest_ms or 0
+    def opening(self, after_ms: int | None) -> Sequence[MediaMessage]:
+        """The source's headers as they are said before a replay from `after_ms` on."""
+        return self.ring.opening(after_ms) or self.headers.messages(self.timeline.newest_ms or 0)
 
 
 class Speaker:
@@ -62,8 +62,8 @@ class Speaker:
         """Feed it the replay, then what comes; it is to say nothing at or before `start_after`."""
         stage, now = self._stage, self._stage.look()
         self.feed.start(start_after)
-        replay = stage.ring.replay(stage.switch.returned_ms(now.video_ms, now.audio_ms))
-        self.feed.replay(stage.headers.messages(stage.opening_ms), replay)
+        returned_ms = stage.switch.returned_ms(now.video_ms, now.audio_ms)
+        self.feed.replay(stage.opening(returned_ms), stage.ring.replay(returned_ms))
 
     def begin_anew(self) -> None:
         """It was silenced, or says something else than was shown: go on after the last frame let through."""

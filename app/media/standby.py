@@ -10,7 +10,6 @@ from app.domain.stream import StandbyGrade
 from app.media.arrival import Arrival
 from app.media.feed import Feed, WorkerLink
 from app.media.formats import HEADER_MAX_BYTES
-from app.media.join import Headers
 from app.media.reflex import Loss
 from app.media.seat_events import Before, Gave, Reason
 from app.media.speaker import Stage
@@ -27,7 +26,7 @@ class Standby:
         self.grade = grade
         self.headers: dict[str, MediaMessage] = {}
         self.is_ready = False
-        self._shown: tuple[bytes | None, bytes | None] | None = None
+        self._shown: list[bytes] | None = None
 
     @property
     def follows(self) -> bool:
@@ -41,8 +40,8 @@ class Standby:
         # One that decodes along learns from it where the timeline is: packets carry its low 32 bits only.
         self.feed.stand_by(self.grade, start_after if self.follows else None)
         if self.follows:
-            known = [ms for ms in start_after.values() if ms is not None]
-            self.feed.replay(stage.headers.messages(stage.opening_ms), stage.ring.replay(min(known, default=None)))
+            from_ms = min([ms for ms in start_after.values() if ms is not None], default=None)
+            self.feed.replay(stage.opening(from_ms), stage.ring.replay(from_ms))
         else:
             self._show(stage)
 
@@ -56,13 +55,13 @@ class Standby:
 
     def _show(self, stage: Stage) -> None:
         """Headers and the newest key frame, unless it has seen these headers."""
-        headers, newest = stage.headers, stage.ring.newest_group()
-        said = _payload(headers, VIDEO), _payload(headers, AUDIO)
+        headers, newest = stage.ring.newest_group()
+        said = [message.payload for message in headers if message.type in (VIDEO, AUDIO)]
         if said == self._shown or not newest:
             return
         self._shown = said
-        key = [newest[0][:1]] if headers.has_video else []
-        self.feed.replay(headers.messages(stage.opening_ms), key)
+        key = [newest[0][:1]] if stage.headers.has_video else []
+        self.feed.replay(headers, key)
 
     def take(self, track: str, arrival: Arrival) -> bool:
         """What it published on `track`; True when it says that it is proved."""
@@ -85,11 +84,6 @@ class Standby:
             return False
         said = values[1] if len(values) > 1 else None
         return isinstance(said, dict) and said.get("generation") == self.feed.link.generation
-
-
-def _payload(headers: Headers, kind: int) -> bytes | None:
-    known = headers.get(kind)
-    return known.payload if known is not None else None
 
 
 def gave_of(

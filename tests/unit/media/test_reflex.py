@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aiortmp import MediaBatch
+from aiortmp import MediaBatch, MessageType
 from app.domain.failover import DecidedBy, SwitchKind
 from app.domain.ladder import AudioMode
 from app.domain.link import StandbyReady, Switched, WorkerDown, WorkerUp
@@ -243,3 +243,38 @@ def test_a_hot_standby_that_joins_late_holds_all_that_has_not_come_back() -> Non
     assert standby.words()[-1][0] == "onSpeak"
     given = standby.feed.stamps()
     assert set(every_frame(GOP_MS - 200, GOP_MS + 200)) <= set(given)
+
+
+def test_pictures_of_another_format_are_replayed_behind_the_headers_they_came_with() -> None:
+    stage = Stage(plan_of(standby=2))
+    first, second = stage.hire(1), stage.hire(2)
+    second.ready()
+    stage.play(0, 3_800, first)
+    stage.play(3_800, 4_000)
+    stage.channel.on_source(stage.publisher, MediaBatch.of([video_header(OTHER_RECORD)]))
+    stage.play(4_000, 4_200)
+    told = len(second.feed.batches)
+    first.die()
+    fed = [
+        message for batch in second.feed.batches[told:] for message in batch if message.type is MessageType.VIDEO
+    ]
+    headers = [index for index, message in enumerate(fed) if not message.payload[1]]
+    assert [fed[index].payload for index in headers] == [
+        video_header().payload,
+        video_header(OTHER_RECORD).payload,
+    ]
+    assert headers == [0, 1 + len(every_frame(2_000, 4_000))]
+
+
+def test_a_standby_that_comes_between_new_headers_and_their_key_frame_is_shown_what_belongs_together() -> None:
+    stage = Stage(plan_of(standby=2))
+    stage.play(0, 3_000)
+    stage.channel.on_source(stage.publisher, MediaBatch.of([video_header(OTHER_RECORD)]))
+    second = stage.hire(2)
+    stage.play(3_000, 4_100)
+    shown = [message for batch in second.feed.batches for message in batch if message.type is MessageType.VIDEO]
+    assert [message.payload for message in shown if not message.payload[1]] == [
+        video_header().payload,
+        video_header(OTHER_RECORD).payload,
+    ]
+    assert second.feed.stamps() == [2_000, 4_000]
