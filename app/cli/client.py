@@ -110,12 +110,27 @@ async def _call(access: Access, method: str, path: str, body: Mapping[str, objec
 
 
 def _unreachable(base: str, error: Exception) -> NoReturn:
-    reason = "it did not answer in time" if isinstance(error, TimeoutError) else str(error)
     fail(
-        f"control at {base} cannot be reached: {reason}",
+        f"control at {base} cannot be reached: {_why(error)}",
         hint="start it with `encoder-manager up`, or name it with --url",
         code=EXIT_UNAVAILABLE,
     )
+
+
+def _why(error: Exception) -> str:
+    import aiohttp
+
+    match error:
+        case TimeoutError():
+            return "it did not answer in time"
+        case aiohttp.InvalidURL():
+            return "that is no address; one looks like http://127.0.0.1:8080"
+        case aiohttp.ClientConnectorDNSError():
+            return "its name is not known here"
+        case aiohttp.ClientConnectorError(os_error=ConnectionRefusedError()):
+            return "nothing listens there"
+        case _:
+            return str(error)
 
 
 def _stands_by(status: int, text: str) -> bool:

@@ -47,19 +47,20 @@ def _readable(encoder: dict[str, Any]) -> dict[str, Any]:
 
 @app.command()
 def drain(context: typer.Context, encoder: EncoderArgument, as_json: Json = False) -> None:
-    """Give it no new streams; those it has stay."""
-    _control(context, encoder, "drain", as_json=as_json)
+    """Give it no new streams, and move those it has to their standbys; one without a standby that runs stays."""
+    done = "takes no new streams; those it has go to their standbys as these are ready"
+    _control(context, encoder, "drain", done, as_json=as_json)
 
 
 @app.command()
 def undrain(context: typer.Context, encoder: EncoderArgument, as_json: Json = False) -> None:
     """Let it take new streams again."""
-    _control(context, encoder, "undrain", as_json=as_json)
+    _control(context, encoder, "undrain", "takes new streams again", as_json=as_json)
 
 
-def _control(context: typer.Context, encoder: str, action: str, *, as_json: bool) -> None:
+def _control(context: typer.Context, encoder: str, action: str, done: str, *, as_json: bool) -> None:
     answer = call(context.obj, "POST", f"/api/encoders/{quoted(encoder)}/control", {"action": action})
     if as_json:
         show_json(answer)
     else:
-        typer.echo(f"{encoder}: {action} done")
+        typer.echo(f"{encoder} {done}")

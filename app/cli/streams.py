@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -14,6 +14,13 @@ from app.cli.output import Json, show_fields, show_json, show_table
 app = typer.Typer(help="Open, look at and end streams.", no_args_is_help=True)
 StreamArgument = Annotated[str, typer.Argument(metavar="STREAM", help="Stream id, str_...")]
 MAX_ADDRESSES_CHARS = 64 * 1024
+CHANGE_WAIT_S: Final = 60.0
+"""A new worker is proved first, then the gateway waits for a segment border."""
+CHANGED: Final = {
+    "none": "it was so already",
+    "in_place": "changed in place, nothing restarted",
+    "planned_switch": "changed by a switch to a new worker",
+}
 COLUMNS = ("stream_id", "state", "name", "primary_encoder_id", "backup_encoder_id", "created_at")
 
 
@@ -157,6 +164,32 @@ def open_stream(
         body["name"] = name
     answer: dict[str, Any] = call(access, "POST", "/api/streams/init", body)
     return answer
+
+
+@app.command()
+def change(
+    context: typer.Context,
+    stream: StreamArgument,
+    resolution: Annotated[
+        str | None, typer.Option(help="WIDTHxHEIGHT of the highest rendition.", show_default=False)
+    ] = None,
+    bitrate: Annotated[
+        int | None, typer.Option(help="Bits per second of the highest rendition.", show_default=False)
+    ] = None,
+    fps: Annotated[float | None, typer.Option(help="Frames per second.", show_default=False)] = None,
+    as_json: Json = False,
+) -> None:
+    """Change the picture of a stream while it runs; its publisher and viewers stay connected."""
+    asked = {"resolution": resolution, "bitrate": bitrate, "fps": fps}
+    wanted = {name: value for name, value in asked.items() if value is not None}
+    if not wanted:
+        fail("nothing to change", hint="name --resolution, --bitrate or --fps")
+    answer = call(context.obj, "PUT", f"/api/streams/{quoted(stream)}/config", wanted, timeout_s=CHANGE_WAIT_S)
+    if as_json:
+        show_json(answer)
+        return
+    typer.echo(CHANGED.get(str(answer.get("change_class")), str(answer.get("change_class"))))
+    show_fields(answer["stream"], ("stream_id", "ladder"))
 
 
 @app.command()

@@ -13,10 +13,12 @@ from app.cli.streams import StreamArgument, quoted
 
 MISSED_AT_MOST: Final = 30
 """Readings in a row that control may owe once it has given one."""
-FIELDS = (
+FIELDS: Final = (
     *("state", "score", "primary_encoder_id", "generation"),
     *("bitrate", "dropped_frames", "cpu_usage", "protected"),
 )
+SHOWN_IN: Final = {"bitrate": (1e-6, ".2f", "Mbit/s"), "cpu_usage": (1.0, ".0f", "%")}
+"""Factor, form and unit for people; --json has the figures as the API tells them."""
 
 
 def watch(
@@ -55,4 +57,11 @@ def _line(health: dict[str, Any], *, as_json: bool) -> str:
     if as_json:
         return json.dumps(health)
     at = str(health.get("at", ""))[11:19]
-    return "  ".join([at, *(f"{name}={cell(health.get(name))}" for name in FIELDS)])
+    return "  ".join([at, *(f"{name}={_shown(name, health.get(name))}" for name in FIELDS)])
+
+
+def _shown(name: str, value: object) -> str:
+    if name not in SHOWN_IN or not isinstance(value, int | float):
+        return cell(value)
+    factor, form, unit = SHOWN_IN[name]
+    return f"{value * factor:{form}} {unit}"

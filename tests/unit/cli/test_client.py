@@ -39,7 +39,7 @@ class Control(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_POST = do_DELETE = _answer  # noqa: N815 - the names http.server calls
+    do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815 - the names http.server calls
 
     def log_message(self, *_: object) -> None:
         """Quiet."""
@@ -232,8 +232,10 @@ def test_an_encoder_is_shown_with_its_codecs_and_workers_for_people(control: typ
 
 def test_draining_is_asked_of_the_encoder(control: type[Control]) -> None:
     control.answers["POST /api/encoders/enc-1/control"] = 200, {}
-    assert run("encoders", "drain", "enc-1").exit_code == 0
+    result = run("encoders", "drain", "enc-1")
+    assert result.exit_code == 0
     assert control.seen[0][3] == {"action": "drain"}
+    assert "enc-1 takes no new streams; those it has go to their standbys" in result.stdout
 
 
 def test_a_key_is_the_only_thing_on_standard_output(control: type[Control]) -> None:
@@ -272,11 +274,49 @@ def test_watching_what_was_never_reached_ends_at_once(control: type[Control]) ->
     assert len(control.seen) == 1
 
 
+def test_watching_shows_figures_in_units_that_people_know(control: type[Control]) -> None:
+    health = {"state": "live", "at": "2026-01-01T10:11:12Z", "bitrate": 2_425_716.6, "cpu_usage": 27.9}
+    control.answers["GET /api/streams/str_1/health"] = 200, health
+    shown = run("watch", "str_1", "--count", "1").stdout
+    assert "bitrate=2.43 Mbit/s" in shown
+    assert "cpu_usage=28 %" in shown
+    assert json.loads(run("watch", "str_1", "--count", "1", "--json").stdout) == health
+
+
+@pytest.mark.parametrize(
+    ("change_class", "told"),
+    [("none", "so already"), ("in_place", "nothing restarted"), ("planned_switch", "switch")],
+)
+def test_a_picture_is_changed_with_only_what_was_named(
+    control: type[Control], change_class: str, told: str
+) -> None:
+    answer = {"change_class": change_class, "stream": {"stream_id": "str_1", "ladder": None}}
+    control.answers["PUT /api/streams/str_1/config"] = 200, answer
+    result = run("streams", "change", "str_1", "--bitrate", "1500000", "--resolution", "854x480")
+    assert told in result.stdout
+    assert control.seen[0][3] == {"bitrate": 1_500_000, "resolution": "854x480"}
+
+
+def test_a_change_of_nothing_asks_nobody(control: type[Control]) -> None:
+    result = run("streams", "change", "str_1")
+    assert result.exit_code == 1
+    assert "--bitrate" in result.stderr
+    assert control.seen == []
+
+
 def test_an_unreachable_control_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENCMAN_API_KEY", "k")
     result = run("--url", f"http://127.0.0.1:{free_port()}", "streams", "list")
     assert result.exit_code == 69
+    assert "cannot be reached: nothing listens there\n" in result.stderr
     assert "encoder-manager up" in result.stderr
+
+
+def test_what_is_no_address_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENCMAN_API_KEY", "k")
+    result = run("--url", "nonsense", "streams", "list")
+    assert result.exit_code == 69
+    assert "http://127.0.0.1:8080" in result.stderr
 
 
 def test_without_a_key_the_places_looked_at_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
