@@ -15,7 +15,7 @@ CPU_HIGH_PERCENT: Final = 80.0
 MEMORY_HIGH_PERCENT: Final = 85.0
 TEMPERATURE_HIGH_C: Final = 75.0
 DROPPED_FRAMES_HIGH: Final = 100
-BITRATE_VARIANCE_HIGH: Final = 0.2
+BITRATE_VARIANCE_HIGH_PERCENT: Final = 20.0
 """Standard deviation by mean of the last readings."""
 STORAGE_HIGH_PERCENT: Final = 90.0
 WEIGHTS: Final = {"system": 0.4, "stream": 0.4, "storage": 0.2}
@@ -58,15 +58,16 @@ def measures_of(reading: EncoderReading | None) -> Measures:
 
 
 def score(measures: Measures) -> Score:
+    variation = None if measures.bitrate_variance is None else 100.0 * measures.bitrate_variance
     parts: dict[str, list[_Limit]] = {
         "system": [
-            ("CPU", " %", measures.cpu_percent, CPU_HIGH_PERCENT, 20.0),
-            ("memory", " %", measures.memory_percent, MEMORY_HIGH_PERCENT, 20.0),
+            ("machine's CPU", " %", measures.cpu_percent, CPU_HIGH_PERCENT, 20.0),
+            ("machine's memory", " %", measures.memory_percent, MEMORY_HIGH_PERCENT, 20.0),
             ("temperature", " °C", measures.temperature_c, TEMPERATURE_HIGH_C, 30.0),
         ],
         "stream": [
             ("dropped frames", "", measures.dropped_frames, DROPPED_FRAMES_HIGH, 25.0),
-            ("bitrate variance", "", measures.bitrate_variance, BITRATE_VARIANCE_HIGH, 25.0),
+            ("variation of the bit rate", " %", variation, BITRATE_VARIANCE_HIGH_PERCENT, 25.0),
         ],
         "storage": [("storage", " %", measures.storage_percent, STORAGE_HIGH_PERCENT, 30.0)],
     }

@@ -60,8 +60,13 @@ def test_what_is_unknown_is_said_and_is_never_zero() -> None:
     assert len(nothing.reasons) == 6
     only_cpu = score(Measures(cpu_percent=99.0))
     assert (only_cpu.overall, only_cpu.system, only_cpu.stream) == (80.0, 80.0, None)
-    assert only_cpu.reasons[0] == "CPU at 99 %, above 80 %"
+    assert only_cpu.reasons[0] == "machine's CPU at 99 %, above 80 %"
     assert "temperature unknown" in only_cpu.reasons
+
+
+def test_reasons_are_in_percent_and_say_whose_figure_it_is() -> None:
+    reasons = score(dataclasses.replace(ALL_WELL, bitrate_variance=0.3783, memory_percent=91.0)).reasons
+    assert reasons == ("machine's memory at 91 %, above 85 %", "variation of the bit rate at 37.83 %, above 20 %")
 
 
 LIVE = Signs(10.0, True, 99.5, 99.5, 50.0, 99.5, None)
