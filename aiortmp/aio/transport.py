@@ -117,6 +117,12 @@ class Connection(asyncio.Protocol):
             self._session.excuse_silence(self._loop.time())
             self._transport.resume_reading()
 
+    def set_idle_s(self, idle_s: float) -> None:
+        """Let the peer be silent for so long before it is given up, instead of `Limits.idle_s`."""
+        if not self.is_closed:
+            self._session.set_idle_s(idle_s, self._loop.time())
+            self._arm()
+
     # for senders and roles
 
     def write(self, data: bytes | memoryview) -> None:

@@ -6,6 +6,7 @@ Drive it with ``receive_data`` and ``tick``, send what ``data_to_send`` gives af
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, Protocol
 
 from aiortmp.chunk.message import Message
@@ -97,6 +98,11 @@ class Session:
     def excuse_silence(self, now: float) -> None:
         """Nothing was taken from the peer until now: its silence counts from here."""
         self._last_heard = max(self._last_heard, now)
+
+    def set_idle_s(self, idle_s: float, now: float) -> None:
+        """Let the peer be silent for so long from now on, pinged after half of it; its silence counts from here."""
+        self.limits = replace(self.limits, idle_s=idle_s)
+        self.excuse_silence(now)
 
     def _is_pinged(self) -> bool:
         return self._pinged_at is not None and self._pinged_at > self._last_heard

@@ -193,6 +193,22 @@ async def test_a_publisher_that_we_do_not_read_is_not_called_silent(relay: Relay
     await server.wait_closed()
 
 
+async def test_a_peer_that_may_be_silent_for_less_time_from_now_on_is_given_up_then(
+    relay: Relay, server: Server
+) -> None:
+    client = await connect(url(server))
+    await client.publish("name")
+    (connection,) = server.connections
+    client.pause_reading()
+    connection.set_idle_s(0.1)
+    await until(lambda: relay.closed)
+    reason = relay.closed[0]
+    assert isinstance(reason, LimitExceeded)
+    assert reason.limit == "idle_s"
+    connection.set_idle_s(0.1)  # of no use any more, and no harm
+    client.abort()
+
+
 async def test_a_change_of_chunk_size_stays_behind_what_was_written_before_it(relay: Relay, server: Server) -> None:
     client = await connect(url(server))
     publish = await client.publish("name")

@@ -25,6 +25,23 @@ def test_a_silent_peer_is_pinged_and_then_given_up() -> None:
     assert caught.value.limit == "idle_s"
 
 
+def test_another_time_for_silence_counts_from_when_it_is_set() -> None:
+    pair = Pair(limits=Limits(idle_s=30.0))
+    pair.connect()
+    pair.publish()
+    pair.server.set_idle_s(6.0, 10.0)
+    assert pair.server.due == 13.0
+    pair.server.tick(13.0)
+    assert pair.server.due == 16.0
+    pair.server.set_idle_s(30.0, 14.0)
+    pair.server.tick(16.0)
+    assert pair.server.due == 29.0
+    pair.server.set_idle_s(6.0, 29.0)
+    pair.server.tick(29.0)
+    with pytest.raises(LimitExceeded):
+        pair.server.tick(35.0)
+
+
 def test_a_peer_that_answers_the_ping_is_kept() -> None:
     pair = Pair()
     pair.connect()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -163,8 +162,7 @@ class DoorHandler:
         request.accept()
 
     def _watch(self, closely: bool) -> None:
-        session = self._connection.session
-        session.limits = replace(session.limits, idle_s=STANDBY_IDLE_S if closely else self._idle_s)
+        self._connection.set_idle_s(STANDBY_IDLE_S if closely else self._idle_s)
 
     def _play_source(self, request: PlayRequest, channel: Channel, link: WorkerLink) -> None:
         if request.name != "source":
