@@ -10,6 +10,7 @@ from enum import Enum, auto
 from typing import Final
 
 from app.domain.stream import StandbyGrade
+from app.media.progress import START_S
 
 HOT_SPAN_MS: Final = 1_000
 """A hot standby keeps the pictures of the last second; what is missing may be no older."""
@@ -35,6 +36,16 @@ class Reflex(Enum):
     """The standby begins with the replay, after the last frame let through."""
     SPEAK = auto()
     """The standby goes on with the pictures it holds."""
+
+
+def on_absence(*, standby_is_ready: bool, waited_s: float, now_s: float) -> Loss | None:
+    """Nobody has spoken yet, though the source has flowed for `waited_s`: whether the standby is to begin.
+
+    The planned worker gets the time that any worker gets to begin; one that stands ready then is nearer than control.
+    """
+    if not standby_is_ready or waited_s < START_S:
+        return None
+    return Loss("not there", f"the planned worker did not come within {waited_s:.0f} s", now_s)
 
 
 def on_loss(

@@ -37,6 +37,8 @@ class Seats:
         """The standby as one that encodes along."""
         self._lost: Lost | None = None
         """The last one who spoke, lost, while nobody follows."""
+        self._absent_since_s: float | None = None
+        """Since when there is a source, and one who stands by, and nobody has come to speak."""
 
     @property
     def link(self) -> WorkerLink | None:
@@ -77,7 +79,7 @@ class Seats:
         self._on_turn(feed.link.generation)
         handed = self._switch.hand_over(feed.link.generation)
         assert handed, "only a newer generation comes"
-        self._lost = None
+        self._lost = self._absent_since_s = None
         self._active = speaker = Speaker(feed, self._stage, self._switch.start_after(), start_s=start_s)
         if speak:
             feed.speak(self._switch.start_after())

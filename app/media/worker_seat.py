@@ -18,7 +18,7 @@ from app.media.feed import Feed, SourceNow, WorkerLink
 from app.media.handover import Word
 from app.media.planned import PlannedSwitch, newest
 from app.media.progress import PROVED_START_S, START_S
-from app.media.reflex import Loss, Reflex, on_loss
+from app.media.reflex import Loss, Reflex, on_absence, on_loss
 from app.media.seat_events import (
     BY_CONTROL,
     BY_REFLEX,
@@ -117,6 +117,8 @@ class WorkerSeat(Seats):
         seen = self._second.speaker.stalled(now_s) if self._second is not None else None
         if seen is not None:
             self.remove_standby(f"stalled: {seen}")
+        if self._active is None:
+            self._check_absence(now_s)
 
     @property
     def due(self) -> float | None:
@@ -289,6 +291,16 @@ class WorkerSeat(Seats):
             self._on_event(Proved(standby.feed.link, standby.headers))
         if second is not None and active is not None and self._switch.knows(track):
             second.take(active, track, arrival, now, is_second=True)
+
+    def _check_absence(self, now_s: float) -> None:
+        """The planned worker never came: the standby begins, after the time that it had to come."""
+        standby = self._standby
+        if standby is None or newest(self._stage.look()) is None:
+            return
+        self._absent_since_s = now_s if self._absent_since_s is None else self._absent_since_s
+        loss = on_absence(standby_is_ready=standby.is_ready, waited_s=now_s - self._absent_since_s, now_s=now_s)
+        if loss is not None:
+            self._promote(standby, self._before(), loss, BY_REFLEX)
 
     def _lose(self, loss: Loss) -> None:
         """The one who speaks is lost: the standby takes over, or nobody does until another worker comes."""

@@ -278,3 +278,41 @@ def test_a_standby_that_comes_between_new_headers_and_their_key_frame_is_shown_w
         video_header(OTHER_RECORD).payload,
     ]
     assert second.feed.stamps() == [2_000, 4_000]
+
+
+def test_a_ready_standby_begins_when_the_planned_worker_never_comes() -> None:
+    stage = Stage(plan_of(standby=2))
+    second = stage.hire(2)
+    stage.play(0, 400)
+    second.ready()
+    stage.play(400, 10_000)
+    assert not stage.seen(Switched)
+    stage.play(10_000, 12_000)
+    [told] = stage.seen(Switched)
+    assert (told.from_worker_id, told.generation, told.cause) == (None, 2, "not there")
+    assert second.words()[-1] == ("onFeedStart", {"generation": 2, "nonce": "n", "start_after": {"top": None}})
+    assert second.feed.stamps()[1] == 0
+    late = stage.hire(1)
+    assert late.feed.batches == []
+
+
+@pytest.mark.parametrize("what", ["no source", "not ready", "a worker that comes"])
+def test_a_standby_does_not_begin_without(what: str) -> None:
+    stage = Stage(plan_of(standby=2))
+    second = stage.hire(2)
+    if what != "not ready":
+        second.ready()
+    if what == "a worker that comes":
+        stage.play(0, 9_000)
+        first = stage.hire(1)
+        first.header()
+        for stamp in every_frame(0, 9_000):
+            first.encode(stamp)
+        stage.play(9_000, 15_000, first)
+    elif what == "no source":
+        for tick in range(300):
+            stage.now_s = tick / 10
+            stage.channel.tick(stage.now_s)
+    else:
+        stage.play(0, 15_000)
+    assert not stage.seen(Switched)
