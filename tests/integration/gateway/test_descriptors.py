@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientError, web
 
 from aiortmp import MediaBatch, MessageType, RtmpError
 from aiortmp.aio import connect
@@ -137,7 +137,7 @@ async def _opens(gateway: Confined) -> bool:
             connection = await connect(f"rtmp://127.0.0.1:{gateway.rtmp}/live")
             await connection.close()
             return (await get(f"http://127.0.0.1:{gateway.http}/livez"))[0] == 200
-    except (RtmpError, OSError, TimeoutError):
+    except (RtmpError, ClientError, OSError, TimeoutError):
         return False
 
 
