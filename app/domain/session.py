@@ -191,6 +191,8 @@ class StreamChange:
     fps: float | None = None
     destinations: tuple[str, ...] | None = None
     record: bool | None = None
+    encoder_id: EncoderId | None = None
+    """Who is to encode it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import structlog
 
 from app.domain.errors import Conflict, InvalidRequest, ManagerError
+from app.domain.ids import EncoderId
 from app.domain.ladder import Ladder, Rendition
 from app.domain.session import Advice, ChangeOutcome, StreamChange, StreamRecord, StreamRequest
 from app.domain.stream import Destination, EncodeSettings, StreamMode
@@ -56,16 +57,17 @@ class Changing:
             if stream.ended:
                 raise Conflict("the stream has ended")
             wanted, advice = self._wanted(stream.record, change)
-            if wanted == stream.record:
+            onto = _elsewhere(stream, change.encoder_id)
+            if wanted == stream.record and onto is None:
                 return ChangeOutcome(wanted, NONE, advice)
             if replace(wanted, ladder=stream.record.ladder, encode=stream.record.encode) != stream.record:
                 await self._in_place(stream, wanted)
-            if wanted.encode is None or wanted.encode == stream.record.encode:
+            if wanted.encode is None or (wanted.encode == stream.record.encode and onto is None):
                 return ChangeOutcome(stream.record, IN_PLACE, advice)
             self._gateways.demand(stream.record.gateway_id)
-            if await self._rates_in_place(stream, wanted.encode):
+            if onto is None and await self._rates_in_place(stream, wanted.encode):
                 return ChangeOutcome(stream.record, IN_PLACE, advice)
-        await self._picture.switch_to(stream, wanted.encode)
+        await self._picture.switch_to(stream, wanted.encode, onto)
         return ChangeOutcome(stream.record, PLANNED_SWITCH, advice)
 
     async def _in_place(self, stream: LiveStream, wanted: StreamRecord) -> None:
@@ -106,6 +108,15 @@ class Changing:
             replace(_request(record, change), renditions=_scaled(record, change))
         )
         return replace(wanted, ladder=ladder, encode=replace(record.encode, ladder=ladder)), advice
+
+
+def _elsewhere(stream: LiveStream, encoder_id: EncoderId | None) -> EncoderId | None:
+    """The encoder that is asked for, when it is another one than works now. Raises InvalidRequest."""
+    if encoder_id is None:
+        return None
+    if stream.record.encode is None:
+        raise InvalidRequest("a stream that is passed through needs no encoder")
+    return None if stream.active is not None and stream.active.encoder_id == encoder_id else encoder_id
 
 
 def _differ_in_rates_only(one: Ladder, other: Ladder) -> bool:

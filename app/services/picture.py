@@ -1,4 +1,4 @@
-"""Gives a running stream another picture: rates in place, everything else by a worker that is proved beforehand.
+"""Gives a running stream another picture or encoder: rates in place, all else by a worker that is proved before.
 
 The new worker stands by with the new settings beside the one that encodes; when it is proved the stream is given to
 it. Until then the old picture goes on, and it goes on too when anything fails.
@@ -35,6 +35,7 @@ from app.services.takeover import Takeover
 
 LOOK_EVERY_S: Final = 0.05
 CAUSE: Final = "picture changed"
+MOVED: Final = "moved to another encoder"
 
 log = structlog.get_logger()
 
@@ -98,26 +99,29 @@ class Picture:
 
     # --- everything else
 
-    async def switch_to(self, stream: LiveStream, encode: EncodeSettings) -> None:
-        """Another ladder. Raises ManagerError when the old picture goes on, and why."""
-        if not stream.runs_standby:
-            async with stream.lock:
-                await self._replace(stream, encode)
-            return
+    async def switch_to(self, stream: LiveStream, encode: EncodeSettings, onto: EncoderId | None = None) -> None:
+        """Another ladder, or another encoder: `onto`. Raises ManagerError when the old picture goes on, and why."""
         async with stream.lock:
-            generation = await self._start(stream, encode)
+            if onto is not None:
+                self._demand_fit(stream, onto, _need(stream, encode))
+            if not stream.runs_standby:
+                await self._replace(stream, encode, onto)
+                return
+            generation = _stands_ready(stream, encode, onto) or await self._start(stream, encode, onto)
         try:
             await self._proved(stream, generation)
-            await self._at_border(stream, generation)
+            await self._at_border(stream, generation, CAUSE if onto is None else MOVED)
         except ManagerError as error:
             log.warning("picture not changed", stream_id=stream.id, reason=error.detail)
             await self._give_up(stream, generation, error.detail)
             raise
 
-    async def _start(self, stream: LiveStream, encode: EncodeSettings) -> int:
+    async def _start(self, stream: LiveStream, encode: EncodeSettings, onto: EncoderId | None) -> int:
         """A standby with the new settings, in place of the one there is. Its generation."""
         active, need = _active(stream), _need(stream, encode)
-        encoder_id = self._place(stream, active, need)
+        encoder_id = onto or self._place(stream, active, need)
+        if onto is not None:
+            self._balancer.adopt(stream.id, onto, Role.BACKUP, need)
         order = self._standbys.new_order(stream, standby=True, encode=encode)
         try:
             await self._standbys.start(stream, encoder_id, order)
@@ -148,6 +152,15 @@ class Picture:
                 hint="Ask for less, or open a new stream with it.",
             ) from error
 
+    def _demand_fit(self, stream: LiveStream, encoder_id: EncoderId, need: Need) -> None:
+        """Raises Conflict."""
+        faults = self._balancer.faults(encoder_id, stream.id, need, by_choice=True)
+        if faults:
+            raise Conflict(
+                f"encoder {encoder_id} cannot take the stream now: {'; '.join(faults)}",
+                hint="GET /api/encoders shows who could.",
+            )
+
     async def _proved(self, stream: LiveStream, generation: int) -> None:
         """Or given the stream already: by the gateway, which lost the old worker."""
         await _until(
@@ -157,12 +170,12 @@ class Picture:
             ready=lambda: stream.moved_to == generation or stream.machine.cover is Cover.PROTECTED,
         )
 
-    async def _at_border(self, stream: LiveStream, generation: int) -> None:
+    async def _at_border(self, stream: LiveStream, generation: int, cause: str) -> None:
         """The gateway goes over at a segment border; tracks that are no more end there, new ones begin."""
         if stream.moved_to == generation:
             return
         stream.excused_generation = _active(stream).generation
-        await self._gateways.switch(stream.record, generation, cause=CAUSE, decided_by=DecidedBy.OPERATOR)
+        await self._gateways.switch(stream.record, generation, cause=cause, decided_by=DecidedBy.OPERATOR)
         await _until(stream, generation, SWITCH_S, ready=lambda: stream.moved_to == generation)
 
     async def _give_up(self, stream: LiveStream, generation: int, reason: str) -> None:
@@ -172,12 +185,12 @@ class Picture:
                 await self._standbys.drop(stream)
                 self._recovery.standby_lost(stream, generation, reason)
 
-    async def _replace(self, stream: LiveStream, encode: EncodeSettings) -> None:
-        """Without a standby that runs: a new worker takes over on the same encoder, with a short pause."""
+    async def _replace(self, stream: LiveStream, encode: EncodeSettings, onto: EncoderId | None) -> None:
+        """Without a standby that runs: a new worker takes over there or at `onto`, with a short pause."""
         before, active = stream.record, _active(stream)
         stream.record = replace(before, ladder=encode.ladder, encode=encode)
         faults = self._balancer.faults(active.encoder_id, stream.id, stream.need)
-        if faults:
+        if faults and onto is None:
             stream.record = before
             raise Conflict(
                 f"its encoder cannot take the new picture now: {'; '.join(faults)}",
@@ -185,7 +198,9 @@ class Picture:
             )
         wanted = stream.record
         try:
-            generation = await self._takeover.move(stream, CAUSE, onto=active.encoder_id)
+            generation = await self._takeover.move(
+                stream, CAUSE if onto is None else MOVED, onto=onto or active.encoder_id
+            )
         except ManagerError:
             if stream.record is wanted:
                 # Nothing was ordered yet: the old picture goes on.
@@ -207,6 +222,14 @@ def _active(stream: LiveStream) -> WorkerGrant:
     if active is None:
         raise Conflict("no encoder works for this stream now", hint="Try again when it is live.")
     return active
+
+
+def _stands_ready(stream: LiveStream, encode: EncodeSettings, onto: EncoderId | None) -> int | None:
+    """Generation of the standby when it is just what is wanted already."""
+    standby = stream.proved_standby
+    if standby is None or standby.encoder_id != onto or encode != stream.record.encode:
+        return None
+    return standby.generation
 
 
 def _need(stream: LiveStream, encode: EncodeSettings) -> Need:

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from app.api.registry import Body
-from app.api.schemas.texts import Name, RenditionName, Resolution, Target, Word
+from app.api.schemas.texts import EncoderName, Name, RenditionName, Resolution, Target, Word
+from app.domain.ids import EncoderId
 from app.domain.ladder import AudioMode, FrameRate, Rendition
 from app.domain.session import StreamChange, StreamRequest
 from app.domain.stream import SlateMode, StandbyGrade, StreamMode
@@ -102,6 +103,7 @@ class ConfigBody(Body):
     fps: Fps | None = None
     destinations: Targets | None = None
     record: bool | None = None
+    encoder_id: EncoderName | None = Field(None, description="who is to do the work, by a planned switch")
 
     def change(self) -> StreamChange:
         width, height = size_of(self.resolution) if self.resolution else (None, None)
@@ -112,4 +114,5 @@ class ConfigBody(Body):
             fps=self.fps,
             destinations=None if self.destinations is None else tuple(self.destinations),
             record=self.record,
+            encoder_id=None if self.encoder_id is None else EncoderId(self.encoder_id),
         )

@@ -45,6 +45,11 @@ Word = Annotated[
     StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$"),
     _told("should be 1 to 64 letters, digits, dots, hyphens or underscores"),
 ]
+EncoderName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,128}$"),
+    _told("should be the id of an encoder, as GET /api/encoders lists them"),
+]
 RenditionName = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$"),

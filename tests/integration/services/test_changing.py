@@ -7,14 +7,14 @@ import pytest
 from app.domain.encoder import EncoderState
 from app.domain.errors import Conflict, Unavailable
 from app.domain.fleet import EncoderAction
-from app.domain.ids import StreamId
+from app.domain.ids import EncoderId, StreamId
 from app.domain.link import (
     OpenChannel,
     ReconfigureWorker,
     SwitchStream,
 )
 from app.domain.session import StreamChange
-from app.domain.stream import WorkerGrant, WorkerOrder
+from app.domain.stream import StandbyGrade, WorkerGrant, WorkerOrder
 from app.services import picture
 
 from .conftest import House
@@ -213,3 +213,47 @@ async def test_a_change_is_told_as_done_only_when_the_store_keeps_it(
     kept = await services.store.stream(stream_id)
     assert kept is not None
     assert kept.ladder == house.gateway.plans[stream_id].ladder != stream.record.ladder
+
+
+async def test_a_stream_moves_to_the_encoder_that_is_asked_for_by_a_planned_switch(house: House) -> None:
+    stream = await published(house)
+    stream_id, streams = stream.record.stream_id, house.control.services.streams
+    active, standby = grants(house, stream)
+    assert standby is not None
+    (third,) = [
+        n.info.encoder_id for n in house.nodes if n.info.encoder_id not in (active.encoder_id, standby.encoder_id)
+    ]
+    for onto in (standby.encoder_id, active.encoder_id, third):
+        outcome = await streams.change(stream_id, StreamChange(encoder_id=onto), OWNER)
+        assert outcome.change_class == "planned_switch"
+        assert outcome.record.primary_id == onto
+        await until(lambda: protected(house, stream))
+    again = await streams.change(stream_id, StreamChange(encoder_id=third), OWNER)
+    assert again.change_class == "none"
+    orders = [order for order in house.gateway.orders if isinstance(order, SwitchStream)]
+    assert [order.cause for order in orders] == [picture.MOVED] * 3
+    assert orders[0].generation == standby.generation
+
+
+async def test_an_encoder_that_cannot_take_the_stream_is_not_moved_to(house: House) -> None:
+    stream = await published(house)
+    stream_id, services = stream.record.stream_id, house.control.services
+    before = grants(house, stream)
+    assert before[1] is not None
+    await services.encoders.control(before[1].encoder_id, EncoderAction.DRAIN, ADMIN)
+    for onto in (before[1].encoder_id, EncoderId("enc_unknown")):
+        with pytest.raises(Conflict, match="cannot take the stream now"):
+            await services.streams.change(stream_id, StreamChange(encoder_id=onto), OWNER)
+    assert grants(house, stream) == before
+
+
+async def test_a_cold_stream_moves_to_the_encoder_that_is_asked_for(house: House) -> None:
+    stream = await published(house, standby=StandbyGrade.COLD)
+    stream_id, services = stream.record.stream_id, house.control.services
+    _, backup = grants(house, stream)
+    assert backup is not None
+    outcome = await services.streams.change(stream_id, StreamChange(encoder_id=backup.encoder_id), OWNER)
+    assert outcome.record.primary_id == backup.encoder_id
+    await until(lambda: protected(house, stream))
+    active, _ = grants(house, stream)
+    assert active.worker_id in house.node(backup.encoder_id).workers

@@ -121,6 +121,7 @@ class Streams(StreamService):
     def __init__(self) -> None:
         self.records: dict[StreamId, StreamRecord] = {}
         self.opened = 0
+        self.changes: list[StreamChange] = []
         self.reports: list[SwitchReport] = []
 
     async def open(self, request: StreamRequest, owner: Principal) -> OpenedStream:
@@ -162,6 +163,7 @@ class Streams(StreamService):
         return "rtmp://127.0.0.1:1935/live", playback_of(record)
 
     async def change(self, stream_id: StreamId, change: StreamChange, who: Principal) -> ChangeOutcome:
+        self.changes.append(change)
         record = replace(self._own(stream_id, who), record=bool(change.record), revision=2)
         self.records[stream_id] = record
         return ChangeOutcome(record, "in_place")

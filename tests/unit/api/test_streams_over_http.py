@@ -82,6 +82,17 @@ async def test_a_change_says_what_it_took(house: Any, http: ClientSession) -> No
         assert (await response.json())["change_class"] == "in_place"
 
 
+async def test_a_change_may_name_the_encoder_and_nothing_that_is_no_id(house: Any, http: ClientSession) -> None:
+    async with http.post(f"{house.base}/api/streams/init", json=INIT, headers=house.auth()) as response:
+        stream_id = (await response.json())["stream_id"]
+    for encoder_id, status in (("enc_b", 200), ("../enc_b", 422), ("", 422)):
+        async with http.put(
+            f"{house.base}/api/streams/{stream_id}/config", json={"encoder_id": encoder_id}, headers=house.auth()
+        ) as response:
+            assert response.status == status
+    assert [change.encoder_id for change in house.streams.changes] == ["enc_b"]
+
+
 def test_a_stream_shows_the_generation_that_works_not_the_highest_that_was_handed_out() -> None:
     kept = replace(record(), generation=2)
     assert StreamView.of(kept, None, Playback(None, None, None)).generation == 1
