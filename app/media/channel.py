@@ -263,7 +263,8 @@ class Channel:
             Reason(SwitchKind.PLANNED, order.cause, order.decided_by),
             to_come,
             self.plan.timing,
-            at_border=order.at_border and self.source.is_up,
+            # A slate has no borders to come: each worker makes its own.
+            at_border=order.at_border and self.source.is_up and self._slate is SlateMode.OFF,
         )
 
     def on_track(self, link: WorkerLink, track: str, batch: MediaBatch) -> None:

@@ -54,6 +54,10 @@ class WorkerProgress:
         if lag_ms is not None:
             self._latency_s = max(self._latency_s * _FORGET, lag_ms / 1000)
 
+    def excuse(self) -> None:
+        """What was owed until now counts no more: the worker has something else to do."""
+        self._owed_s = None
+
     def settle(self) -> None:
         """The worker has caught up with what was before it: how late it was until now says nothing of its pace."""
         self._latency_s = (self.lag_ms or 0.0) / 1000

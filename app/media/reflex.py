@@ -41,7 +41,7 @@ class Reflex(Enum):
 def on_absence(*, standby_is_ready: bool, waited_s: float, now_s: float) -> Loss | None:
     """Nobody has spoken yet, though the source has flowed for `waited_s`: whether the standby is to begin.
 
-    The planned worker gets the time that any worker gets to begin; one that stands ready then is nearer than control.
+    The planned worker gets the time that any worker gets to begin; one that stands ready is nearer than control.
     """
     if not standby_is_ready or waited_s < START_S:
         return None

@@ -52,22 +52,28 @@ class Seats:
     # --- slate -----------------------------------------------------------------------------------------
 
     def slate(self, mode: SlateMode) -> None:
-        """The source is silent: the worker that speaks makes pictures of its own, or with OFF no more."""
+        """The source is silent: whoever speaks, or is about to, makes pictures of its own, or with OFF no more."""
         self._slate = mode
-        if self._active is not None:
-            now_s = self._stage.look().now_s
-            self._active.feed.slate(mode, self._stage.timeline.position_ms(now_s) or 0)
+        from_ms = self._stage.timeline.position_ms(self._stage.look().now_s) or 0
+        for speaker in self._speakers():
+            speaker.slate(mode, from_ms)
 
     def slate_over(self) -> None:
         """The source is back; its packets tell the worker."""
         self._slate = SlateMode.OFF
 
     def _go_on_with_slate(self) -> None:
-        """A worker begins to speak while the source is silent."""
+        """A worker begins to speak, or begins anew, while the source is silent."""
         if self._slate is not SlateMode.OFF:
             self.slate(self._slate)
 
     # --- inside ----------------------------------------------------------------------------------------
+
+    def _speakers(self) -> list[Speaker]:
+        """Those who encode what comes next: the one who speaks, and the one who will or does so along with it."""
+        along = self._planned or self._second
+        speakers = (self._active, along.speaker if along is not None else None)
+        return [each for each in speakers if each is not None]
 
     def _before(self) -> Before:
         if self._lost is not None:

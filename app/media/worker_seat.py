@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from aiortmp import MediaBatch
-from app.domain.stream import StandbyGrade, Timing, WorkerGrant
+from app.domain.stream import SlateMode, StandbyGrade, Timing, WorkerGrant
 from app.media.arrival import Arrival, arrive
 from app.media.fanout import Outlet
 from app.media.feed import Feed, SourceNow, WorkerLink
@@ -109,6 +109,9 @@ class WorkerSeat(Seats):
 
     def check(self, now_s: float) -> None:
         """Let a worker go that stands still, and see how a planned switch gets on."""
+        if self._slate is not SlateMode.OFF:
+            for speaker in self._speakers():
+                speaker.owe_slate(self._stage.look())
         if self._planned is not None:
             self._check_planned(self._planned)
         seen = self._active.stalled(now_s) if self._active is not None else None
@@ -206,6 +209,7 @@ class WorkerSeat(Seats):
         planned.say(active, planned.handover.give_up(), now)
         if planned.handover.is_committed:
             active.begin_anew()
+            self._go_on_with_slate()
         self._on_event(Abandoned(planned.gave))
 
     # --- two at once -----------------------------------------------------------------------------------
@@ -227,6 +231,7 @@ class WorkerSeat(Seats):
             second.go_on(active, now)
         else:
             active.begin_anew()
+            self._go_on_with_slate()
 
     def _follow(
         self, standby: Standby, was: Before, loss: Loss | None, why: Reason, *, speak: bool = False
