@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -117,6 +118,10 @@ class Wire:
         self._loop.call_later(PING_S, self._ping)
 
     # --- the gateway's side: what an aiortmp connection offers
+
+    def set_idle_s(self, idle_s: float) -> None:
+        self.session.limits = replace(self.session.limits, idle_s=idle_s)
+        self._answered_at = self._loop.time()
 
     def abort(self, reason: str = "") -> None:
         if not self.closed:
