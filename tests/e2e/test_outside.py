@@ -56,5 +56,5 @@ def test_a_step_in_the_pictures_time_is_found(video: Path) -> None:
 def test_one_lost_packet_of_sound_is_found_even_where_the_rest_has_moved_up(video: Path) -> None:
     with pytest.raises(AssertionError, match="gaps"):
         check_sound(captured(video, "audio", without=200), video)
-    with pytest.raises(AssertionError, match="marks|what was sent"):
+    with pytest.raises(AssertionError, match=r"marks|what was sent"):
         check_sound(captured(video, "audio", without=200, later_ms=-21, after=200), video)
