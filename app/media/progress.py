@@ -28,6 +28,7 @@ class WorkerProgress:
         self._owed_s: float | None = None
         """When the first source frame was handed over that no programme frame has followed."""
         self._start_s = start_s
+        self._begins = True
         self._source_s: float | None = None
         self._latency_s = 0.0
         self.frame_s: float | None = None
@@ -36,7 +37,7 @@ class WorkerProgress:
     @property
     def limit_s(self) -> float:
         """Silence allowed right now."""
-        if self.frame_s is None:
+        if self._begins:
             return self._start_s
         return min(STALL_MAX_S, max(STALL_S, self._latency_s * LATENCY_SHARE))
 
@@ -50,9 +51,14 @@ class WorkerProgress:
         """A programme frame passed the switch, `lag_ms` behind the newest source frame."""
         self.frame_s = now_s
         self.lag_ms = lag_ms
+        self._begins = False
         self._owed_s = None
         if lag_ms is not None:
             self._latency_s = max(self._latency_s * _FORGET, lag_ms / 1000)
+
+    def begin_anew(self) -> None:
+        """It was fed from further back: it decodes and opens its encoders once more."""
+        self._owed_s, self._begins, self._start_s = None, True, PROVED_START_S
 
     def excuse(self) -> None:
         """What was owed until now counts no more: the worker has something else to do."""

@@ -70,6 +70,8 @@ class Speaker:
         """It was silenced, or says something else than was shown: go on after the last frame let through."""
         self._stage.switch.hand_over(self.feed.link.generation)
         self.awaited = set(self.tracks)
+        for progress in self._progress.values():
+            progress.begin_anew()
         self.begin(self._stage.switch.start_after())
 
     def take_over(self, track: str) -> None:

@@ -283,3 +283,18 @@ def test_a_track_that_the_new_worker_should_not_have_is_ignored() -> None:
     new.hand.encode_on("low", 3_000, key=True)
     run(stage, 3_000, 5_000, old, new)
     assert stage.channel.switch.generation == 2
+
+
+def test_an_old_worker_that_is_fed_anew_has_time_to_begin() -> None:
+    stage, old, new = crossing()
+    run(stage, 3_000, 4_000, old, new)
+    stage.source(4_000)
+    new.work(4_000)
+    assert not stage.seen(Switched)
+    new.die()
+    run(stage, 4_040, 5_000)
+    assert not old.hand.cut, "it decodes once more what it had decoded"
+    run(stage, 5_000, 6_000, old)
+    assert stage.shown == {name: every_frame(0, 6_000) for name in ("top", "low", "audio")}
+    run(stage, 6_000, 8_400)
+    assert len(old.hand.cut) == 1, "it has begun: from here on it is judged as ever"
