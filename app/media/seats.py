@@ -39,6 +39,8 @@ class Seats:
         """The last one who spoke, lost, while nobody follows."""
         self._absent_since_s: float | None = None
         """Since when there is a source, and one who stands by, and nobody has come to speak."""
+        self._far_ms = 0
+        """Up to here frames are believed; looked up anew when one is beyond."""
 
     @property
     def link(self) -> WorkerLink | None:

@@ -8,6 +8,7 @@ decodable, with no frame twice.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from app.domain.ladder import AUDIO_TRACK
 from app.media.arrival import Arrival
@@ -127,7 +128,10 @@ class OutputSwitch:
         return self._pick(name, track, arrival)
 
     def _all_new(self, track: _Track, arrival: Arrival) -> bool:
-        return not arrival.headers and (track.last_ms is None or arrival.positions[0] > track.last_ms)
+        positions = arrival.positions
+        if arrival.headers or (track.last_ms is not None and positions[0] <= track.last_ms):
+            return False
+        return len(positions) == 1 or all(one < after for one, after in pairwise(positions))
 
     def _pick(self, name: str, track: _Track, arrival: Arrival) -> Arrival | None:
         """Message by message: the road for the reads around a change and those with headers in them."""

@@ -9,6 +9,7 @@ planned switch, to `switch` what may pass.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Final
 
 from aiortmp import MediaBatch
 from app.domain.stream import SlateMode, StandbyGrade, Timing, WorkerGrant
@@ -35,7 +36,9 @@ from app.media.second import Second
 from app.media.speaker import Speaker
 from app.media.standby import Standby, gave_of
 
-UNREAD = "the worker does not read its feed"
+UNREAD: Final = "the worker does not read its feed"
+AHEAD_MAX_MS: Final = 10_000
+"""A frame further ahead of the source would shut out all that come after it."""
 
 
 class WorkerSeat(Seats):
@@ -100,6 +103,12 @@ class WorkerSeat(Seats):
     def take(self, link: WorkerLink, track: str, batch: MediaBatch, now: SourceNow) -> None:
         """Packets of one track that `link` encoded."""
         active, arrival = self._active, arrive(batch, self._around)
+        positions = arrival.positions
+        if positions[-1] > self._far_ms or (len(positions) > 1 and max(positions) > self._far_ms):
+            self._far_ms = (self._stage.timeline.position_ms(now.now_s) or 0) + AHEAD_MAX_MS
+            if max(positions) > self._far_ms:
+                self.gone(link, "astray", f"a frame on {track} is of a time to come")
+                return
         if active is None or link is not active.link or active.awaited or self._planned or self._second:
             self._take_aside(link, track, arrival, now)
         elif self._switch.knows(track):

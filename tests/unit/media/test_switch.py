@@ -122,3 +122,12 @@ def test_whoever_speaks_when_no_frame_passes_twice_and_every_turn_begins_with_a_
             last = position
             passed_all.append(position)
     assert len(passed_all) == len(set(passed_all))
+
+
+def test_frames_of_one_read_that_go_back_in_time_do_not_pass() -> None:
+    switch = begun()
+    passed = switch.admit("top", 1, at_stamps(video(0, key=True), video(80), video(40), video(80), video(120)))
+    assert passed is not None
+    assert passed.positions == [0, 80, 120]
+    assert switch.doubled() == 2
+    assert switch.start_after()["top"] == 120
