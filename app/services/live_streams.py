@@ -66,6 +66,8 @@ class LiveStream:
     """When the present worker was started."""
     standby_since: float = field(default_factory=monotonic)
     """When the present standby was started."""
+    better_standby_asked_at: float | None = None
+    """When another encoder was looked for in place of the standby's, which is too hot."""
     moved_to: int = 0
     """Generation of the worker that took over last; a plan may name a later one that could not be started."""
     since_slow: Since = field(default_factory=Since)
@@ -81,6 +83,11 @@ class LiveStream:
     @property
     def id(self) -> StreamId:
         return self.record.stream_id
+
+    def excuse_no_more(self, generation: int) -> None:
+        """The drill or the change is over: should that worker speak still, its end is a fault again."""
+        if self.excused_generation == generation:
+            self.excused_generation = None
 
     @property
     def active(self) -> WorkerGrant | None:

@@ -37,6 +37,8 @@ WAITING_HEALTH_EVERY_S: Final = 5.0
 LIFE_EVERY_S: Final = 5.0
 RETURN_S: Final = 10.0
 """After control's start: time for encoders to dial in before they count as gone."""
+BETTER_STANDBY_EVERY_S: Final = 5.0
+"""Each time the whole fleet is ranked; in a heat wave all streams would ask for that at every beat."""
 PAUSE_S: Final = 1.0
 """A beat that is later than this tells of a process that stood still, such as a suspended machine."""
 
@@ -136,12 +138,16 @@ class StreamWatch:
             if gone is not None:
                 self._recovery.standby_lost(stream, standby.generation, gone)
             elif stream.runs_standby and stream.machine.phase is Phase.STEADY:
-                self._look_whether_standby_fits(stream, standby)
+                self._look_whether_standby_fits(stream, standby, now)
 
-    def _look_whether_standby_fits(self, stream: LiveStream, standby: WorkerGrant) -> None:
+    def _look_whether_standby_fits(self, stream: LiveStream, standby: WorkerGrant, now: float) -> None:
         reading = self._fleet.reading(standby.encoder_id)
         wish = None if reading is None else slow_evidence.judge_standby(reading.temperature_c)
-        if wish is not None:
+        if wish is None:
+            return
+        asked_at = stream.better_standby_asked_at
+        if wish.must or asked_at is None or now - asked_at >= BETTER_STANDBY_EVERY_S:
+            stream.better_standby_asked_at = now
             self._recovery.leave_standby(stream, wish)
 
     def _look_whether_to_leave(

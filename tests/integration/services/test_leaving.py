@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 
 from app.domain.events import StreamErrorSeen
@@ -12,10 +15,34 @@ from app.domain.link import ChannelReading, SwitchStream, TrackReading
 from app.domain.stream import StandbyGrade
 from app.policy import slow_evidence
 from app.policy.failover_states import Phase
+from app.services import stream_watch
+from app.services.fleet import Fleet
+from app.services.load_balancer import LoadBalancer
+from app.services.stream_watch import StreamWatch
 
 from .conftest import House
 from .peers import ADMIN, at, until
 from .scenes import grants, protected, published
+
+
+class Counted:
+    """A method of which the calls are counted."""
+
+    def __init__(self, function: Callable[..., object]) -> None:
+        self._function = function
+        self.calls = 0
+
+    def method(self) -> Callable[..., object]:
+        def counting(*arguments: object) -> object:
+            self.calls += 1
+            return self._function(*arguments)
+
+        return counting
+
+
+def _is_known_hot(fleet: Fleet, encoder_id: EncoderId) -> bool:
+    reading = fleet.reading(encoder_id)
+    return reading is not None and reading.temperature_c is not None and reading.temperature_c > 80.0
 
 
 async def test_draining_an_encoder_moves_its_stream_by_a_planned_switch(house: House) -> None:
@@ -92,6 +119,27 @@ async def test_a_hard_stop_does_not_wait_for_the_rest_after_an_earlier_switch(
     await until(lambda: live.machine.phase is Phase.SUSPECT)
     house.node(second.encoder_id).temperature_c = 96.0
     await until(lambda: grants(house, stream)[0].encoder_id not in (first.encoder_id, second.encoder_id))
+
+
+async def test_a_fleet_that_is_hot_all_over_is_not_searched_for_a_better_standby_at_every_beat(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_watch, "BETTER_STANDBY_EVERY_S", 1e6)
+    stream = await published(house)
+    beats, searches = Counted(StreamWatch.look), Counted(LoadBalancer.has_other)
+    monkeypatch.setattr(StreamWatch, "look", beats.method())
+    monkeypatch.setattr(LoadBalancer, "has_other", searches.method())
+    before, fleet = grants(house, stream), house.control.services.fleet
+    standby = house.node(None if before[1] is None else before[1].encoder_id)
+    # The standby's last, or it would find another one.
+    for node in (*(node for node in house.nodes if node is not standby), standby):
+        node.temperature_c = 85.0
+        await until(partial(_is_known_hot, fleet, node.info.encoder_id))
+    await until(lambda: searches.calls > 0)
+    seen = beats.calls
+    await until(lambda: beats.calls > seen + 3)
+    assert searches.calls == 1
+    assert grants(house, stream) == before
 
 
 async def test_who_falls_behind_is_relieved_of_hot_standbys_before_the_stream_is_moved(
