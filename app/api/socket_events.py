@@ -16,6 +16,7 @@ from app.domain.events import (
     EncoderRead,
     Event,
     StreamChanged,
+    StreamDrilled,
     StreamErrorSeen,
     StreamFailedOver,
     StreamHealthRead,
@@ -70,6 +71,8 @@ def tell(event: Event, metrics: EncoderMetrics | None) -> Telling:
             return Telling(None, None, (Saying("encoder_changed", _encoder_changed(event)),))
         case EncoderRead():
             return Telling(None, None, (_health_update(event, metrics),))
+        case StreamDrilled():  # what it did to the stream is told by its switch, how it went by the health
+            return Telling(event.tenant, event.stream_id, ())
         case _:
             return Telling(event.tenant, event.stream_id, _changes(event))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from app.domain.drill import DrillOutcome
 from app.domain.encoder import EncoderReading, EncoderState
 from app.domain.failover import SwitchReport
 from app.domain.ids import EncoderId, StreamId
@@ -74,6 +75,15 @@ class StreamFailedOver:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamDrilled:
+    """A drill of a stream is over. The switch it made is told beside it, as every switch is."""
+
+    stream_id: StreamId
+    tenant: str
+    outcome: DrillOutcome
+
+
+@dataclass(frozen=True, slots=True)
 class EncoderChanged:
     encoder_id: EncoderId
     state: EncoderState
@@ -94,6 +104,7 @@ Event = (
     | StreamErrorSeen
     | WorkerReplaced
     | StreamFailedOver
+    | StreamDrilled
     | EncoderChanged
     | EncoderRead
 )

@@ -16,7 +16,7 @@ import structlog
 from app.domain.access import Principal
 from app.domain.drill import DrillKind, DrillOutcome
 from app.domain.errors import Conflict, InvalidRequest, ManagerError, Unavailable
-from app.domain.events import Event, StreamFailedOver
+from app.domain.events import Event, StreamDrilled, StreamFailedOver
 from app.domain.failover import DecidedBy, SwitchReport
 from app.domain.ids import StreamId
 from app.domain.stream import WorkerGrant
@@ -115,9 +115,12 @@ class DrillService:
             raise Unavailable(f"no report of the switch came within {REPORT_S:g} s") from None
         finally:
             unlisten()
+            stream.excuse_no_more(active.generation)
 
     def _note(self, stream: LiveStream, kind: DrillKind, fault: str | None) -> None:
-        stream.record = replace(stream.record, last_drill=DrillOutcome(utc_now(), kind, fault))
+        outcome = DrillOutcome(utc_now(), kind, fault)
+        stream.record = replace(stream.record, last_drill=outcome)
+        self._bus.tell(StreamDrilled(stream.id, stream.record.tenant, outcome))
         if not stream.ended:
             self._streams.save_later(stream)
 

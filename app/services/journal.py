@@ -8,8 +8,9 @@ from typing import Final
 import structlog
 
 from app.domain.errors import ManagerError
-from app.domain.events import EncoderChanged, Event, StreamErrorSeen, WorkerReplaced
+from app.domain.events import EncoderChanged, Event, StreamChanged, StreamDrilled, StreamErrorSeen, WorkerReplaced
 from app.domain.note import Note
+from app.domain.stream import StreamState
 from app.ports.store import Store
 
 MAX_WAITING: Final = 1_000
@@ -49,6 +50,12 @@ class Journal:
 def note_of(event: Event) -> Note | None:
     """The line for an event; readings and states that repeat themselves have none."""
     match event:
+        case StreamChanged() if event.state is not StreamState.ENDED:  # an end is saved with a line of its own
+            return Note(event.at, event.stream_id, f"stream {event.state.value}", event.reason or "")
+        case StreamDrilled(outcome=outcome):
+            passed = outcome.fault is None
+            text = outcome.kind.value if outcome.fault is None else f"{outcome.kind.value}: {outcome.fault}"
+            return Note(outcome.at, event.stream_id, "drill passed" if passed else "drill failed", text)
         case WorkerReplaced():
             text = f"{event.from_id} to {event.to_id}, generation {event.generation}: {event.cause}"
             return Note(event.at, event.stream_id, "worker replaced", text)

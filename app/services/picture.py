@@ -174,9 +174,13 @@ class Picture:
         """The gateway goes over at a segment border; tracks that are no more end there, new ones begin."""
         if stream.moved_to == generation:
             return
-        stream.excused_generation = _active(stream).generation
-        await self._gateways.switch(stream.record, generation, cause=cause, decided_by=DecidedBy.OPERATOR)
-        await _until(stream, generation, SWITCH_S, ready=lambda: stream.moved_to == generation)
+        relieved = _active(stream).generation
+        stream.excused_generation = relieved
+        try:
+            await self._gateways.switch(stream.record, generation, cause=cause, decided_by=DecidedBy.OPERATOR)
+            await _until(stream, generation, SWITCH_S, ready=lambda: stream.moved_to == generation)
+        finally:
+            stream.excuse_no_more(relieved)
 
     async def _give_up(self, stream: LiveStream, generation: int, reason: str) -> None:
         async with stream.lock:

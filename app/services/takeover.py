@@ -166,5 +166,7 @@ class Takeover:
         )
         tenant, now = stream.record.tenant, utc_now()
         self._bus.tell(WorkerReplaced(stream.id, tenant, from_id, to_id, generation, cause, now))
+        if old is not None and old.generation == stream.excused_generation:
+            return
         acted = f"{to_id} took over"
         self._bus.tell(StreamErrorSeen(stream.id, tenant, Severity.WARNING, "worker replaced", cause, now, acted))

@@ -10,7 +10,7 @@ import pytest
 
 from app.domain.drill import DrillKind
 from app.domain.errors import Conflict, NoCapacity, NotFound, Unavailable
-from app.domain.events import StreamFailedOver, WorkerReplaced
+from app.domain.events import StreamDrilled, StreamErrorSeen, StreamFailedOver, WorkerReplaced
 from app.domain.failover import DecidedBy, SwitchKind, SwitchReport
 from app.domain.link import (
     ReserveStream,
@@ -196,6 +196,35 @@ async def test_a_drill_breaks_the_worker_for_real_and_returns_the_report_without
     record = await house.control.services.streams.get(stream_id, OWNER)
     assert record.last_drill is not None
     assert (record.last_drill.kind, record.last_drill.fault) == (DrillKind.PLANNED, None)
+
+
+async def test_a_drill_is_told_as_one_and_raises_no_alarm(house: House) -> None:
+    stream = await published(house)
+    stream_id = stream.record.stream_id
+    for node in house.nodes:
+        node.on_break = lambda _, __: house.gateway.switch(stream_id)
+    for kind in (DrillKind.KILL, DrillKind.PLANNED):
+        await house.control.services.drills.drill(stream_id, kind, 1, OWNER)
+        await until(lambda: protected(house, stream))
+    assert len(house.control.told(WorkerReplaced)) == 2
+    assert house.control.told(StreamErrorSeen) == []
+    outcomes = [event.outcome for event in house.control.told(StreamDrilled) if isinstance(event, StreamDrilled)]
+    assert [(outcome.kind, outcome.fault) for outcome in outcomes] == [
+        (DrillKind.KILL, None),
+        (DrillKind.PLANNED, None),
+    ]
+
+
+async def test_after_a_drill_that_switched_nothing_a_loss_raises_an_alarm(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drill, "REPORT_S", 0.1)
+    stream = await published(house)
+    with pytest.raises(Unavailable):
+        await house.control.services.drills.drill(stream.record.stream_id, DrillKind.STALL, 1, OWNER)
+    house.gateway.switch(stream.record.stream_id)
+    await until(lambda: house.control.told(WorkerReplaced))
+    await until(lambda: house.control.told(StreamErrorSeen))
 
 
 async def test_a_drill_that_would_hurt_is_refused(house: House) -> None:

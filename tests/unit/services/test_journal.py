@@ -10,10 +10,20 @@ from pathlib import Path
 import pytest
 
 from app.adapters.store.sql_store import SqlStore
+from app.domain.drill import DrillKind, DrillOutcome
 from app.domain.encoder import EncoderReading, EncoderState
-from app.domain.events import EncoderChanged, EncoderRead, Severity, StreamErrorSeen, WorkerReplaced
+from app.domain.events import (
+    EncoderChanged,
+    EncoderRead,
+    Severity,
+    StreamChanged,
+    StreamDrilled,
+    StreamErrorSeen,
+    WorkerReplaced,
+)
 from app.domain.ids import EncoderId, StreamId
 from app.domain.secret import Secret
+from app.domain.stream import StreamState
 from app.services.journal import MAX_WAITING, Journal, note_of
 
 AT = datetime(2030, 1, 1, tzinfo=UTC)
@@ -33,6 +43,25 @@ def test_each_kind_of_event_says_what_a_person_wants_to_know_later() -> None:
     texts = [note.text for note in map(note_of, (REPLACED, error, changed)) if note is not None]
     assert texts == ["a to b, generation 2: reset", "all full; tried again", "no heartbeat"]
     assert note_of(EncoderRead(EncoderId("a"), EncoderReading(), AT)) is None
+
+
+def test_a_publisher_that_comes_or_goes_is_seen_in_the_state_of_its_stream() -> None:
+    changed = StreamChanged(StreamId("s"), "t", StreamState.WAITING, AT, "no encoder: all full")
+    note = note_of(changed)
+    assert note is not None
+    assert (note.subject, note.kind, note.text) == ("s", "stream waiting", "no encoder: all full")
+
+
+def test_an_end_that_is_saved_with_its_line_is_not_written_twice() -> None:
+    assert note_of(StreamChanged(StreamId("s"), "t", StreamState.ENDED, AT, "ended by request")) is None
+
+
+@pytest.mark.parametrize(("fault", "kind"), [(None, "drill passed"), ("2 frames missing", "drill failed")])
+def test_a_drill_is_told_apart_from_a_fault(fault: str | None, kind: str) -> None:
+    note = note_of(StreamDrilled(StreamId("s"), "t", DrillOutcome(AT, DrillKind.KILL, fault)))
+    assert note is not None
+    assert (note.at, note.kind) == (AT, kind)
+    assert note.text.startswith("kill")
 
 
 async def test_events_reach_the_store_in_order(store: SqlStore) -> None:
