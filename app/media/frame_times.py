@@ -10,6 +10,8 @@ from aiortmp.flv import parse_video
 from app.media.arrival import Arrival
 from app.media.timeline import VIDEO
 
+COMPOSITION_MAX_MS: Final = 5_000
+"""Encoders reorder 16 pictures at most: three seconds of five a second."""
 MAX_FRAMES: Final = 60_000
 """Of each kind: twenty minutes of 50 pictures a second."""
 
@@ -45,6 +47,11 @@ class FrameTimes:
 def composition_ms(payload: bytes) -> int:
     """From decoding to showing. One that cannot be parsed is shown as it comes."""
     try:
-        return parse_video(payload).composition_time_ms
+        return believed_ms(parse_video(payload).composition_time_ms)
     except ProtocolError:
         return 0
+
+
+def believed_ms(composition_time_ms: int) -> int:
+    """A composition time as a publisher claims it; 0 for an absurd one, behind which nothing would be shown."""
+    return composition_time_ms if abs(composition_time_ms) <= COMPOSITION_MAX_MS else 0

@@ -18,6 +18,8 @@ from app.media.selection import is_key, select
 
 AHEAD_MAX: Final = 600
 """Frames of a track that wait for the slower worker: ten seconds of 60 a second."""
+HELD_MAX_BYTES: Final = 32 * 1024 * 1024
+"""What waits of one track is no larger: twenty seconds of 12 Mbit/s."""
 BEHIND_MAX_MS: Final = 1_000
 """A worker further behind than this is not known to say the same."""
 GROUP_MAX: Final = 1_024
@@ -46,6 +48,32 @@ class Turn(NamedTuple):
     arrival: Arrival
 
 
+class _Waiting:
+    """Frames of one worker that wait, the oldest first; of too many or too large ones the oldest are let go."""
+
+    def __init__(self) -> None:
+        self._frames: deque[_Frame] = deque()
+        self.size_bytes = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._frames)
+
+    @property
+    def first(self) -> _Frame:
+        return self._frames[0]
+
+    def push(self, frame: _Frame) -> None:
+        self._frames.append(frame)
+        self.size_bytes += frame.arrival.size_bytes
+        while len(self._frames) > AHEAD_MAX or (self.size_bytes > HELD_MAX_BYTES and len(self._frames) > 1):
+            self.pop()
+
+    def pop(self) -> _Frame:
+        frame = self._frames.popleft()
+        self.size_bytes -= frame.arrival.size_bytes
+        return frame
+
+
 class _Track:
     def __init__(self, name: str, last_ms: int | None, leader: int, other: int) -> None:
         self._is_sound = name == AUDIO_TRACK
@@ -56,8 +84,12 @@ class _Track:
         self._differs = False
         self._shown: dict[int, _Shown] = {}
         """What was shown of this group, in order."""
-        self._waiting: dict[int, deque[_Frame]] = {leader: deque(), other: deque()}
+        self._waiting = {leader: _Waiting(), other: _Waiting()}
         self._newest: dict[int, int | None] = {leader: None, other: None}
+
+    @property
+    def held_bytes(self) -> int:
+        return sum([waiting.size_bytes for waiting in self._waiting.values()])
 
     def take(self, generation: int, arrival: Arrival) -> list[Turn]:
         apart = {*arrival.headers, *arrival.others}
@@ -75,7 +107,7 @@ class _Track:
         if newest_ms is None or self.last_ms is None:
             return self.last_ms is None
         waiting = self._waiting[generation]
-        follows = waiting[0].after == self.last_ms if waiting else self.last_ms - newest_ms <= BEHIND_MAX_MS
+        follows = waiting.first.after == self.last_ms if waiting else self.last_ms - newest_ms <= BEHIND_MAX_MS
         return follows and (self.leader == generation or self.is_same)
 
     def alone(self, generation: int) -> list[Turn]:
@@ -90,10 +122,7 @@ class _Track:
         if self.last_ms is not None and position <= self.last_ms:
             self._compare(generation, frame)
             return []
-        waiting = self._waiting[generation]
-        waiting.append(frame)
-        if len(waiting) > AHEAD_MAX:
-            waiting.popleft()
+        self._waiting[generation].push(frame)
         return self._drain()
 
     def _drain(self) -> list[Turn]:
@@ -106,13 +135,13 @@ class _Track:
 
     def _next(self) -> tuple[int, _Frame] | None:
         for generation, waiting in self._waiting.items():
-            while waiting and self.last_ms is not None and waiting[0].position <= self.last_ms:
-                self._compare(generation, waiting.popleft())
+            while waiting and self.last_ms is not None and waiting.first.position <= self.last_ms:
+                self._compare(generation, waiting.pop())
         if self._waiting[self.leader]:
-            return self.leader, self._waiting[self.leader].popleft()
+            return self.leader, self._waiting[self.leader].pop()
         for generation, waiting in self._waiting.items():
-            if waiting and self.is_same and waiting[0].after == self.last_ms:
-                return generation, waiting.popleft()
+            if waiting and self.is_same and waiting.first.after == self.last_ms:
+                return generation, waiting.pop()
         return None
 
     def _show(self, generation: int, frame: _Frame) -> None:
@@ -149,6 +178,11 @@ class Merge:
 
     def __init__(self, last: Mapping[str, int | None], *, leader: int, other: int) -> None:
         self._tracks = {name: _Track(name, last_ms, leader, other) for name, last_ms in last.items()}
+
+    @property
+    def held_bytes(self) -> int:
+        """What waits for the slower of the two."""
+        return sum([track.held_bytes for track in self._tracks.values()])
 
     def take(self, name: str, generation: int, arrival: Arrival) -> list[Turn]:
         """One of the two said this: what may pass now, in order."""

@@ -15,6 +15,8 @@ from app.media.encoding.packets import AudioConfig, AudioPacket, SourceItem, Vid
 SPAN_MS: Final = 1_500
 """More than the pictures that a gateway asks for."""
 MAX_BYTES: Final = 48 * 1024 * 1024
+_PACKET_BYTES: Final = 256
+"""What a packet costs beside its data, so that a flood of tiny ones meets the bound in time."""
 
 
 class SourceMemory:
@@ -52,15 +54,15 @@ class SourceMemory:
         if not self._groups:
             return
         self._groups[-1].append(item)
-        self._bytes += len(item.data)
+        self._bytes += len(item.data) + _PACKET_BYTES
         if self._bytes > self._max_bytes:
             self._groups.clear()
             self._bytes = 0
 
     def _forget(self, newest_ms: int) -> None:
         while len(self._groups) > 1 and _begins_ms(self._groups[1]) <= newest_ms - SPAN_MS:
-            gone = self._groups.popleft()
-            self._bytes -= sum([len(item.data) for item in gone if isinstance(item, VideoPacket | AudioPacket)])
+            packets = [item for item in self._groups.popleft() if isinstance(item, VideoPacket | AudioPacket)]
+            self._bytes -= sum([len(packet.data) + _PACKET_BYTES for packet in packets])
 
 
 def _begins_ms(group: Sequence[SourceItem]) -> int:

@@ -23,6 +23,7 @@ from app.media.encoding.packets import (
     VideoHeader,
     VideoPacket,
 )
+from app.media.frame_times import believed_ms
 
 VIDEO_NAMES: Final = {
     VideoCodec.AVC: "h264",
@@ -107,7 +108,7 @@ class SourceReader:
         if not tag.is_coded or not body:
             return []
         dts_ms = self.clock.extend(message.timestamp)
-        packet = VideoPacket(dts_ms, dts_ms + tag.composition_time_ms, body, tag.is_keyframe)
+        packet = VideoPacket(dts_ms, dts_ms + believed_ms(tag.composition_time_ms), body, tag.is_keyframe)
         if self._video_codec != codec:
             self._video_codec = codec
             # VP8 and VP9 publishers may leave the header out; for the others it says nothing, and they wait for it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.media.merge import AHEAD_MAX, Merge
+from app.media.merge import AHEAD_MAX, HELD_MAX_BYTES, Merge
 from tests.unit.media.stream_parts import at_stamps, audio, video, video_header
 from tests.unit.media.worker_parts import FRAME_MS
 
@@ -152,3 +152,14 @@ def test_a_worker_that_is_far_ahead_is_held_in_bounds() -> None:
         merge.take("top", 2, at_stamps(video(number * FRAME_MS, key=number == 0)))
     merge.take("top", 1, at_stamps(video(0, key=True)))
     assert not merge.goes_on(2, ["top"])
+
+
+def test_what_waits_for_the_slower_one_is_bounded_in_bytes() -> None:
+    merge = Merge({"top": None}, leader=1, other=2)
+    merge.take("top", 1, at_stamps(video(0, key=True, body=b"1")))
+    merge.take("top", 2, at_stamps(video(0, key=True, body=b"2")))
+    for number in range(1, 100):
+        merge.take("top", 2, at_stamps(video(number * FRAME_MS, body=bytes(HELD_MAX_BYTES // 10))))
+    assert merge.held_bytes <= HELD_MAX_BYTES
+    shown = [turn for number in range(1, 100) for turn in merge.take("top", 1, at_stamps(video(number * FRAME_MS)))]
+    assert [turn.arrival.positions[0] for turn in shown] == [number * FRAME_MS for number in range(1, 100)]

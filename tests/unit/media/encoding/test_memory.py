@@ -68,3 +68,10 @@ def test_what_is_remembered_decodes_to_the_last_second_and_more(b_frames: int) -
     numbers = run(memory.items, settings()).numbers("big")
     assert numbers == list(range(90 - len(numbers), 90))
     assert len(numbers) >= 30
+
+
+def test_tiny_packets_meet_the_bound_in_time() -> None:
+    memory = SourceMemory(max_bytes=100_000)
+    memory.add([PICTURE, VideoPacket(0, 0, b"k", is_key=True)])
+    memory.add([AudioPacket(1, b"a") for _ in range(10_000)])
+    assert len(memory.items) < 1_000

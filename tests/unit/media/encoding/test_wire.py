@@ -24,6 +24,7 @@ from app.media.encoding.wire import (
     SourceReader,
     WireClock,
 )
+from app.media.frame_times import composition_ms
 
 
 def video(timestamp: int, payload: bytes) -> MediaMessage:
@@ -130,3 +131,13 @@ def test_hevc_renditions_go_by_enhanced_rtmp_and_sound_as_aac() -> None:
     assert isinstance(values, dict)
     assert (values["stereo"], values["audiosamplerate"]) == (False, 44_100.0)
     assert flv.parse_audio(opening.payload).is_sequence_header
+
+
+def test_a_picture_that_claims_to_be_shown_hours_later_is_shown_when_it_is_decoded() -> None:
+    reader = SourceReader()
+    header = flv.build_video(VideoCodec.AVC, b"record", sequence_header=True)
+    reader.read(video(0, header))
+    for claimed_ms, shown_ms in ((80, 1_080), (-40, 960), (8_000_000, 1_000), (-8_000_000, 1_000)):
+        body = flv.build_video(VideoCodec.AVC, b"p", keyframe=True, composition_time_ms=claimed_ms)
+        assert reader.read(video(1_000, body)) == [VideoPacket(1_000, shown_ms, b"p", is_key=True)]
+        assert composition_ms(body) == shown_ms - 1_000
