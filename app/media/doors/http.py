@@ -66,9 +66,11 @@ class HttpDoor:
 
     def _hls(self, playback_id: str, track: str | None, name: str) -> web.Response:
         channel = self._gateway.by_playback(playback_id)
-        packager = channel.programme.packager if channel is not None else None
-        if packager is None:
+        if channel is None or not channel.plan.outputs.hls:
             return _answer(404, "no such stream")
+        packager = channel.programme.packager
+        if packager is None:
+            return _playlist(None)
         if track is None:
             if name != "index.m3u8":
                 return _answer(404, "not found")

@@ -54,6 +54,12 @@ async def test_outputs_that_are_off_are_not_served(rig: Rig) -> None:
         assert (await get(rig.http + path))[0] == 404
 
 
+async def test_who_is_early_is_told_that_nothing_was_published_yet(rig: Rig) -> None:
+    await rig.open(plan())
+    assert await get(rig.hls_url) == (404, "nothing to play yet\n")
+    assert await get(f"{rig.http}/hls/play_wrong/index.m3u8") == (404, "no such stream\n")
+
+
 async def test_viewers_are_told_when_the_stream_ends(rig: Rig, source_file: SourceFile) -> None:
     await rig.open(plan())
     viewer = Counter()
