@@ -138,6 +138,8 @@ def _row(report: Mapping[str, Any]) -> dict[str, Any]:
 def _line(report: Mapping[str, Any]) -> str:
     row = _row(report)
     names = ("detected", "decided", "first_frame", "stall", "catch_up")
-    times = ", ".join(f"{name.replace('_', ' ')} {cell(row.get(f'{name}_ms'))} ms" for name in names)
+    known = {name: value for name in names if (value := row.get(f"{name}_ms")) is not None}
+    times = ", ".join(f"{name.replace('_', ' ')} {cell(value)} ms" for name, value in known.items())
     lost = f"{cell(row['missing'])} missing, {cell(row['doubled'])} doubled"
-    return f"{cell(row['from'])} -> {cell(row['to'])}: {cell(row.get('cause'))}; {times}; {lost}"
+    parts = (f"{cell(row['from'])} -> {cell(row['to'])}: {cell(row.get('cause'))}", times, lost)
+    return "; ".join(part for part in parts if part)

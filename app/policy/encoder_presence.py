@@ -29,9 +29,9 @@ def judge(*, last_heard: float, link_up: bool, wish: OperatorWish, now: float) -
         why = "no heartbeat" if link_up else "not connected"
         return Presence(EncoderState.OFFLINE, f"{why} for more than {OFFLINE_S:g} s")
     if wish is OperatorWish.STOPPED:
-        return Presence(EncoderState.STOPPED, "stopped by an operator")
+        return Presence(EncoderState.STOPPED, "an operator's wish")
     if wish is OperatorWish.DRAINING:
-        return Presence(EncoderState.DRAINING, "draining by an operator's wish")
+        return Presence(EncoderState.DRAINING, "an operator's wish")
     if not link_up:
         return Presence(EncoderState.SUSPECT, "its link broke")
     if silent_s >= SUSPECT_S:

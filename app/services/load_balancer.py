@@ -210,6 +210,6 @@ def _no_capacity(reasons: tuple[str, ...]) -> NoCapacity:
     more = f" (and {len(reasons) - REASONS_SHOWN} more)" if len(reasons) > REASONS_SHOWN else ""
     return NoCapacity(
         "no encoder can take the stream: " + " | ".join(reasons[:REASONS_SHOWN]) + more,
-        hint="Add an encoder, end a stream, or ask for fewer or smaller renditions.",
+        hint="Add an encoder or put one back, end a stream, or ask for fewer or smaller renditions.",
         retry_after_s=RETRY_AFTER_S,
     )

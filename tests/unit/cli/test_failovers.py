@@ -124,3 +124,11 @@ def test_a_stream_is_opened_with_a_grade_a_second_key_and_a_slate(control: type[
     assert isinstance(body, dict)
     assert (body["standby"], body["backup_input"], body["slate"]) == ("hot", True, "still")
     assert "sk_b" in said.stdout
+
+
+def test_a_drill_as_planned_shows_no_times_of_a_loss_that_never_was(control: type[Control]) -> None:
+    planned = report(kind="planned", cause="drill", detected_ms=None, decided_ms=None, catch_up_ms=20.0)
+    control.answers[HEALTH] = (200, {"protected": True})
+    control.answers[DRILL] = (200, {"failovers": [planned]})
+    line = run("drill", "str_1", "--kind", "planned").stdout.splitlines()[0]
+    assert "drill; first frame 180.0 ms, stall 190.0 ms, catch up 20.0 ms; 0 missing" in line
