@@ -101,8 +101,7 @@ class FailoverMachine:
 
     @property
     def due(self) -> float | None:
-        waiting = [due for due in (self._phase_due, self._cover_due) if due is not None]
-        return min(waiting, default=None)
+        return min((due for due in (self._phase_due, self._cover_due) if due is not None), default=None)
 
     def feed(self, event: Event, now: float) -> tuple[Command, ...]:
         if self.phase is Phase.ENDED:
@@ -138,6 +137,7 @@ class FailoverMachine:
             case Phase.REFLEX | Phase.HELD:
                 return self._replace(now)
             case Phase.REPLACING:
+                self._by_choice = False
                 return self._hold("the last try was never answered", now)
             case Phase.REMEDY:
                 return self._of_leaving(Remedied(False), now)
@@ -159,9 +159,10 @@ class FailoverMachine:
             self._lost_meanwhile = event
         if self.phase is Phase.REFLEX and event.by_gateway:
             return self._replace(now)
+        self._by_choice = False
         if self.phase not in AT_WORK:
             return ()
-        self.cause, self._by_choice = event.cause, False
+        self.cause = event.cause
         self._count_loss(event.counts, now)
         if self._runs and self.cover is Cover.PROTECTED and not event.by_gateway:
             # The node may tell of the old worker's end before the gateway tells of the switch that brought it.
@@ -216,7 +217,8 @@ class FailoverMachine:
         self.standby, self._took_over_at, self._attempt, self._seek_failures = None, now, 0, 0
 
     def _replace_failed(self, event: ReplaceFailed, now: float) -> tuple[Command, ...]:
-        if self._by_choice and event.still_works:
+        self._by_choice = self._by_choice and event.still_works
+        if self._by_choice and not self._leave.must:
             self._settle(deaf_until=now + QUIET_S)
             return self._seek(now)
         return self._hold(event.reason, now, elsewhere=event.elsewhere)
@@ -234,8 +236,11 @@ class FailoverMachine:
         match event:
             case Leave():
                 return self._wish_to_leave(event, now)
-            case Cleared() if self.phase is Phase.SUSPECT and not self._leave.must:
+            case Cleared() if self.phase is Phase.SUSPECT and not self._leave.once:
                 self._settle()
+            case Cleared() if self.phase is Phase.HELD and self._by_choice:
+                self._settle()
+                return self._seek(now)
             case Remedied(cured) if self.phase is Phase.REMEDY:
                 if not cured:
                     return self._try_to_leave(now)
@@ -303,7 +308,7 @@ class FailoverMachine:
         return ()
 
     def _leave_without_standby(self, now: float) -> tuple[Command, ...]:
-        self.cause, self._attempt, self._by_choice = self._leave.cause, 0, not self._leave.must
+        self.cause, self._attempt, self._by_choice = self._leave.cause, 0, not self._leave.once
         return self._replace(now)
 
     def _settle(self, *, deaf_until: float | None = None) -> None:
@@ -374,14 +379,11 @@ class FailoverMachine:
         return commands
 
     def _grew(self, elsewhere: bool, now: float) -> tuple[Command, ...]:
-        if self.phase is Phase.HELD:
-            spaced = self._tried_at is None or now - self._tried_at >= GREW_SPACING_S
-            if self._phase_due is None:
-                return ()
+        if self.phase is Phase.HELD and self._phase_due is not None:
             if self._losses > FREE_LOSSES:
                 self._phase_due = min(self._phase_due, now + ELSEWHERE_MAX_S) if elsewhere else self._phase_due
                 return ()
-            if spaced:
+            if self._tried_at is None or now - self._tried_at >= GREW_SPACING_S:
                 return self._replace(now)
             self._phase_due = min(self._phase_due, now + GREW_SPACING_S)
         elif self.phase in AT_WORK and self.cover is Cover.BARE:

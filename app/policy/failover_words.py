@@ -31,13 +31,15 @@ class ActiveLost:
 class Leave:
     """The active worker still works and is to be left. `must`: without a standby too, at the cost of a stall.
 
-    `remedy` names what may cure it where it is, to be tried first.
+    `remedy` names what may cure it where it is, to be tried first. `once`: nothing takes it back, and a new worker
+    where the old one is will do.
     """
 
     cause: str
     by: DecidedBy = DecidedBy.CONTROL
     must: bool = False
     remedy: str | None = None
+    once: bool = False
 
     def outranks(self, other: Leave) -> bool:
         """Nothing is above `must`; an operator's wish is above what control wishes by itself."""

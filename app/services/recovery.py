@@ -120,7 +120,10 @@ class Recovery:
         blame = reflex and active.generation != stream.excused_generation
         if reflex and stream.machine.phase is not Phase.REFLEX:
             self._lost(stream, active.encoder_id, active.generation, cause, blame=blame)
-        if self._takeover.follow(stream, fact.generation, cause):
+        wished = active.generation == stream.excused_generation or (
+            fact.kind is SwitchKind.PLANNED and fact.decided_by in (DecidedBy.OPERATOR, DecidedBy.DRILL)
+        )
+        if self._takeover.follow(stream, fact.generation, cause, wished=wished):
             self._feed(stream, words.Switched(fact.generation, counts=blame))
         else:
             # Its standby was given up here in the same moment: a newer worker makes the two agree.
@@ -155,6 +158,8 @@ class Recovery:
 
     def cleared(self, stream: LiveStream) -> None:
         self._feed(stream, words.Cleared())
+        if stream.machine.phase is Phase.STEADY:
+            stream.without_encoder = None
 
     def took_over(self, stream: LiveStream, generation: int) -> None:
         """Somebody who moved the stream tells that it went well: a backup is sought."""
@@ -171,7 +176,8 @@ class Recovery:
         for stream in self._streams:
             active = stream.active
             if active is not None and active.encoder_id == encoder_id:
-                self.leave(stream, words.Leave("restarted by an operator", DecidedBy.OPERATOR, must=True))
+                wish = words.Leave("restarted by an operator", DecidedBy.OPERATOR, must=True, once=True)
+                self.leave(stream, wish)
 
     def tick(self, now: float) -> None:
         while self._accused and now - self._accused[0].at >= BLAME_AFTER_S:

@@ -119,9 +119,11 @@ class StreamWatch:
         if stream.seen.published and stream.record.first_published_at is None:
             stream.record = replace(stream.record, first_published_at=utc_now())
             self._streams.save_later(stream)
+        active, standby = stream.active, stream.standby
+        if stream.machine.phase is Phase.HELD and active is not None:
+            self._look_whether_well_again(stream, active, now)
         if stream.machine.phase not in (Phase.STEADY, Phase.SUSPECT, Phase.SWITCHING):
             return
-        active, standby = stream.active, stream.standby
         if active is not None:
             gone = self._gone(active, stream, now)
             # Frames that come prove the worker alive, whatever became of its node's link to control.
@@ -165,6 +167,12 @@ class StreamWatch:
             return
         if now >= self._leave_from.get(active.encoder_id, now) and self._recovery.leave(stream, wish):
             self._leave_from[active.encoder_id] = now + slow_evidence.spacing_s(wish)
+
+    def _look_whether_well_again(self, stream: LiveStream, active: WorkerGrant, now: float) -> None:
+        """Of an encoder that was to be left at any cost, when nobody else could take the stream."""
+        wish = slow_evidence.judge(stream.since_slow, self._symptoms(stream, active, None, now), now)
+        if wish is None or not wish.must:
+            self._recovery.cleared(stream)
 
     def _symptoms(self, stream: LiveStream, active: WorkerGrant, silent: str | None, now: float) -> Symptoms:
         reading, worker = self._fleet.reading(active.encoder_id), self._worker(active)

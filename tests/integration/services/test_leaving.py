@@ -56,6 +56,7 @@ async def test_draining_an_encoder_moves_its_stream_by_a_planned_switch(house: H
     assert backup is not None
     assert old.encoder_id not in (active.encoder_id, backup.encoder_id)
     assert not house.control.services.fleet.member(old.encoder_id).conduct.losses
+    assert not house.control.told(StreamErrorSeen)
 
 
 async def test_an_unfit_standby_is_passed_over_for_another_and_the_reason_is_told(house: House) -> None:
@@ -185,3 +186,25 @@ async def test_a_cold_stream_leaves_a_hot_encoder_and_stays_where_nobody_else_ca
     assert grants(house, stream)[0] == old
     assert old.worker_id in house.node(old.encoder_id).workers
     assert live.without_encoder is None
+
+
+async def test_a_hard_stop_that_nobody_can_relieve_restarts_nothing_where_the_worker_goes_on(house: House) -> None:
+    stream = await published(house)
+    old, standby = grants(house, stream)
+    live = house.control.services.live.find(stream.record.stream_id)
+    assert live is not None
+    for node in house.nodes:
+        if node.info.encoder_id != old.encoder_id:
+            await node.go()
+    await until(lambda: grants(house, stream)[1] is None)
+    alone = house.node(old.encoder_id)
+    alone.temperature_c = 96.0
+    await until(lambda: live.machine.phase is Phase.HELD)
+    assert live.without_encoder is not None
+    alone.temperature_c = 50.0
+    await until(lambda: live.machine.phase is Phase.STEADY)
+    assert (grants(house, stream)[0], live.without_encoder) == (old, None)
+    assert old.worker_id in alone.workers
+    await house.nodes[0 if alone is not house.nodes[0] else 1].come(house.control.port)
+    await until(lambda: protected(house, stream))
+    assert grants(house, stream)[0] == old

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from app.domain.failover import DecidedBy
 from app.policy.damping import MOST_IN_WINDOW, REST_S, WINDOW_S, Damping
 from app.policy.failover import (
+    BACKOFF_FIRST_S,
     BACKOFF_MAX_S,
     ELSEWHERE_MAX_S,
     GREW_SPACING_S,
@@ -361,8 +362,8 @@ def test_what_an_operator_stops_is_left_by_a_switch_or_else_by_a_replacement() -
     assert machine.feed(STOP, 0.0) == (Switch(2, STOP.cause, DecidedBy.OPERATOR),)
     bare = fresh(Cover.BARE)
     assert bare.feed(STOP, 0.0) == (SeekStandby(),)
-    assert bare.feed(SeekFailed("nobody"), 0.1) == (Replace(1, STOP.cause, 1),)
-    assert cold().feed(STOP, 0.0) == (Replace(1, STOP.cause, 1),)
+    assert bare.feed(SeekFailed("nobody"), 0.1) == (Replace(1, STOP.cause, 1, by_choice=True),)
+    assert cold().feed(STOP, 0.0) == (Replace(1, STOP.cause, 1, by_choice=True),)
 
 
 def test_a_cold_stream_that_nobody_else_can_take_stays_where_it_works() -> None:
@@ -422,7 +423,48 @@ def test_a_must_that_comes_in_the_middle_of_a_switch_is_kept_for_its_failure() -
     machine.feed(StandbyLost(2, "gone too"), 2.0)
     machine.feed(StandbyStarted(3), 2.1)
     assert machine.feed(SeekFailed("nobody"), 2.2) == ()
-    assert machine.feed(StandbyLost(3, "refused"), 3.0) == (Replace(1, STOP.cause, 1),)
+    assert machine.feed(StandbyLost(3, "refused"), 3.0) == (Replace(1, STOP.cause, 1, by_choice=True),)
+
+
+def held_though_it_works() -> FailoverMachine:
+    machine = fresh(Cover.BARE)
+    machine.feed(STOP, 0.0)
+    machine.feed(SeekFailed("nobody"), 0.1)
+    assert machine.feed(ReplaceFailed("nobody", still_works=True), 0.2) == (Hold("nobody", BACKOFF_FIRST_S),)
+    return machine
+
+
+def test_a_worker_that_had_to_be_left_and_could_not_goes_on_when_its_encoder_is_well_again() -> None:
+    machine = held_though_it_works()
+    assert machine.feed(Cleared(), 0.3) == (SeekStandby(),)
+    assert (machine.phase, machine.generation) == (Phase.STEADY, 1)
+
+
+@pytest.mark.parametrize("news", [ActiveLost(1, "reset"), None], ids=["it died", "nobody knows"])
+def test_a_worker_that_may_be_gone_is_replaced_though_its_encoder_is_well_again(news: Event | None) -> None:
+    machine, now = held_though_it_works(), 0.3
+    if news is None:
+        (replace,) = machine.tick(0.2 + BACKOFF_FIRST_S)
+        assert replace == Replace(1, STOP.cause, 2, by_choice=True)
+        now = machine.due or now
+        assert machine.tick(now) != ()
+    else:
+        assert machine.feed(news, now) == ()
+    assert machine.feed(Cleared(), now) == ()
+    assert machine.due is not None
+    (again,) = machine.tick(machine.due)
+    assert isinstance(again, Replace)
+    assert not again.by_choice
+
+
+def test_a_restart_waits_for_nothing_that_could_take_it_back_and_may_stay_where_it_is() -> None:
+    machine = fresh(Cover.PREPARING)
+    restart = Leave("restarted by an operator", DecidedBy.OPERATOR, must=True, once=True)
+    machine.feed(restart, 0.0)
+    assert machine.feed(Cleared(), 0.1) == ()
+    assert machine.phase is Phase.SUSPECT
+    machine.feed(StandbyLost(2, "gone"), 0.2)
+    assert cold().feed(restart, 0.0) == (Replace(1, restart.cause, 1),)
 
 
 def test_a_wish_that_is_no_stronger_changes_nothing_while_another_one_waits() -> None:
