@@ -123,10 +123,11 @@ class Takeover:
 
     # --- by the gateway
 
-    def follow(self, stream: LiveStream, generation: int, cause: str) -> bool:
+    def follow(self, stream: LiveStream, generation: int, cause: str, *, wished: bool) -> bool:
         """The gateway gave the stream to its standby: the record follows, without waiting for anybody.
 
-        False: it is not the standby's generation, and nothing has changed.
+        `wished`: by somebody, so nothing went wrong. False: it is not the standby's generation, and nothing
+        has changed.
         """
         old, standby = stream.active, stream.standby
         if standby is None or standby.generation != generation:
@@ -138,7 +139,7 @@ class Takeover:
         self._streams.save_later(stream)
         if old is not None:
             self._standbys.stop_later(old, f"replaced: {cause}")
-        self._moved(stream, old, standby, cause)
+        self._moved(stream, old, standby, cause, wished=wished)
         return True
 
     async def _tell_gateway(self, stream: LiveStream) -> None:
@@ -150,7 +151,9 @@ class Takeover:
 
     # --- both
 
-    def _moved(self, stream: LiveStream, old: WorkerGrant | None, new: WorkerGrant, cause: str) -> None:
+    def _moved(
+        self, stream: LiveStream, old: WorkerGrant | None, new: WorkerGrant, cause: str, *, wished: bool = False
+    ) -> None:
         stream.without_encoder = None
         stream.moved_at, stream.moved_to = monotonic(), new.generation
         if stream.seen.source_since is not None:  # with nobody publishing, no picture was interrupted
@@ -166,7 +169,7 @@ class Takeover:
         )
         tenant, now = stream.record.tenant, utc_now()
         self._bus.tell(WorkerReplaced(stream.id, tenant, from_id, to_id, generation, cause, now))
-        if old is not None and old.generation == stream.excused_generation:
+        if wished:
             return
         acted = f"{to_id} took over"
         self._bus.tell(StreamErrorSeen(stream.id, tenant, Severity.WARNING, "worker replaced", cause, now, acted))
