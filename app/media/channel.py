@@ -44,6 +44,8 @@ DRAIN_S: Final = 1.0
 """After the publisher is gone its last frames come back from the worker; then what is open is closed."""
 SLATE_AFTER_S: Final = 0.5
 """A source that is silent for longer is not only late: the slate is shown, if the stream asks for one."""
+_OFF: Final = SlateMode.OFF
+"""Looked up once: on the road of every packet."""
 LIVE_IN_USE: Final = "this key is publishing already; stop the other encoder first"
 
 
@@ -179,7 +181,7 @@ class Channel:
             self._on_waiting(publisher, batch)
             return
         self._now_s = now_s = self._monotonic()
-        if self._slate is not SlateMode.OFF:
+        if self._slate is not _OFF:
             # What was shown meanwhile has taken its time; the publisher's clock may know nothing of it.
             self.timeline.begin(least_ms=self.timeline.position_ms(now_s) or 0)
         arrival = arrive(batch, self._place)
@@ -199,7 +201,7 @@ class Channel:
             if self.switches.meter is not None:
                 self.switches.on_source(arrival)
             self.worker.push_source(arrival, self._source_now(now_s))
-            if self._slate is not SlateMode.OFF and arrival.frames:
+            if self._slate is not _OFF and arrival.frames:
                 # Its worker hears of it by these packets.
                 self._slate = SlateMode.OFF
                 self.worker.slate_over()

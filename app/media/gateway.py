@@ -188,7 +188,7 @@ class Gateway:
         at = name.find("_", len("play_"))
         if at < 0 or (channel := self.by_playback(name[:at])) is None:
             return None
-        rendition = name[at + 1 :]
+        rendition = channel.programme.rendition(name[at + 1 :])
         return (channel, rendition) if rendition in muxed_names(channel.shown_plan) else None
 
     def rooms(self) -> Iterator[Room]:

@@ -45,6 +45,20 @@ class Interleaver:
         self._silent.discard(kind)
         return self._merged(self._take(kind))
 
+    def drain(self, until_ms: int = -1) -> Arrival | None:
+        """No picture follows: those that are held, with the sound up to the last of them, or up to `until_ms`."""
+        pictures, sound = self._lanes[VIDEO], self._lanes[AUDIO]
+        until_ms = max([until_ms, *[item.position_ms for item in pictures]])
+        items = list(pictures)
+        pictures.clear()
+        while sound and sound[0].position_ms <= until_ms:
+            items.append(sound.popleft())
+        return self._merged(sorted(items, key=lambda item: item.position_ms))
+
+    def follow(self, other: Interleaver) -> None:
+        """Begin with the sound that `other` holds."""
+        self._lanes[AUDIO].extend(other._lanes[AUDIO])
+
     def flush(self) -> Arrival | None:
         """All that is held, in order."""
         items = sorted((item for lane in self._lanes.values() for item in lane), key=lambda item: item.position_ms)

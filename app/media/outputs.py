@@ -17,6 +17,9 @@ class Push(Protocol):
 
     def reading(self) -> DestinationReading: ...
 
+    def follow(self, mux: FanOut) -> None:
+        """Send `mux` from now on."""
+
     async def close(self) -> None: ...
 
 
@@ -44,23 +47,25 @@ class ChannelOutputs:
     def __init__(self, *, start_push: StartPush, start_recording: StartRecording) -> None:
         self._start_push = start_push
         self._start_recording = start_recording
-        self._pushes: dict[Destination, tuple[Push, FanOut]] = {}
+        self._pushes: dict[Destination, Push] = {}
         self._recording: Recording | None = None
 
     async def apply(self, plan: ChannelPlan, programme: Programme) -> None:
-        """Bring what runs to `plan`. A destination that did not change, nor what it is sent, is not touched."""
+        """Bring what runs to `plan`. The connection of a destination that did not change is not touched."""
         wanted = {
             destination: mux
             for destination in plan.outputs.destinations
-            if (mux := programme.muxes.get(destination.rendition or programme.top)) is not None
+            if (mux := programme.muxes.get(programme.rendition(destination.rendition))) is not None
         }
-        for destination, (push, mux) in list(self._pushes.items()):
-            if wanted.get(destination) is not mux:
+        for destination, push in list(self._pushes.items()):
+            if destination not in wanted:
                 del self._pushes[destination]
                 await push.close()
         for destination, mux in wanted.items():
-            if destination not in self._pushes:
-                self._pushes[destination] = self._start_push(destination, mux), mux
+            if destination in self._pushes:
+                self._pushes[destination].follow(mux)
+            else:
+                self._pushes[destination] = self._start_push(destination, mux)
         if plan.outputs.record and self._recording is None:
             self._recording = self._start_recording(plan)
             programme.set_tap(self._recording.take)
@@ -70,7 +75,7 @@ class ChannelOutputs:
             await recording.close()
 
     def readings(self) -> tuple[DestinationReading, ...]:
-        return tuple(push.reading() for push, _ in self._pushes.values())
+        return tuple(push.reading() for push in self._pushes.values())
 
     @property
     def recording_bytes(self) -> int | None:
@@ -84,7 +89,7 @@ class ChannelOutputs:
 
     async def close(self) -> None:
         """Stop everything; what was recorded is complete."""
-        for push, _ in self._pushes.values():
+        for push in self._pushes.values():
             await push.close()
         self._pushes.clear()
         if self._recording is not None:

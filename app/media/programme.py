@@ -6,13 +6,14 @@ behind the output switch. Work for outputs that are off is not done.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from app.domain.ladder import AUDIO_TRACK, SOURCE_RENDITION, AudioMode
 from app.domain.link import TrackReading
 from app.domain.stream import ChannelPlan, StreamMode
 from app.media.arrival import Arrival
 from app.media.fanout import FanOut
+from app.media.heirs import Heirs
 from app.media.hls.packager import Packager
 from app.media.interleave import Interleaver
 from app.media.join import Headers
@@ -44,6 +45,7 @@ class Programme:
         self._passthrough = plan.mode is StreamMode.PASSTHROUGH
         self.meters: dict[str, TrackMeter] = {}
         self.muxes: dict[str, FanOut] = {}
+        self._heirs = Heirs()
         self._interleavers: dict[str, Interleaver] = {}
         self._headers: dict[str, Headers] = {}
         self.packager: Packager | None = None
@@ -54,6 +56,9 @@ class Programme:
 
     def apply(self, plan: ChannelPlan) -> None:
         """Switch outputs and tracks on and off as `plan` says."""
+        heirs = self._heirs.change(self._plan.ladder.renditions, plan.ladder.renditions)
+        for name, heir in heirs.items():
+            self._close(name, heir)
         top_before, self._plan = self.top, plan
         tracks = track_names(plan)
         self.meters = {name: self.meters.get(name) or TrackMeter() for name in tracks}
@@ -61,21 +66,23 @@ class Programme:
         if self.packager is not None and not self._passthrough:
             self.packager.retrack([name for name in tracks if name != AUDIO_TRACK])
         wanted = self._wanted()
-        for name in [name for name in self.muxes if name not in wanted]:
-            self.muxes.pop(name).end("this rendition is no longer made")
-        for name in wanted - set(self.muxes):
-            self.muxes[name] = mux = FanOut()
-            for track in (AUDIO_TRACK, name):
-                for message in self._headers[track].messages(0) if track in self._headers else ():
-                    mux.headers.learn(message)
+        self._remux(wanted, heirs)
         merged = set() if self._passthrough else wanted | ({self.top} if self._tap is not None else set())
-        self._interleavers = {name: self._interleavers.get(name) or Interleaver() for name in merged}
+        old, self._interleavers = self._interleavers, {name: Interleaver() for name in merged}
+        self._interleavers |= {name: interleaver for name, interleaver in old.items() if name in merged}
+        for name, heir in heirs.items():
+            if name in old and heir in merged and heir not in old:
+                self._interleavers[heir].follow(old[name])
         if not plan.outputs.hls:
             self.packager = None
         elif self.packager is None:
             self.begun = False
         if self._tap is not None and self.top != top_before and (known := self._known(self.top)) is not None:
             self._tap(known)
+
+    def rendition(self, name: str | None) -> str:
+        """What those get who ask for `name`: of a former rendition its heir, of None the highest."""
+        return self.top if name is None else self._heirs.now(name)
 
     def set_tap(self, tap: Tap | None) -> None:
         """`tap` hears the highest muxed stream, headers known so far first."""
@@ -201,11 +208,39 @@ class Programme:
         messages = self._headers[track].messages(0) if track in self._headers else []
         return header_arrival(messages) if messages else None
 
+    def _close(self, name: str, heir: str) -> None:
+        """Show what is held of a rendition that is made no more, up to where its readers go on with `heir`."""
+        interleaver, mux, to = self._interleavers.get(name), self.muxes.get(name), self.muxes.get(heir)
+        if interleaver is None:
+            return
+        rest = interleaver.drain()
+        if rest is not None:
+            self._emit(name, rest)
+        if mux is not None and to is not None:
+            sound = interleaver.drain(to.begins_after(mux.newest_ms))
+            if sound is not None:
+                self._emit(name, sound)
+
+    def _remux(self, wanted: set[str], heirs: Mapping[str, str]) -> None:
+        """Make the single streams `wanted`; readers of the others go on with their heirs."""
+        for name in wanted - set(self.muxes):
+            self.muxes[name] = mux = FanOut()
+            for track in (AUDIO_TRACK, name):
+                for message in self._headers[track].messages(0) if track in self._headers else ():
+                    mux.headers.learn(message)
+        for name in set(self.muxes) - wanted:
+            mux = self.muxes.pop(name)
+            heir = self.muxes.get(heirs.get(name, name))
+            if heir is not None:
+                mux.follow(heir)
+            else:
+                mux.end("this output is switched off")
+
     def _wanted(self) -> set[str]:
         outputs = self._plan.outputs
         names = muxed_names(self._plan)
         wanted = set(names) if outputs.rtmp_play or outputs.http_flv else set()
-        wanted |= {destination.rendition or names[0] for destination in outputs.destinations}
+        wanted |= {self.rendition(destination.rendition) for destination in outputs.destinations}
         return wanted & set(names)
 
     def _emit(self, rendition: str, arrival: Arrival) -> None:

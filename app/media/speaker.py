@@ -85,7 +85,9 @@ class Speaker:
         # A source with pictures is judged by them alone: sound that is passed through says nothing of an encoder.
         has_video = now.video_ms is not None
         if arrival.video_frames or (arrival.audio_frames and not has_video):
-            self._owe(now.now_s, has_video)
+            for track, progress in self._progress.items():
+                if (track != AUDIO_TRACK) == has_video:
+                    progress.source(now.now_s)
         return True
 
     def slate(self, mode: SlateMode, from_ms: int) -> None:
@@ -97,12 +99,9 @@ class Speaker:
     def owe_slate(self, now: SourceNow) -> None:
         """It is to make pictures of its own, of which there are always some; not every sound has its silence."""
         if now.video_ms is not None:
-            self._owe(now.now_s, True)
-
-    def _owe(self, now_s: float, has_video: bool) -> None:
-        for track, progress in self._progress.items():
-            if (track != AUDIO_TRACK) == has_video:
-                progress.source(now_s)
+            for track, progress in self._progress.items():
+                if track != AUDIO_TRACK:
+                    progress.source(now.now_s)
 
     def say(self, track: str, arrival: Arrival, now: SourceNow) -> None:
         """It encoded this: let pass what may."""

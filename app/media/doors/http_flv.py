@@ -92,8 +92,7 @@ async def serve_flv(
     if request.method == "HEAD":
         return response
     outlet = FlvOutlet(request.transport, shared)
-    _, leave = mux.join(outlet, cut=outlet.cut)
-    mux.on_end.append(end := lambda _: outlet.finish())
+    _, leave = mux.join(outlet, cut=outlet.cut, end=lambda _: outlet.finish())
     begun = False
     try:
         while (data := await outlet.next()) is not None:
@@ -106,6 +105,4 @@ async def serve_flv(
         pass  # the viewer left: how most responses end
     finally:
         leave()
-        if end in mux.on_end:
-            mux.on_end.remove(end)
     return response

@@ -140,15 +140,12 @@ class DoorHandler:
             play = request.accept()
         except ConnectionLost:
             return
-        _, leave = mux.join(play, cut=lambda: self._connection.abort("viewer does not read"))
-        mux.on_end.append(end := lambda reason: play.finish(description=reason))
-
-        def over(_: str) -> None:
-            leave()
-            if end in mux.on_end:
-                mux.on_end.remove(end)
-
-        play.on_end = over
+        _, leave = mux.join(
+            play,
+            cut=lambda: self._connection.abort("viewer does not read"),
+            end=lambda reason: play.finish(description=reason),
+        )
+        play.on_end = lambda _: leave()
 
     # --- workers ---------------------------------------------------------------------------------------
 

@@ -102,6 +102,12 @@ class DestinationPush:
             self._dropped_before + dropped,
         )
 
+    def follow(self, mux: FanOut) -> None:
+        """Send `mux` from now on, over the connection that there is."""
+        if self._reader is not None and self._mux.now is not mux:
+            self._reader.home.hand(self._reader, mux)
+        self._mux = mux
+
     async def close(self) -> None:
         if self._task is not None:
             self._task.cancel()
