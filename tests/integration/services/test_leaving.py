@@ -190,7 +190,7 @@ async def test_a_cold_stream_leaves_a_hot_encoder_and_stays_where_nobody_else_ca
 
 async def test_a_hard_stop_that_nobody_can_relieve_restarts_nothing_where_the_worker_goes_on(house: House) -> None:
     stream = await published(house)
-    old, standby = grants(house, stream)
+    old, _ = grants(house, stream)
     live = house.control.services.live.find(stream.record.stream_id)
     assert live is not None
     for node in house.nodes:
