@@ -57,6 +57,8 @@ class SimLink:
         if old is not None:
             old.fail("the peer connected again")
             await self._heard(self._events.on_lost(connection.peer, "the peer connected again"))
+        if self._events is None:
+            return False  # killed while it heard that
         self._peers[connection.peer] = connection
         await self._heard(self._events.on_hello(hello))
         return True
