@@ -9,10 +9,10 @@ from typing import Final
 
 import structlog
 
-from app.adapters.encoders.node import NodeDriver
 from app.adapters.link.server import LinkServer
 from app.adapters.schedule.cron import CronSchedule
 from app.adapters.store.sql_store import SqlStore
+from app.assembly.control_rooms import put_together
 from app.assembly.regular_work import regular_work
 from app.assembly.reign import Reign
 from app.assembly.seat import Seat
@@ -26,29 +26,17 @@ from app.policy.outgoing import Network
 from app.policy.placement import Panic
 from app.runtime.bus import Bus
 from app.runtime.tasks import TaskGroupKeeper, run_again
-from app.services.adoption import Adoption
-from app.services.changing import Changing
 from app.services.drill import DrillService
 from app.services.encoder_service import EncoderService
-from app.services.ending import Ending
-from app.services.fleet import DriverFor, Fleet
+from app.services.fleet import Fleet
 from app.services.gateways import Gateways
 from app.services.journal import Journal
 from app.services.key_service import KeyService
 from app.services.leadership import Leadership
-from app.services.ledger import Ledger
 from app.services.live_streams import LiveStreams
 from app.services.load_balancer import LoadBalancer
-from app.services.opening import Opening
-from app.services.picture import Picture
-from app.services.recovery import Recovery
-from app.services.reports import Reports
-from app.services.standbys import Standbys
 from app.services.stream_service import StreamService
 from app.services.stream_validator import StreamValidator
-from app.services.stream_watch import StreamWatch
-from app.services.switchboard import Switchboard
-from app.services.takeover import Takeover
 
 LOOP_PAUSE_S: Final = 1.0
 PROBE_S: Final = 2.0
@@ -183,133 +171,44 @@ class ControlServices:
         bus: Bus[Event] = Bus(_listener_failed)
         keeper = TaskGroupKeeper(_task_failed)
         keys = KeyService(store=store, pepper=pepper)
-        ledger = Ledger()
-        streams = LiveStreams(store=store, bus=bus)
-        reports = Reports(store=store, bus=bus)
-        gateways = Gateways(downlink=link, streams=streams)
-        fleet = Fleet(driver_for=_driver_over(link), store=store, ledger=ledger, bus=bus)
-        balancer = LoadBalancer(fleet=fleet, ledger=ledger, panic=panic)
-        standbys = Standbys(streams=streams, fleet=fleet, gateways=gateways, balancer=balancer, keeper=keeper)
-        takeover = Takeover(
-            streams=streams,
-            fleet=fleet,
-            gateways=gateways,
-            balancer=balancer,
-            standbys=standbys,
-            bus=bus,
-            keeper=keeper,
-        )
-        recovery = Recovery(
-            streams=streams,
-            gateways=gateways,
-            balancer=balancer,
-            takeover=takeover,
-            standbys=standbys,
-            bus=bus,
-            keeper=keeper,
-        )
-        ending = Ending(streams=streams, fleet=fleet, gateways=gateways, balancer=balancer, bus=bus, keeper=keeper)
-        watch = StreamWatch(
-            streams=streams,
-            fleet=fleet,
-            gateways=gateways,
-            recovery=recovery,
-            ending=ending,
-            reports=reports,
-            drill_plan=drill_plan,
-            bus=bus,
-        )
-        opening = Opening(
-            validator=validator,
-            streams=streams,
-            fleet=fleet,
-            gateways=gateways,
-            balancer=balancer,
-            takeover=takeover,
-            recovery=recovery,
-            ending=ending,
-            bus=bus,
-        )
-        picture = Picture(
-            streams=streams,
-            fleet=fleet,
-            gateways=gateways,
-            balancer=balancer,
-            standbys=standbys,
-            takeover=takeover,
-            recovery=recovery,
-        )
-        changing = Changing(
-            validator=validator,
-            streams=streams,
-            gateways=gateways,
-            picture=picture,
-        )
-        stream_service = StreamService(
-            streams=streams,
+        rooms = put_together(
             store=store,
-            balancer=balancer,
-            gateways=gateways,
-            opening=opening,
-            changing=changing,
-            ending=ending,
-            watch=watch,
-            reports=reports,
-        )
-        drills = DrillService(streams=streams, fleet=fleet, gateways=gateways, bus=bus)
-        encoders = EncoderService(
-            fleet=fleet, ledger=ledger, streams=streams, gateways=gateways, on_restart=recovery.restart_all_on
-        )
-        adoption = Adoption(
-            streams=streams,
-            fleet=fleet,
-            gateways=gateways,
-            balancer=balancer,
-            standbys=standbys,
-            recovery=recovery,
-            reports=reports,
+            link=link,
+            validator=validator,
+            bus=bus,
             keeper=keeper,
+            panic=panic,
+            drill_plan=drill_plan,
         )
 
         async def begin() -> None:
             if bootstrap_api_key:
                 await keys.ensure_bootstrap(bootstrap_api_key)
-            await fleet.load()
-            log.info("streams taken up", count=await streams.load())
-            adoption.promises_of_the_store()
+            await rooms.fleet.load()
+            log.info("streams taken up", count=await rooms.live.load())
+            rooms.adoption.promises_of_the_store()
             journal = Journal(store=store)
             bus.listen(journal.hear)
-            loops = [streams.save_behind, watch.run, watch.age, journal.run]
-            if works := regular_work(streams=streams, drills=drills, drill_plan=drill_plan):
+            loops = [rooms.live.save_behind, rooms.watch.run, rooms.watch.age, journal.run]
+            if works := regular_work(streams=rooms.live, drills=rooms.drills, drill_plan=drill_plan):
                 loops.append(CronSchedule(works, on_crash=_task_failed).run)
             for loop in loops:
                 keeper.start(run_again(loop, pause_s=LOOP_PAUSE_S, on_crash=_task_failed), name=loop.__qualname__)
             # Last: no peer may speak before the streams are known.
-            link.listen(
-                Switchboard(
-                    streams=streams,
-                    fleet=fleet,
-                    gateways=gateways,
-                    adoption=adoption,
-                    recovery=recovery,
-                    reports=reports,
-                    bus=bus,
-                    keeper=keeper,
-                )
-            )
+            link.listen(rooms.switchboard)
 
         return cls(
-            streams=stream_service,
-            encoders=encoders,
-            balancer=balancer,
+            streams=rooms.streams,
+            encoders=rooms.encoders,
+            balancer=rooms.balancer,
             validator=validator,
             keys=keys,
-            drills=drills,
+            drills=rooms.drills,
             bus=bus,
             link=link,
-            fleet=fleet,
-            gateways=gateways,
-            live=streams,
+            fleet=rooms.fleet,
+            gateways=rooms.gateways,
+            live=rooms.live,
             store=store,
             keeper=keeper,
             begin=begin,
@@ -365,11 +264,6 @@ class ControlServices:
 def _drill_plan(settings: Settings) -> DrillPlan | None:
     window = settings.drill_window
     return DrillPlan.parse(window, settings.drill_kind) if window else None
-
-
-def _driver_over(link: LinkServer) -> DriverFor:
-    """The driver of a node that came over the link."""
-    return lambda info: NodeDriver(encoder_id=info.encoder_id, node_id=info.node_id, downlink=link)
 
 
 def _listener_failed(error: BaseException) -> None:

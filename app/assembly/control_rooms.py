@@ -1,0 +1,180 @@
+"""The workrooms of one control, put together: who knows whom.
+
+When they begin, what runs by itself and who closes them is the business of `control_services.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.adapters.encoders.node import NodeDriver
+from app.adapters.link.server import LinkServer
+from app.adapters.store.sql_store import SqlStore
+from app.domain.events import Event
+from app.policy.drill_plan import DrillPlan
+from app.policy.placement import Panic
+from app.runtime.bus import Bus
+from app.runtime.tasks import TaskGroupKeeper
+from app.services.adoption import Adoption
+from app.services.changing import Changing
+from app.services.drill import DrillService
+from app.services.encoder_service import EncoderService
+from app.services.ending import Ending
+from app.services.fleet import DriverFor, Fleet
+from app.services.gateways import Gateways
+from app.services.ledger import Ledger
+from app.services.live_streams import LiveStreams
+from app.services.load_balancer import LoadBalancer
+from app.services.opening import Opening
+from app.services.picture import Picture
+from app.services.recovery import Recovery
+from app.services.reports import Reports
+from app.services.standbys import Standbys
+from app.services.stream_service import StreamService
+from app.services.stream_validator import StreamValidator
+from app.services.stream_watch import StreamWatch
+from app.services.switchboard import Switchboard
+from app.services.takeover import Takeover
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlRooms:
+    """Those that somebody outside asks, starts or listens with."""
+
+    streams: StreamService
+    encoders: EncoderService
+    drills: DrillService
+    balancer: LoadBalancer
+    fleet: Fleet
+    gateways: Gateways
+    live: LiveStreams
+    watch: StreamWatch
+    adoption: Adoption
+    switchboard: Switchboard
+
+
+def put_together(
+    *,
+    store: SqlStore,
+    link: LinkServer,
+    validator: StreamValidator,
+    bus: Bus[Event],
+    keeper: TaskGroupKeeper,
+    panic: Panic,
+    drill_plan: DrillPlan | None,
+) -> ControlRooms:
+    """Nothing acts yet."""
+    ledger = Ledger()
+    streams = LiveStreams(store=store, bus=bus)
+    reports = Reports(store=store, bus=bus)
+    gateways = Gateways(downlink=link, streams=streams)
+    fleet = Fleet(driver_for=_driver_over(link), store=store, ledger=ledger, bus=bus)
+    balancer = LoadBalancer(fleet=fleet, ledger=ledger, panic=panic)
+    standbys = Standbys(streams=streams, fleet=fleet, gateways=gateways, balancer=balancer, keeper=keeper)
+    takeover = Takeover(
+        streams=streams,
+        fleet=fleet,
+        gateways=gateways,
+        balancer=balancer,
+        standbys=standbys,
+        bus=bus,
+        keeper=keeper,
+    )
+    recovery = Recovery(
+        streams=streams,
+        gateways=gateways,
+        balancer=balancer,
+        takeover=takeover,
+        standbys=standbys,
+        bus=bus,
+        keeper=keeper,
+    )
+    ending = Ending(streams=streams, fleet=fleet, gateways=gateways, balancer=balancer, bus=bus, keeper=keeper)
+    watch = StreamWatch(
+        streams=streams,
+        fleet=fleet,
+        gateways=gateways,
+        recovery=recovery,
+        ending=ending,
+        reports=reports,
+        drill_plan=drill_plan,
+        bus=bus,
+    )
+    opening = Opening(
+        validator=validator,
+        streams=streams,
+        fleet=fleet,
+        gateways=gateways,
+        balancer=balancer,
+        takeover=takeover,
+        recovery=recovery,
+        ending=ending,
+        bus=bus,
+    )
+    picture = Picture(
+        streams=streams,
+        fleet=fleet,
+        gateways=gateways,
+        balancer=balancer,
+        standbys=standbys,
+        takeover=takeover,
+        recovery=recovery,
+    )
+    changing = Changing(
+        validator=validator,
+        streams=streams,
+        gateways=gateways,
+        picture=picture,
+    )
+    stream_service = StreamService(
+        streams=streams,
+        store=store,
+        balancer=balancer,
+        gateways=gateways,
+        opening=opening,
+        changing=changing,
+        ending=ending,
+        watch=watch,
+        reports=reports,
+    )
+    drills = DrillService(streams=streams, fleet=fleet, gateways=gateways, bus=bus)
+    encoders = EncoderService(
+        fleet=fleet, ledger=ledger, streams=streams, gateways=gateways, on_restart=recovery.restart_all_on
+    )
+    adoption = Adoption(
+        streams=streams,
+        fleet=fleet,
+        gateways=gateways,
+        balancer=balancer,
+        standbys=standbys,
+        recovery=recovery,
+        reports=reports,
+        keeper=keeper,
+    )
+    switchboard = Switchboard(
+        streams=streams,
+        fleet=fleet,
+        gateways=gateways,
+        adoption=adoption,
+        recovery=recovery,
+        reports=reports,
+        bus=bus,
+        keeper=keeper,
+    )
+    return ControlRooms(
+        streams=stream_service,
+        encoders=encoders,
+        drills=drills,
+        balancer=balancer,
+        fleet=fleet,
+        gateways=gateways,
+        live=streams,
+        watch=watch,
+        adoption=adoption,
+        switchboard=switchboard,
+    )
+
+
+def _driver_over(link: LinkServer) -> DriverFor:
+    """The driver of a node that came over the link."""
+    return lambda info: NodeDriver(encoder_id=info.encoder_id, node_id=info.node_id, downlink=link)
