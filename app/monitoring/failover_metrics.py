@@ -21,7 +21,7 @@ _TIMES: Final = (
     ),
 )
 _CAUSES: Final = (
-    ("connection", ("connection", "feed ended", "closed", "reset", "exited", "killed", "lost")),
+    ("connection", ("connection", "closed", "reset", "exited", "killed", "lost")),
     ("stall", ("stall", "no progress", "stands still", "silent")),
     ("heat", ("hot", "temperature", "thermal")),
     ("load", ("load", "behind", "cpu", "slow")),

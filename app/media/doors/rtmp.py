@@ -32,6 +32,8 @@ WRONG_APP: Final = "no such application: publish to /live, play from /play"
 NOT_A_WORKER: Final = "this worker is not the one the plan names"
 STANDBY_IDLE_S: Final = 6.0
 """A standby that answers nothing for so long would not take over either."""
+LOST: Final = "encoder connection lost"
+"""Cause of a switch, as people read it: it was not the publisher's connection."""
 _NONCE_MAX: Final = 128
 
 
@@ -101,7 +103,7 @@ class DoorHandler:
             self._entered = None
         if self._worker is not None:
             channel, link = self._worker
-            channel.worker.gone(link, "connection closed", str(reason or "by the worker"))
+            channel.worker.gone(link, LOST, str(reason or "by the worker"))
 
     # --- publishers ------------------------------------------------------------------------------------
 
@@ -165,15 +167,15 @@ class DoorHandler:
         if request.name != "source":
             request.reject(description="a worker plays `source`")
             return
-        if link.generation < channel.switch.generation:
+        if (reason := channel.unseated(link)) is not None:
             self._gateway.workers_refused += 1
-            request.reject(description="a newer generation is encoding")
+            request.reject(description=reason)
             return
         try:
             play = request.accept()
         except ConnectionLost:
             return
-        play.on_end = lambda reason: channel.worker.gone(link, "feed ended", reason)
+        play.on_end = lambda reason: channel.worker.gone(link, LOST, reason)
         channel.feed(link, play)
 
     def _publish_track(self, request: PublishRequest, channel: Channel, link: WorkerLink) -> None:

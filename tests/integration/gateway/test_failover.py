@@ -69,6 +69,7 @@ async def test_a_worker_that_is_killed_is_followed_by_its_standby(rig: Rig, sour
     first.connection.abort("killed")
     told = await rig.fact(Switched)
     assert (told.kind, told.from_generation, told.generation) == (SwitchKind.REFLEX, 1, 2)
+    assert told.cause == "encoder connection lost"
     assert second.words == ["onStandby", "onFeedStart"]
     measured = await rig.fact(SwitchMeasured)
     nothing_lost(measured.report)

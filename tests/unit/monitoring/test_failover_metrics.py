@@ -63,7 +63,7 @@ async def test_lost_and_doubled_frames_are_counted() -> None:
     ("cause", "decided_by", "name"),
     [
         ("connection closed", DecidedBy.GATEWAY, "connection"),
-        ("feed ended", DecidedBy.GATEWAY, "connection"),
+        ("encoder connection lost", DecidedBy.GATEWAY, "connection"),
         ("stalled", DecidedBy.GATEWAY, "stall"),
         ("too hot", DecidedBy.CONTROL, "heat"),
         ("enc_a is offline: link lost", DecidedBy.CONTROL, "connection"),
