@@ -167,9 +167,9 @@ class DoorHandler:
         if request.name != "source":
             request.reject(description="a worker plays `source`")
             return
-        if (reason := channel.unseated(link)) is not None:
+        if link.generation < channel.switch.generation:
             self._gateway.workers_refused += 1
-            request.reject(description=reason)
+            request.reject(description="a newer generation is encoding")
             return
         try:
             play = request.accept()
