@@ -107,27 +107,31 @@ class Reader:
             self._watch(buffered_bytes, arrival.positions[-1])
         if is_full:
             self._after_ms = None
-        after_ms, sound = self._after_ms, 0
-        if after_ms is not None:
-            sound = self._hear(arrival, after_ms, len(arrival.positions) if first is None else first)
+        if self._after_ms is not None:
+            self._hear(arrival, self._after_ms, len(arrival.positions) if first is None else first)
+        elif self._known is not None and (first is None or is_full):
+            self.dropped += arrival.frames
         if first is None or is_full:
-            if self._known is not None:
-                self.dropped += arrival.frames - sound
             return
         self._stuck = self._after_ms = None
         self._announce(headers, arrival.positions[first])
         self._outlet.send(tail(arrival, first))
         self._waiting = False
 
-    def _hear(self, arrival: Arrival, after_ms: int, until: int) -> int:
-        """Send the sound that comes before the first picture; gives the number of its frames, old ones included."""
-        apart = {*arrival.headers, *arrival.others}
-        sound = [index for index in range(until) if arrival.batch[index].type == AUDIO]
-        new = [index for index in sound if index in arrival.headers or arrival.positions[index] > after_ms]
-        said = select_or_none(arrival, [index for index in new if index not in arrival.others])
+    def _hear(self, arrival: Arrival, after_ms: int, until: int) -> None:
+        """Send the sound among what comes before message `until`; the pictures are lost."""
+        sound: list[int] = []
+        for index in range(until):
+            kind, is_header = arrival.batch[index].type, index in arrival.headers
+            if index in arrival.others or not (is_header or arrival.positions[index] > after_ms):
+                continue
+            if kind == AUDIO:
+                sound.append(index)
+            elif not is_header:
+                self.dropped += 1
+        said = select_or_none(arrival, sound)
         if said is not None:
             self._outlet.send(said.batch)
-        return len([index for index in sound if index not in apart])
 
     def _watch(self, buffered_bytes: int, position_ms: int) -> None:
         if self._stuck is None or buffered_bytes != self._stuck[0]:

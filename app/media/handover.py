@@ -50,12 +50,14 @@ class _Track:
 class Handover:
     """`tracks` are those of the new worker, `known` those of the old one. `held_bytes` of both wait here.
 
-    A track that the old one does not have begins when all the others have gone over; see `finish`.
+    A track that the old one does not have begins when all the others have gone over; see `finish`. One that the new
+    one does not have ends where the new pictures begin, so its viewers can go on with another.
     """
 
     def __init__(self, tracks: Collection[str], border_ms: int, *, known: Collection[str]) -> None:
         self._added = [name for name in tracks if name not in known]
-        self._tracks = {name: _Track(name) for name in tracks}
+        self._ending = [name for name in known if name not in tracks]
+        self._tracks = {name: _Track(name) for name in (*tracks, *self._ending)}
         self.border_ms = border_ms
         self.is_committed = False
         self.held_bytes = 0
@@ -69,6 +71,11 @@ class Handover:
     def is_over(self) -> bool:
         """Every track of both has gone over."""
         return self.is_committed and all(t.is_over for name, t in self._tracks.items() if name not in self._added)
+
+    @property
+    def names(self) -> Collection[str]:
+        """The tracks of both."""
+        return self._tracks
 
     def knows(self, name: str) -> bool:
         return name in self._tracks
@@ -89,6 +96,8 @@ class Handover:
 
     def new(self, name: str, arrival: Arrival) -> list[Word]:
         """The new worker said this."""
+        if name in self._ending:
+            return []
         track = self._tracks[name]
         if track.is_over:
             return [Word(True, name, arrival)]
@@ -104,7 +113,8 @@ class Handover:
 
     def commit(self, owed: Collection[str]) -> list[Word]:
         """Go over, if the new worker has shown a first frame on all of the tracks `owed`; see `is_committed`."""
-        if self.is_committed or any(self._tracks[name].begin_ms is None for name in owed if name in self._tracks):
+        to_come = [name for name in owed if name in self._tracks and name not in self._ending]
+        if self.is_committed or any(self._tracks[name].begin_ms is None for name in to_come):
             return []
         self.is_committed = True
         words: list[Word] = []
@@ -144,9 +154,13 @@ class Handover:
         return words
 
     def _cut(self, track: _Track) -> int:
-        if self.is_committed and track.begin_ms is not None:
-            return track.begin_ms
-        return self.border_ms
+        if not self.is_committed:
+            return self.border_ms
+        begin_ms = track.begin_ms
+        if track.name in self._ending and track.name != AUDIO_TRACK:
+            pictures = [each.begin_ms for each in self._tracks.values() if each.name != AUDIO_TRACK]
+            begin_ms = min([begin for begin in pictures if begin is not None], default=None)
+        return begin_ms if begin_ms is not None else self.border_ms
 
     def _go_over(self, track: _Track) -> list[Word]:
         """From now on the new worker speaks on `track`."""

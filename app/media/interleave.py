@@ -45,7 +45,7 @@ class Interleaver:
         self._silent.discard(kind)
         return self._merged(self._take(kind))
 
-    def drain(self, until_ms: int = -1) -> Arrival | None:
+    def drain(self, until_ms: int) -> Arrival | None:
         """No picture follows: those that are held, with the sound up to the last of them, or up to `until_ms`."""
         pictures, sound = self._lanes[VIDEO], self._lanes[AUDIO]
         until_ms = max([until_ms, *[item.position_ms for item in pictures]])
@@ -56,8 +56,9 @@ class Interleaver:
         return self._merged(sorted(items, key=lambda item: item.position_ms))
 
     def follow(self, other: Interleaver) -> None:
-        """Begin with the sound that `other` holds."""
-        self._lanes[AUDIO].extend(other._lanes[AUDIO])
+        """This one begins: with the sound that `other` holds, if that is more than of another."""
+        if len(other._lanes[AUDIO]) > len(self._lanes[AUDIO]):
+            self._lanes[AUDIO] = deque(other._lanes[AUDIO])
 
     def flush(self) -> Arrival | None:
         """All that is held, in order."""
@@ -69,11 +70,13 @@ class Interleaver:
     def _take(self, spoke: int) -> list[_Item]:
         mine, other_kind = self._lanes[spoke], AUDIO if spoke == VIDEO else VIDEO
         other = self._lanes[other_kind]
+        pictures, sound = self._lanes[VIDEO], self._lanes[AUDIO]
         taken: list[_Item] = []
         while mine or other:
             if mine and other:
-                lane = mine if mine[0].position_ms <= other[0].position_ms else other
-                taken.append(lane.popleft())
+                # Of the same time the picture comes first: who begins at a key frame gets the sound with it.
+                is_picture = pictures[0].position_ms <= sound[0].position_ms
+                taken.append((pictures if is_picture else sound).popleft())
                 continue
             if not mine:
                 break

@@ -61,11 +61,11 @@ class PlannedSwitch:
 
     def take(self, name: str, arrival: Arrival, now: SourceNow, *, is_new: bool) -> list[Word]:
         """One of the two said this on `name`: what may go to the output switch now, in order."""
-        if is_new and arrival.headers:
+        if is_new and arrival.headers and name in self.start_after:
             self.begun.add(name)
         words = self.handover.new(name, arrival) if is_new else self.handover.old(name, arrival)
         if self._committed_s is None:
-            words += self.handover.commit(owed(self.start_after, now))
+            words += self.handover.commit(owed(self.handover.names, now))
             self._note(now.now_s)
         return words
 

@@ -213,7 +213,7 @@ class Programme:
         interleaver, mux, to = self._interleavers.get(name), self.muxes.get(name), self.muxes.get(heir)
         if interleaver is None:
             return
-        rest = interleaver.drain()
+        rest = interleaver.drain(mux.newest_ms if mux is not None else -1)
         if rest is not None:
             self._emit(name, rest)
         if mux is not None and to is not None:

@@ -196,7 +196,7 @@ async def test_a_viewer_that_leaves_a_silent_stream_is_counted_out(rig: Rig, sou
     writer.close()
     await connection.close()
     await until("no viewers", lambda: channel.programme.viewers == 0)
-    assert channel.programme.muxes["source"].on_end == []
+    assert channel.programme.muxes["source"].readers == 0
 
 
 async def test_a_stream_hls_cannot_carry_says_so(rig: Rig) -> None:

@@ -10,7 +10,7 @@ from app.domain.ids import DestinationId, EncoderId, PlaybackId, StreamId, Worke
 from app.domain.ladder import AudioMode, AudioPlan, FrameRate, Ladder, Rendition
 from app.domain.link import DestinationReading, Fact
 from app.domain.secret import Secret
-from app.domain.stream import ChannelPlan, Destination, Outputs, StreamMode, Timing
+from app.domain.stream import ChannelPlan, Destination, Outputs, StreamMode, Timing, WorkerGrant
 from app.media.arrival import Arrival
 from app.media.channel import Channel
 from app.media.fanout import FanOut
@@ -35,6 +35,7 @@ def plan_of(*renditions: Rendition, outputs: Outputs = Outputs()) -> ChannelPlan
         ladder=Ladder(renditions, AudioPlan(AudioMode.OFF)),
         timing=Timing(segment_ms=2_000),
         outputs=outputs,
+        active=WorkerGrant(WorkerId("wrk_1"), EncoderId("enc_1"), 1, "token"),
     )
 
 
@@ -72,6 +73,9 @@ class StubPush:
     def __init__(self, mux: FanOut) -> None:
         self.mux = mux
         self.closed = False
+
+    def follow(self, mux: FanOut) -> None:
+        self.mux = mux
 
     def reading(self) -> DestinationReading:
         return DestinationReading(DESTINATION.id, "live", None, 0, 0)
@@ -123,19 +127,50 @@ async def test_a_push_of_the_highest_rendition_follows_when_another_becomes_the_
     assert len(started) == 1
     stage.channel.apply(plan_of(LOW, outputs=outputs))
     await running.apply(stage.channel.plan, stage.channel.programme)
-    assert [push.closed for push in started] == [True, False]
-    assert started[1].mux is stage.channel.programme.muxes["low"]
+    [push] = started
+    assert not push.closed
+    assert push.mux is stage.channel.programme.muxes["low"]
 
 
-def test_viewers_of_a_rendition_that_is_made_no_more_are_let_go() -> None:
+async def test_a_push_of_a_rendition_that_is_made_no_more_goes_on_with_its_heir() -> None:
+    outputs = Outputs(
+        rtmp_play=False, http_flv=False, destinations=(dataclasses.replace(DESTINATION, rendition="low"),)
+    )
+    stage = Stage(plan_of(TOP, LOW, outputs=outputs))
+    started: list[StubPush] = []
+
+    def start(_: Destination, mux: FanOut) -> StubPush:
+        started.append(StubPush(mux))
+        return started[-1]
+
+    running = ChannelOutputs(start_push=start, start_recording=lambda _: None)  # type: ignore[arg-type,return-value]  # none here
+    await running.apply(stage.channel.plan, stage.channel.programme)
+    stage.channel.apply(plan_of(TOP, outputs=outputs))
+    await running.apply(stage.channel.plan, stage.channel.programme)
+    [push] = started
+    assert not push.closed
+    assert push.mux is stage.channel.programme.muxes["top"]
+
+
+def test_viewers_of_a_rendition_that_is_made_no_more_stay_to_the_end_of_the_stream() -> None:
     stage = Stage(plan_of(TOP, LOW))
     told: list[str] = []
-    stage.channel.programme.muxes["top"].on_end.append(told.append)
-    stage.channel.programme.muxes["low"].on_end.append(told.append)
+    muxes = stage.channel.programme.muxes
+    for name in ("top", "low"):
+        muxes[name].join(Outlet(), end=told.append)
     stage.channel.apply(plan_of(LOW))
-    assert len(told) == 1
+    assert told == []
+    assert stage.channel.programme.viewers == 2
     stage.channel.end("over")
-    assert told[1:] == ["over"]
+    assert told == ["over", "over"]
+
+
+def test_viewers_are_let_go_when_their_output_is_switched_off() -> None:
+    stage = Stage(plan_of(TOP, LOW))
+    told: list[str] = []
+    stage.channel.programme.muxes["top"].join(Outlet(), end=told.append)
+    stage.channel.apply(plan_of(LOW, outputs=Outputs(rtmp_play=False, http_flv=False)))
+    assert len(told) == 1
 
 
 def test_a_recording_is_told_the_headers_of_the_rendition_it_goes_on_with() -> None:
@@ -146,7 +181,7 @@ def test_a_recording_is_told_the_headers_of_the_rendition_it_goes_on_with() -> N
     stage.channel.programme.set_tap(heard.append)
     heard.clear()
     stage.channel.apply(plan_of(LOW))
-    assert [arrival.batch[0].payload for arrival in heard] == [video_header(OTHER_RECORD).payload]
+    assert heard[-1].batch[0].payload == video_header(OTHER_RECORD).payload
 
 
 def test_a_worker_may_take_its_time_over_a_long_replay() -> None:
