@@ -71,8 +71,7 @@ class Takeover:
             # From here on the gateway refuses the old worker.
             if old is not None:
                 self._standbys.stop_later(old, f"replaced: {cause}")
-            if order is not None:
-                await self._start(stream, grant.encoder_id, order)
+            await self._start(stream, grant.encoder_id, order)
         except ManagerError:
             self._balancer.release(stream.id, Role.PRIMARY)
             self._standbys.leave_later(stream, grant)
@@ -96,19 +95,18 @@ class Takeover:
 
     def _next_worker(
         self, stream: LiveStream, onto: EncoderId | None, *, by_choice: bool
-    ) -> tuple[WorkerGrant, WorkerOrder | None]:
-        """Who takes over, its place reserved as primary, and the order to start it; None: it runs already."""
+    ) -> tuple[WorkerGrant, WorkerOrder]:
+        """Who takes over, its place reserved as primary, and the order to start it where it does not run yet."""
         if onto is not None:
             self._balancer.adopt(stream.id, onto, Role.PRIMARY, stream.need)
             return self._granted(stream, onto)
-        standby = stream.standby
-        # Control was restarted since: what runs already can be had without its token.
-        usable = stream.backup_order is not None or stream.proved_standby is not None
-        if standby is not None and usable and not stream.changes_picture:
+        # Without its token, as after a restart of control, a standby cannot be started where it does not run.
+        standby, order = stream.standby, stream.backup_order
+        if standby is not None and order is not None and not stream.changes_picture:
             faults = self._balancer.faults(standby.encoder_id, stream.id, stream.need)
             if not faults:
                 self._balancer.promote_backup(stream.id, standby.encoder_id, stream.need)
-                return standby, stream.backup_order
+                return standby, order
             reason = "; ".join(faults)
             log.warning("backup passed over", stream_id=stream.id, encoder_id=standby.encoder_id, reason=reason)
         self._balancer.release(stream.id, Role.BACKUP)
