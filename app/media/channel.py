@@ -238,16 +238,26 @@ class Channel:
 
     # --- worker ----------------------------------------------------------------------------------------
 
+    def unseated(self, link: WorkerLink) -> str | None:
+        """Why this worker gets no seat, or None. The plan may have changed since it came in."""
+        if self.ended:
+            return "the stream is over"
+        grants = (self.plan.active, self.plan.standby)
+        if not any(g and (g.worker_id, g.generation) == (link.worker_id, link.generation) for g in grants):
+            return "the plan does not name this worker any more"
+        return "a newer generation is encoding" if link.generation < self.switch.generation else None
+
     def feed(self, link: WorkerLink, outlet: Outlet) -> bool:
-        """A worker asks for the source, to speak or to stand by; False when a newer generation is fed."""
+        """A worker asks for the source, to speak or to stand by; False when it may not, see `unseated`."""
+        if self.unseated(link) is not None:
+            return False
         grant = self.plan.standby
         if grant is not None and self.switch.generation < link.generation == grant.generation:
             # What makes another picture has nothing in common with the one who speaks.
             grade = self.plan.grade if self.plan.standby_ladder is None else StandbyGrade.WARM
             self.worker.stand_by(link, outlet, grade)
             return True
-        if not self.worker.feed(link, outlet):
-            return False
+        self.worker.feed(link, outlet)
         self.tell(WorkerUp(self.plan.stream_id, link.worker_id, link.generation, self.utc_now()))
         return True
 

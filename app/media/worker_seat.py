@@ -51,10 +51,8 @@ class WorkerSeat(Seats):
         """A planned switch goes on."""
         return self._planned is not None
 
-    def feed(self, link: WorkerLink, outlet: Outlet) -> bool:
-        """`link` speaks from now on; False when a newer generation does. The one before it is told to go."""
-        if link.generation < self._switch.generation:
-            return False
+    def feed(self, link: WorkerLink, outlet: Outlet) -> None:
+        """`link`, of no older generation than the one that speaks, speaks from now on. That one is told to go."""
         self._abandon()
         was, lost, standby = self._before(), self._lost, self._standby
         if standby is not None and standby.feed.link.generation <= link.generation:
@@ -64,7 +62,6 @@ class WorkerSeat(Seats):
         if lost is not None or was.link is not None:
             self._tell_gave(was, lost.loss if lost is not None else None, None, BY_CONTROL)
         self._join()
-        return True
 
     def stand_by(self, link: WorkerLink, outlet: Outlet, grade: StandbyGrade) -> None:
         """`link` waits for its turn, which has come when the one who spoke is lost."""
@@ -180,7 +177,8 @@ class WorkerSeat(Seats):
             return
         gave = gave_of(standby.feed.link, was, None, standby, why, now.now_s)
         speaker = Speaker(standby.feed, self._stage, tracks)
-        self._planned = PlannedSwitch(speaker, gave, known=active.tracks, now=now, timing=timing)
+        known = [track for track in active.tracks if self._switch.knows(track)]
+        self._planned = PlannedSwitch(speaker, gave, known=known, now=now, timing=timing)
         self._on_event(Planned(gave))
         speaker.begin(self._planned.start_after)
 

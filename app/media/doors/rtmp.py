@@ -167,9 +167,9 @@ class DoorHandler:
         if request.name != "source":
             request.reject(description="a worker plays `source`")
             return
-        if link.generation < channel.switch.generation:
+        if (reason := channel.unseated(link)) is not None:
             self._gateway.workers_refused += 1
-            request.reject(description="a newer generation is encoding")
+            request.reject(description=reason)
             return
         try:
             play = request.accept()

@@ -316,3 +316,26 @@ def test_a_standby_does_not_begin_without(what: str) -> None:
     else:
         stage.play(0, 15_000)
     assert not stage.seen(Switched)
+
+
+def test_a_standby_that_the_plan_replaced_before_it_asked_for_the_source_gets_no_seat() -> None:
+    stage = Stage(plan_of(standby=2))
+    first = stage.hire(1)
+    stage.play(0, 1_000, first)
+    stage.channel.apply(plan_of(standby=3, revision=2))
+    late = stage.hire(2)
+    assert not late.feed.batches
+    stage.play(1_000, 2_000, first)
+    assert not first.cut
+    assert stage.channel.switch.generation == 1
+    third = stage.hire(3)
+    assert third.words()[0][0] == "onStandby"
+
+
+def test_a_stream_that_is_over_seats_nobody() -> None:
+    stage = Stage(plan_of())
+    stage.channel.end("over")
+    told = len(stage.facts)
+    late = stage.hire(1)
+    assert not late.feed.batches
+    assert len(stage.facts) == told
