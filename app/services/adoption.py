@@ -91,9 +91,7 @@ class Adoption:
 
     def _follow(self, stream: LiveStream, channel: RunningChannel) -> None:
         """Take over what the gateway decided while control was away: switches, and who stands ready."""
-        for report in channel.reports:
-            work = self._reports.take(report, stream.record.tenant)
-            self._keeper.start(work, name=f"report {stream.id}")
+        self._keeper.start(self._take_reports(stream, channel), name=f"reports {stream.id}")
         active, standby = stream.active, stream.standby
         if active is not None and standby is not None and channel.generation == standby.generation:
             log.info("switch of the gateway adopted", stream_id=stream.id, generation=channel.generation)
@@ -102,6 +100,11 @@ class Adoption:
             self._recovery.standby_ready(stream, channel.standby_generation)
         else:
             self._recovery.standby_doubted(stream)
+
+    async def _take_reports(self, stream: LiveStream, channel: RunningChannel) -> None:
+        """One after the other: all of a gateway's at once would fill the store's queue."""
+        for report in channel.reports:
+            await self._reports.take(report, stream.record.tenant)
 
     async def _adopt_channel(self, stream: LiveStream, channel: RunningChannel | None) -> None:
         async with stream.lock:

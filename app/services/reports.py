@@ -16,6 +16,8 @@ from app.runtime.bus import Bus
 
 MAX_UNSAVED: Final = 1_000
 """Reports that wait for a store that is away; the oldest are lost first."""
+MAX_REMEMBERED: Final = 32_000
+"""Reports that are known to be taken: a gateway tells the last 16 of every stream again with each hello."""
 
 log = structlog.get_logger()
 
@@ -27,6 +29,7 @@ class Reports:
         self._store = store
         self._bus = bus
         self._unsaved: OrderedDict[tuple[StreamId, int], SwitchReport] = OrderedDict()
+        self._taken: OrderedDict[tuple[StreamId, int], None] = OrderedDict()
 
     async def take(self, report: SwitchReport, tenant: str | None) -> None:
         """Never raises: while the store is away the report waits in memory, and is told all the same.
@@ -34,13 +37,16 @@ class Reports:
         `tenant` is None for a stream that has ended meanwhile: then it is only kept.
         """
         key = (report.stream_id, report.generation)
-        if key in self._unsaved:
+        if key in self._taken:
             return
+        self._taken[key] = None
+        while len(self._taken) > MAX_REMEMBERED:
+            self._taken.popitem(last=False)
         try:
             is_new = await self._store.add_failover(report)
         except Unavailable as error:
             log.warning("report kept in memory", stream_id=report.stream_id, reason=error.detail)
-            is_new = key not in self._unsaved
+            is_new = True
             self._unsaved[key] = report
             while len(self._unsaved) > MAX_UNSAVED:
                 self._unsaved.popitem(last=False)
