@@ -131,9 +131,14 @@ def _ready(stream: LiveStream) -> tuple[WorkerGrant, WorkerGrant]:
         raise Conflict("the stream has ended")
     if stream.seen.source_since is None:
         raise Conflict("nobody publishes to this stream now", hint="A drill needs a picture that could be lost.")
+    if not stream.runs_standby:
+        raise Conflict(
+            "no worker of its backup runs that could take over",
+            hint="Drills are for streams opened with `standby` warm, hot or active-active.",
+        )
     active, standby = stream.active, stream.proved_standby
     if active is None or standby is None:
-        raise Conflict("no standby stands ready for this stream", hint="See `protected` in its health.")
+        raise Conflict("no standby stands ready for this stream", hint="See `standby` in its health.")
     return active, standby
 
 

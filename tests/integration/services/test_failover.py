@@ -233,8 +233,10 @@ async def test_a_drill_that_would_hurt_is_refused(house: House) -> None:
     with pytest.raises(Conflict, match="nobody publishes"):
         await drills.drill(unpublished.record.stream_id, DrillKind.KILL, 1, OWNER)
     cold = await published(house, standby=StandbyGrade.COLD)
-    with pytest.raises(Conflict, match="no standby"):
+    with pytest.raises(Conflict, match="no worker of its backup runs") as refused:
         await drills.drill(cold.record.stream_id, DrillKind.KILL, 1, OWNER)
+    assert refused.value.hint is not None
+    assert "warm" in refused.value.hint
     with pytest.raises(NotFound):
         await drills.drill(cold.record.stream_id, DrillKind.KILL, 1, OTHER)
 
