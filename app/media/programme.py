@@ -64,7 +64,7 @@ class Programme:
         self.meters = {name: self.meters.get(name) or TrackMeter() for name in tracks}
         self._headers = {name: known for name, known in self._headers.items() if name in tracks}
         if self.packager is not None and not self._passthrough:
-            self.packager.retrack([name for name in tracks if name != AUDIO_TRACK])
+            self.packager.retrack([name for name in tracks if name != AUDIO_TRACK], self._heirs.now)
         wanted = self._wanted()
         self._remux(wanted, heirs)
         merged = set() if self._passthrough else wanted | ({self.top} if self._tap is not None else set())

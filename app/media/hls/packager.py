@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from aiortmp import MediaMessage, ProtocolError
 from aiortmp.flv import parse_audio, parse_video
@@ -11,6 +11,7 @@ from app.media.arrival import Arrival
 from app.media.fmp4.formats import UnsupportedFormat
 from app.media.fmp4.parameter_sets import Size
 from app.media.formats import audio_format, read_metadata, video_format
+from app.media.hls.former import Formers
 from app.media.hls.grid import SegmentGrid
 from app.media.hls.playlist import AudioRendition, Segment, Variant, multivariant
 from app.media.hls.track import AudioTrack, Shelf, VideoTrack
@@ -29,6 +30,7 @@ class Packager:
         self._grid = SegmentGrid(segment_ms, zero_wall_ms, first_number=first_number)
         self._order = list(renditions)
         self._video: dict[str, VideoTrack] = {}
+        self._formers = Formers()
         self._audio = AudioTrack(self._grid, video_expected=bool(renditions))
         self._sizes: dict[str, Size] = {}
         self._pending: dict[str, bytes] = {}
@@ -36,11 +38,23 @@ class Packager:
         self.refused: str | None = None
         self.ended = False
 
-    def retrack(self, renditions: Sequence[str]) -> None:
-        """The pictures are these from now on, highest first; others are listed no more."""
+    def retrack(self, renditions: Sequence[str], heir_of: Callable[[str], str]) -> None:
+        """The pictures are these from now on, highest first.
+
+        Others are listed no more; their playlists go on with the segments of `heir_of(name)`, behind a
+        discontinuity that every track has.
+        """
         self._order = list(renditions)
+        changed = [track for name, track in self._formers.tracks.items() if name in renditions]
         for name in [name for name in self._video if name not in renditions]:
-            del self._video[name]
+            track = self._video.pop(name)
+            track.flush()
+            if track.shelf.segments:
+                changed.append(track)
+                self._formers.retire(name, track)
+        if changed:
+            self._grid.break_at(max(track.shelf.segments[-1].number for track in changed) + 1)
+        self._formers.link(self._video, heir_of)
 
     def push(self, track: str, arrival: Arrival) -> None:
         """Packets of `track`; sound among them goes to the one sound track."""
@@ -68,7 +82,8 @@ class Packager:
             shelf.end()
 
     def shelves(self) -> dict[str, Shelf]:
-        shelves = {name: track.shelf for name, track in self._video.items()}
+        """By name; those of former pictures too."""
+        shelves = {name: track.shelf for name, track in (self._formers.tracks | self._video).items()}
         if self._audio.format is not None:
             shelves[AUDIO_TRACK] = self._audio.shelf
         return shelves
@@ -80,9 +95,9 @@ class Packager:
 
     @property
     def is_ready(self) -> bool:
-        """Each track that has begun can be played."""
+        """Each track that has begun can be played, or there was something to play before."""
         shelves = self.shelves().values()
-        return bool(shelves) and all(shelf.segments for shelf in shelves)
+        return bool(shelves) and (bool(self._formers.tracks) or all(shelf.segments for shelf in shelves))
 
     def index(self) -> str | None:
         """The multivariant playlist; None before there is anything to play."""
@@ -90,9 +105,8 @@ class Packager:
         audio = self._audio if self._audio.format is not None and heard else None
         sound_codecs = (audio.format.codecs,) if audio is not None and audio.format is not None else ()
         variants = []
-        for name in self._names():
-            track = self._video[name]
-            if track.format is None or not track.shelf.segments:
+        for name, track in self._listed():
+            if track.format is None:
                 continue
             peak, average = _rates(
                 track.shelf.segments, audio.shelf.segments if audio else (), track.shelf.target_s
@@ -115,9 +129,12 @@ class Packager:
             return multivariant([Variant(f"{AUDIO_TRACK}/index.m3u8", sound_codecs, peak, average)], None)
         return multivariant(variants, AudioRendition(f"{AUDIO_TRACK}/index.m3u8", audio.format.channels))
 
-    def _names(self) -> list[str]:
+    def _listed(self) -> list[tuple[str, VideoTrack]]:
+        """The pictures to choose from, highest first; the former ones until a newer one can be played."""
         known = [name for name in self._order if name in self._video]
-        return known + [name for name in self._video if name not in self._order]
+        names = known + [name for name in self._video if name not in self._order]
+        made = [(name, self._video[name]) for name in names if self._video[name].shelf.segments]
+        return made or [*self._formers.tracks.items()]
 
     def _header(self, track: str, message: MediaMessage) -> None:
         try:
@@ -142,7 +159,9 @@ class Packager:
         found = video_format(header, self._sizes.get(track))
         del self._pending[track]
         if track not in self._video:
-            self._video[track] = VideoTrack(self._grid)
+            former = self._formers.recall(track)
+            self._video[track] = VideoTrack(self._grid, former.shelf if former is not None else None)
+            self._formers.link(self._video)
         self._video[track].configure(found)
 
     def _picture(self, track: str, position_ms: int, payload: bytes) -> None:

@@ -30,7 +30,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class MediaPlaylist:
-    """`first_discontinuity` counts the discontinuities that have left the list."""
+    """`first_discontinuity` counts the discontinuities before the list."""
 
     segments: Sequence[Segment]
     target_s: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from dataclasses import replace
 from typing import Final
 
 from app.media.fmp4.formats import AudioFormat, VideoFormat
@@ -24,7 +25,7 @@ HOLE_MS: Final = 500
 
 
 class Shelf:
-    """The finished segments of a track."""
+    """The finished segments of a track. `followers` are shelves that go on with them."""
 
     def __init__(self, grid: SegmentGrid, *, listed: int = LISTED) -> None:
         self._grid = grid
@@ -33,8 +34,8 @@ class Shelf:
         self._inits: dict[int, bytes] = {}
         self._init = -1
         self.target_s = max(1, _rounded(grid.segment_ms / 1000))
-        self._gone_discontinuities = 0
         self._text: str | None = None
+        self.followers: list[Shelf] = []
         self.ended = False
 
     @property
@@ -48,19 +49,35 @@ class Shelf:
         self._inits[self._init] = data
 
     def put(self, boundary: Boundary, cut: Cut | None) -> None:
-        """Add the segment of `boundary`. Numbers that were never cut on this track, and an empty cut, are gaps."""
-        last = self._segments[-1] if self._segments else None
+        """Add the segment of `boundary`. Numbers that were never cut on this track, and an empty cut, are gaps.
+
+        A number that is there already stays as it is: a former track may have had it.
+        """
+        if self._segments and boundary.number <= self._segments[-1].number:
+            return
         wall_ms = self._grid.zero_wall_ms + (cut.start_ms if cut else boundary.start_ms)
-        if last is not None:
-            for number in range(max(last.number + 1, boundary.number - self._listed), boundary.number):
-                gap_ms = wall_ms - (boundary.number - number) * self._grid.segment_ms
-                self._add(Segment(number, self._grid.segment_ms / 1000, gap_ms, self._init, None))
+        self._bridge(boundary.number, wall_ms)
         if cut is None:
             duration_s, data, frames = self._grid.segment_ms / 1000, None, 0
         else:
             duration_s = max(0.001, (cut.end_ms - cut.start_ms) / 1000)
             data, frames = fragment(boundary.number, [cut.run]), len(cut.run.samples)
-        self._add(Segment(boundary.number, duration_s, wall_ms, self._init, data, boundary.discontinuity, frames))
+        is_break = self._grid.is_break(boundary.number)
+        self._add(Segment(boundary.number, duration_s, wall_ms, self._init, data, is_break, frames))
+
+    def follow(self, segment: Segment, init: bytes) -> None:
+        """Go on with a segment of another track, unless there is one of its number already."""
+        if self._segments and segment.number <= self._segments[-1].number:
+            return
+        self._bridge(segment.number, segment.wall_ms)
+        if self._inits.get(self._init) != init:
+            self.set_init(init)
+        self._add(replace(segment, init=self._init))
+
+    def tell_followers(self) -> None:
+        """Give those that have just come what they lack."""
+        for segment in self.segments if self.followers else ():
+            self._tell(segment)
 
     def segment(self, number: int) -> bytes | None:
         for segment in reversed(self._segments):
@@ -75,8 +92,7 @@ class Shelf:
         """The media playlist, written anew only after a change."""
         if self._text is None:
             listed = self.segments
-            hidden = list(self._segments)[: len(self._segments) - len(listed)]
-            gone = self._gone_discontinuities + sum(segment.discontinuity for segment in hidden)
+            gone = self._grid.breaks_before(listed[0].number) if listed else 0
             self._text = MediaPlaylist(listed, self.target_s, gone, self.ended).text()
         return self._text
 
@@ -89,10 +105,26 @@ class Shelf:
         self._segments.append(segment)
         self.target_s = max(self.target_s, _rounded(segment.duration_s))
         while len(self._segments) > self._listed + KEPT_BEHIND:
-            self._gone_discontinuities += self._segments.popleft().discontinuity
+            self._segments.popleft()
         oldest = self._segments[0].init
         for number in [number for number in self._inits if number < oldest]:
             del self._inits[number]
+        self._tell(segment)
+
+    def _bridge(self, number: int, wall_ms: float) -> None:
+        """Numbers between the last segment and `number` are gaps."""
+        if not self._segments:
+            return
+        for missing in range(max(self._segments[-1].number + 1, number - self._listed), number):
+            gap_ms = wall_ms - (number - missing) * self._grid.segment_ms
+            is_break = self._grid.is_break(missing)
+            self._add(Segment(missing, self._grid.segment_ms / 1000, gap_ms, self._init, None, is_break))
+
+    def _tell(self, segment: Segment) -> None:
+        init = self._inits.get(segment.init)
+        if init is not None:
+            for follower in self.followers:
+                follower.follow(segment, init)
 
 
 def _rounded(seconds: float) -> int:
@@ -113,14 +145,15 @@ def _is_hole(position_ms: int, newest_ms: int | None, end_ms: float | None) -> b
 class VideoTrack:
     """Cuts where key frames cross the grid. `newest_ms` is the last frame's place, None before the first."""
 
-    def __init__(self, grid: SegmentGrid) -> None:
+    def __init__(self, grid: SegmentGrid, shelf: Shelf | None = None) -> None:
+        """`shelf` is that of a former track, whose playlist goes on with this one."""
         self._grid = grid
         self._lane = VideoLane()
         self._boundary: Boundary | None = None
         self._changed = False
         self._open = False
         self._end_ms: float | None = None
-        self.shelf = Shelf(grid)
+        self.shelf = shelf or Shelf(grid)
         self.format: VideoFormat | None = None
         self.newest_ms: int | None = None
         self.dropped = 0

@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.media.hls.former import KEPT
 from app.media.hls.grid import SegmentGrid
 from app.media.hls.packager import Packager
 from app.media.hls.playlist import AudioRendition, MediaPlaylist, Segment, Variant, multivariant
 from app.media.hls.track import KEPT_BEHIND, LISTED, OPEN_MAX_BYTES, Shelf
-from tests.unit.media.stream_parts import at_stamps, audio, audio_header, video, video_header
+from tests.unit.media.stream_parts import AVC_RECORD, at_stamps, audio, audio_header, video, video_header
 
 SEGMENT_MS = 2_000
+OTHER_RECORD = bytes((1, 77)) + AVC_RECORD[2:]
 WALL_MS = 1_800_000_000_000
 BASE = WALL_MS // SEGMENT_MS
 AAC_MS = 1024 * 1000 / 44_100
@@ -47,6 +49,10 @@ def begun(**options: object) -> Packager:
     made = packager(**options)
     made.push("source", at_stamps(video_header(), audio_header()))
     return made
+
+
+def listed(made: Packager) -> list[str]:
+    return re.findall(r"^(\w+)/index.m3u8$", made.index() or "", re.MULTILINE)
 
 
 def numbers(made: Packager, track: str) -> list[int]:
@@ -226,6 +232,93 @@ def test_a_picture_that_returns_before_the_end_of_the_sound_lists_no_segment_twi
     made.end()
     listed = numbers(made, "source")
     assert listed == list(range(listed[0], listed[0] + len(listed)))
+
+
+def changed(*before: str, **heirs: str) -> Packager:
+    """Six seconds of the pictures `before` with sound, then a ladder of `heirs` alone."""
+    made = packager(renditions=before)
+    made.push(before[0], at_stamps(audio_header()))
+    for track in before:
+        made.push(track, at_stamps(video_header()))
+    for step in range(0, 6_000, 200):
+        sound(made, step, step + 200)
+        for track in before:
+            pictures(made, step, step + 200, track=track)
+    made.retrack(list(dict.fromkeys(heirs.values())), lambda name: heirs.get(name, name))
+    return made
+
+
+def go_on(made: Packager, track: str, begin_ms: int, end_ms: int) -> None:
+    made.push(track, at_stamps(video_header(OTHER_RECORD)))
+    for step in range(begin_ms, end_ms, 200):
+        sound(made, step, step + 200)
+        pictures(made, step, step + 200, track=track)
+
+
+def test_the_playlist_of_a_picture_made_no_more_goes_on_with_its_heir() -> None:
+    made = changed("top", top="mini")
+    go_on(made, "mini", 6_000, 10_100)
+    former, heir = made.shelves()["top"], made.shelves()["mini"]
+    assert numbers(made, "top") == [BASE + n for n in range(5)]
+    assert numbers(made, "mini") == [BASE + 3, BASE + 4]
+    inits = {segment.number - BASE: former.init(segment.init) for segment in former.segments}
+    assert inits[0] == inits[2] != inits[3] == inits[4] == heir.init(heir.segments[0].init)
+    assert former.segment(BASE + 3) == heir.segment(BASE + 3) is not None
+    lines = former.text().splitlines()
+    at = lines.index("#EXT-X-DISCONTINUITY")
+    assert lines[at + 1] == f'#EXT-X-MAP:URI="init-{former.segments[3].init}.mp4"'
+    assert f"{BASE + 3}.m4s" in lines[at + 1 : at + 5]
+
+
+def test_a_change_of_pictures_is_a_discontinuity_at_one_place_on_every_track() -> None:
+    """RFC 8216, section 6.2.4: players tell by its number which segments belong together."""
+    made = changed("top", "low", top="mini", low="low")
+    for step in range(6_000, 30_000, 200):
+        go_on(made, "mini", step, step + 200)
+        pictures(made, step, step + 200, track="low")
+        if step == 12_000:
+            told = {
+                name: [s.number for s in shelf.segments if s.discontinuity]
+                for name, shelf in made.shelves().items()
+            }
+            assert told == {name: [BASE + 3] for name in ("top", "mini", "low", "audio")}
+    for shelf in made.shelves().values():
+        assert "#EXT-X-DISCONTINUITY-SEQUENCE:1\n" in shelf.text()
+        assert "#EXT-X-DISCONTINUITY\n" not in shelf.text()
+
+
+def test_only_what_is_made_is_listed_and_the_former_pictures_until_it_can_be_played() -> None:
+    made = changed("top", "low", top="mini", low="mini")
+    assert listed(made) == ["top", "low"]
+    go_on(made, "mini", 6_000, 7_000)
+    assert listed(made) == ["top", "low"]
+    go_on(made, "mini", 7_000, 8_200)
+    assert listed(made) == ["mini"]
+    assert made.is_ready
+
+
+def test_a_picture_that_comes_back_goes_on_in_its_own_playlist() -> None:
+    made = changed("top", top="mini")
+    go_on(made, "mini", 6_000, 10_040)
+    made.retrack(["top"], lambda name: {"mini": "top"}.get(name, name))
+    pictures(made, 10_040, 10_080, track="mini")
+    made.push("top", at_stamps(video_header()))
+    pictures(made, 12_000, 16_100, track="top")
+    assert numbers(made, "top") == [BASE + n for n in range(2, 8)]
+    assert numbers(made, "mini")[-1] == BASE + 7
+    assert listed(made) == ["top"]
+
+
+def test_of_many_pictures_made_no_more_the_last_few_go_on() -> None:
+    made = changed("p0", p0="p1")
+    for number in range(1, 2 * KEPT):
+        go_on(made, f"p{number}", 4_000 + number * 2_000, 6_000 + number * 2_000)
+        made.retrack([f"p{number + 1}"], lambda _, to=number + 1: f"p{to}")  # type: ignore[misc]  # bound now
+    go_on(made, f"p{2 * KEPT}", 4_000 + KEPT * 4_000, 8_100 + KEPT * 4_000)
+    shelves = made.shelves()
+    assert len(shelves) == KEPT + 2
+    last = shelves[f"p{2 * KEPT}"].segments[-1].number
+    assert {shelf.segments[-1].number for name, shelf in shelves.items() if name != "audio"} == {last}
 
 
 def test_a_change_of_format_is_a_discontinuity_with_a_new_init_segment() -> None:
