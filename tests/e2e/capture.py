@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 from urllib.parse import urljoin
 
 import av
@@ -22,12 +23,19 @@ class Track:
     init: bytes = b""
     init_uri: str = ""
     segments: dict[int, bytes] = field(default_factory=dict)
+    inits: dict[str, bytes] = field(default_factory=dict)
+    init_of: dict[int, str] = field(default_factory=dict)
     durations_s: dict[int, float] = field(default_factory=dict)
     discontinuities: int = 0
     ended: bool = False
 
     def data(self) -> bytes:
         return self.init + b"".join(self.segments[number] for number in sorted(self.segments))
+
+    def parts(self) -> list[bytes]:
+        """What can be decoded in one go: all segments behind one init segment."""
+        runs = groupby(sorted(self.segments), key=self.init_of.__getitem__)
+        return [self.inits[init] + b"".join([self.segments[number] for number in run]) for init, run in runs]
 
 
 class HlsCapture:
@@ -68,7 +76,10 @@ class HlsCapture:
             for uri in _media_uris(self.multivariant):
                 url = urljoin(self.index_url, uri)
                 name = url.rsplit("/", 2)[-2]
-                self._follow(self.tracks.setdefault(name, Track(url)))
+                self.tracks.setdefault(name, Track(url))
+            # A player stays with its playlist, listed or not.
+            for track in self.tracks.values():
+                self._follow(track)
         except urllib.error.HTTPError as error:
             if error.code != 404:
                 self.errors.append(f"{error.url}: {error.code}")
@@ -84,10 +95,13 @@ class HlsCapture:
         if found and not track.init:
             track.init_uri = found.group(1)
             track.init = _get(urljoin(track.url, track.init_uri))
-        duration = 0.0
-        is_gap = False
+        duration, init, is_gap = 0.0, "", False
         for line in playlist.splitlines():
-            if line.startswith("#EXTINF:"):
+            if line.startswith("#EXT-X-MAP:"):
+                init = line.split('"')[1]
+                if init not in track.inits:
+                    track.inits[init] = _get(urljoin(track.url, init))
+            elif line.startswith("#EXTINF:"):
                 duration = float(line[8:].split(",")[0])
             elif line == "#EXT-X-GAP":
                 is_gap = True
@@ -95,6 +109,7 @@ class HlsCapture:
                 if number not in track.segments and not is_gap:
                     track.segments[number] = _get(urljoin(track.url, line))
                     track.durations_s[number] = duration
+                    track.init_of[number] = init
                 number, is_gap = number + 1, False
 
 
@@ -111,10 +126,11 @@ def pictures(track: Track) -> list[Picture]:
 
 def each_picture(track: Track) -> Iterator[Picture]:
     """The same one by one, for a capture whose pictures do not fit into memory."""
-    with av.open(io.BytesIO(track.data())) as container:
-        for frame in container.decode(video=0):
-            if frame.pts is not None and frame.time_base is not None:
-                yield Picture(float(frame.pts * frame.time_base), frame)
+    for part in track.parts():
+        with av.open(io.BytesIO(part)) as container:
+            for frame in container.decode(video=0):
+                if frame.pts is not None and frame.time_base is not None:
+                    yield Picture(float(frame.pts * frame.time_base), frame)
 
 
 def packet_times_s(track: Track) -> list[float]:

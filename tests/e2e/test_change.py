@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.source import Source, gaps
+from tests.e2e.capture import pictures
+from tests.e2e.flv_viewer import FlvViewer
+from tests.e2e.source import Source, gaps, read_number
 from tests.e2e.system import System
 from tests.e2e.test_survival import LADDER, more_segments, numbers, watched
 from tests.support.peers import wait_for
@@ -47,17 +50,30 @@ def test_an_end_and_a_beginning_of_recording_change_nothing_else(system: System,
     assert not gaps(numbers(capture.tracks["source"])), "frames were lost or doubled"
 
 
-def test_another_size_takes_effect_without_a_lost_frame(system: System, video: Path) -> None:
+def test_another_size_takes_effect_without_a_lost_frame_and_no_viewer_has_to_reconnect(
+    system: System, video: Path
+) -> None:
     with watched(system, video, resolution="854x480", bitrate=1_500_000) as (stream, capture, publisher):
         assert set(capture.tracks) >= {"480p", "360p"}
         wait_for("protected", lambda: system.health(stream["stream_id"])["protected"], within_s=40)
+        viewer = FlvViewer(stream["playback"]["http_flv"]).start()
+        wait_for("pictures over HTTP-FLV", lambda: viewer.pictures, within_s=20)
         changed = system.call(
             "PUT", f"/api/streams/{stream['stream_id']}/config", {"resolution": "640x360", "bitrate": 1_000_000}
         )
         assert changed.status == 200, changed
         assert changed.body["change"] == "planned_switch"
-        kept = capture.tracks["360p"]
-        seen = len(kept.segments)
-        wait_for("more segments", lambda: len(kept.segments) >= seen + 4, within_s=45)
+        left = capture.tracks["480p"]
+        wait_for("the other size", lambda: len(left.inits) == 2, within_s=45)
+        more_segments(capture, 2)
+        viewer.stop()
         assert publisher.poll() is None
+        assert "480p" not in capture.multivariant
     assert not gaps(numbers(capture.tracks["360p"])), "frames were lost or doubled"
+    seen = pictures(left)
+    assert not gaps([read_number(picture.frame) for picture in seen]), "frames were lost or doubled"
+    assert {picture.frame.height for picture in seen} == {480, 360}
+    assert not capture.errors
+    assert viewer.ended is None
+    steps = [later.dts_ms - earlier.dts_ms for earlier, later in pairwise(viewer.pictures)]
+    assert {*steps} <= {33, 34}, "frames were lost or doubled over HTTP-FLV"
