@@ -166,6 +166,81 @@ def test_frames_lost_by_one_that_left_stay_counted() -> None:
     assert (fanout.readers, fanout.dropped) == (0, 2)
 
 
+def test_readers_of_a_programme_that_ends_go_on_with_the_next_key_frame_of_its_heir() -> None:
+    former, heir, outlet = begun(), FanOut(), Outlet()
+    stream(former, range(6))
+    former.join(outlet)
+    heir.push(at_stamps(video_header(b"\x01other"), audio_header()))
+    stream(heir, range(5))
+    former.follow(heir)
+    heir.push(at_stamps(audio(190), video(200), audio(210), video(240)))
+    heir.push(at_stamps(audio(250), video(280), audio(310), video(320, key=True), video(360)))
+    assert outlet.stamps() == [160, 200, 320, 360]
+    assert outlet.stamps(MessageType.AUDIO) == [210, 250, 310]
+    assert outlet.batches[-2][0].payload[-5:] == b"other"
+    assert heir.dropped == 2, "what it has seen already is not lost"
+
+
+def test_readers_begin_with_what_the_heir_has_kept_if_that_is_all_new() -> None:
+    former, heir, outlet = begun(), begun(), Outlet()
+    stream(former, range(4))
+    former.join(outlet)
+    stream(heir, range(6))
+    assert heir.begins_after(former.newest_ms) == 159
+    former.follow(heir)
+    stream(heir, range(6, 8))
+    assert outlet.stamps() == [number * 40 for number in range(8)]
+
+
+def test_a_reader_that_leaves_after_it_was_handed_on_is_gone_with_its_losses_counted() -> None:
+    former, heir = begun(), begun()
+    _, leave = former.join(Outlet())
+    former.join(Outlet())
+    former.lost = 3
+    former.follow(heir)
+    leave()
+    assert (former.readers, former.dropped, heir.readers, heir.dropped) == (0, 0, 1, 3)
+
+
+def test_who_comes_late_to_a_former_programme_joins_its_last_heir() -> None:
+    former, next_one, last = begun(), begun(), begun()
+    former.follow(next_one)
+    next_one.follow(last)
+    stream(last, range(3))
+    outlet, told = Outlet(), list[str]()
+    former.join(outlet, end=told.append)
+    assert (outlet.stamps(), last.readers) == ([0, 40, 80], 1)
+    last.end("over")
+    assert told == ["over"]
+
+
+def test_a_reader_that_is_slow_while_it_is_handed_on_begins_again_with_a_key_frame() -> None:
+    former, heir, outlet = begun(), begun(), Outlet()
+    former.join(outlet, max_bytes=100)
+    stream(former, range(2))
+    outlet.buffered_bytes = 101
+    stream(former, range(2, 3))
+    former.follow(heir)
+    heir.push(at_stamps(audio(130), video(160, key=True)))
+    outlet.buffered_bytes = 0
+    heir.push(at_stamps(audio(190), video(200)))
+    stream(heir, range(8, 10))
+    assert outlet.stamps() == [0, 40, 320, 360]
+    assert outlet.stamps(MessageType.AUDIO) == []
+
+
+def test_readers_of_sound_alone_go_on_with_sound() -> None:
+    former, heir, outlet = FanOut(), FanOut(), Outlet()
+    for fanout in (former, heir):
+        fanout.push(at_stamps(audio_header()))
+    former.join(outlet)
+    former.push(at_stamps(audio(0), audio(20)))
+    former.follow(heir)
+    heir.push(at_stamps(audio(0), audio(20), audio(40)))
+    heir.push(at_stamps(audio(60)))
+    assert outlet.stamps(MessageType.AUDIO) == [0, 20, 40, 60]
+
+
 def test_sound_alone_is_cached_for_a_moment_only() -> None:
     cache = JoinCache()
     for stamp in range(0, 60_000, 20):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiortmp import MessageType
+from aiortmp import MediaMessage, MessageType
 from app.domain.errors import Conflict
 from app.domain.failover import DecidedBy, SwitchKind
 from app.domain.ids import StreamId
@@ -206,6 +206,10 @@ def test_a_picture_that_shares_no_track_with_the_old_one_follows_it() -> None:
     assert stage.seen(SwitchMeasured)[0].report.complete
 
 
+def is_picture(message: MediaMessage) -> bool:
+    return message.type is MessageType.VIDEO and message.payload[1] != 0
+
+
 @pytest.mark.parametrize("renditions", [(LOW,), (MINI,), (MINI, LOW), (TOP, MINI)])
 @pytest.mark.parametrize("lags", [(0, 0), (200, 0), (0, 200)])
 @pytest.mark.parametrize("sound", [AudioMode.AUTO, AudioMode.OFF])
@@ -216,6 +220,7 @@ def test_viewers_go_on_over_a_change_of_picture_and_miss_nothing(
     viewers = {name: Outlet() for name in ("top", "low")}
     for name, viewer in viewers.items():
         stage.channel.programme.muxes[name].join(viewer)
+    new.hand.record = OTHER_RECORD
     stage.channel.switch_to(order())
     run(stage, 3_000, 8_000, old, new)
     assert set(stage.channel.programme.muxes) == {each.name for each in renditions}
@@ -224,8 +229,13 @@ def test_viewers_go_on_over_a_change_of_picture_and_miss_nothing(
         assert pictures == every_frame(2_000, pictures[-1] + FRAME_MS)
         assert pictures[-1] >= 7_000
         assert sound is AudioMode.OFF or sounds == every_frame(2_000, sounds[-1] + FRAME_MS)
-        told = [m.timestamp for batch in viewer.batches for m in batch if m.payload[1] != 0]
-        assert told == sorted(told)
+        told = [message for batch in viewer.batches for message in batch]
+        stamps = [message.timestamp for message in told if message.payload[1] != 0]
+        assert stamps == sorted(stamps)
+        begins = next(at for at, message in enumerate(told) if message.timestamp == 4_000 and is_picture(message))
+        headers = [m.payload for m in told[:begins] if m.type is MessageType.VIDEO and not is_picture(m)]
+        assert headers[-1] == video_header(OTHER_RECORD).payload
+        assert video_header(OTHER_RECORD).payload not in headers[:-1]
 
 
 def test_a_change_of_picture_that_fails_leaves_the_old_one() -> None:
