@@ -14,9 +14,14 @@ from app.domain.ids import DestinationId
 from app.domain.link import DestinationReading, SourceDown
 from app.domain.secret import Secret
 from app.domain.stream import Destination, Outputs
+from app.media.fanout import FanOut
+from app.media.push.backoff import Backoff
+from app.media.push.destination import DestinationPush
+from app.media.push.dial import Dialler
 from tests.integration.gateway.material import messages_of, publisher, send, shifted
 from tests.integration.gateway.rig import STREAM, Rig, count_frames, gateway, plan, publish, until
 from tests.support.servers import nginx_rtmp
+from tests.unit.media.stream_parts import at_stamps
 
 SourceFile = Callable[[str], Path]
 
@@ -124,3 +129,42 @@ async def test_taking_one_destination_away_leaves_the_other_connected(rig: Rig) 
         assert list(readings(rig)) == ["dst_2"]
         assert readings(rig)["dst_2"].state == "live"
         assert readings(rig)["dst_2"].bytes_sent == sent
+
+
+async def test_a_push_that_is_handed_another_programme_keeps_its_connection(
+    source_file: SourceFile, tmp_path: Path
+) -> None:
+    file = source_file("plain")
+    messages = messages_of(file)
+    record = tmp_path / "nginx"
+    record.mkdir(mode=0o777)
+    record.chmod(0o777)
+    tmp_path.chmod(0o755)  # noqa: ASYNC240 - a test alone on its loop
+    high, low = FanOut(), FanOut()
+    with nginx_rtmp(f"application live {{ live on; record all; record_path {record}; }}") as port:
+        push = DestinationPush(
+            destination("dst_1", f"rtmp://127.0.0.1:{port}/live/key"),
+            high,
+            dialler=Dialler(allowed=(ip_network("127.0.0.0/8"),)),
+            backoff=Backoff(lambda: 0.0),
+            monotonic=asyncio.get_running_loop().time,
+        )
+        push.start(asyncio.create_task(push.run()))
+        await until("a live push", lambda: push.reading().state == "live")
+        begins = at_stamps(*messages)
+        assert begins.key is not None
+        high.push(begins)
+        low.push(at_stamps(*messages[:2]))
+        push.follow(low)
+        assert (high.readers, low.readers) == (0, 1)
+        low.push(at_stamps(*shifted(messages[2:], 11_000)))
+        await until("a recording", lambda: list(record.iterdir()))
+        [flv] = record.iterdir()
+        await until("both programmes", lambda: flv.stat().st_size > file.stat().st_size * 1.95)
+        assert push.reading().frames_dropped == 0
+        await push.close()
+        assert low.readers == 0
+    assert list(record.iterdir()) == [flv]
+    sent = await count_frames(str(file))
+    unheard = begins.key - 2  # sound before the first picture of all
+    assert await count_frames(str(flv)) == {"h264": 2 * sent["h264"], "aac": 2 * sent["aac"] - unheard}
