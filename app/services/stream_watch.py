@@ -242,7 +242,8 @@ class StreamWatch:
             backup_id=_encoder_of(standby),
             generation=0 if active is None else active.generation,
             cpu_usage=None if worker is None else worker.cpu_percent,
-            dropped_frames=dropped,
+            # Where nobody encodes, no encoder can drop a frame.
+            dropped_frames=0 if record.mode is StreamMode.PASSTHROUGH else dropped,
             bitrate=stream.seen.bitrate(record.ladder),
             source=stream.seen.source,
             channel=stream.seen.reading,

@@ -35,7 +35,8 @@ def captured(video: Path, kind: str, *, without: int | None = None, later_ms: in
             if number != without:
                 packet.stream = copy
                 sink.mux(packet)
-    return Track("", init=memory.getvalue())
+    init = memory.getvalue()
+    return Track("", init=init, inits={"init": init}, segments={0: b""}, init_of={0: "init"})
 
 
 def test_nothing_is_found_where_nothing_is_wrong(video: Path) -> None:

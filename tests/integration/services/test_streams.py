@@ -154,6 +154,8 @@ async def test_a_passed_through_stream_needs_no_encoder(house: House) -> None:
     assert (stream.primary, stream.backup) == (None, None)
     plan = house.gateway.plans[stream.record.stream_id]
     assert (plan.active, plan.standby, plan.ladder.renditions) == (None, None, ())
+    health = await house.control.services.streams.health(stream.record.stream_id, OWNER)
+    assert health.dropped_frames == 0, "no encoder drops what no encoder sees"
 
 
 async def test_a_stream_that_nobody_published_gives_its_places_back_and_a_published_one_waits_on(
