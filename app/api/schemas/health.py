@@ -67,7 +67,7 @@ class HealthView(Answer):
     generation: int = Field(description="of the worker whose picture counts; 0 without an encoder")
     restarts: int = Field(description="workers that took over while somebody published, since control started")
     cpu_usage: float | None
-    dropped_frames: int | None = Field(description="by the active worker; null while none has told; 0 where nothing is encoded")
+    dropped_frames: int | None = Field(description="by the active worker; null while unknown, 0 where none encodes")
     bitrate: float | None
     source: SourceView | None
     source_bitrate: float | None
