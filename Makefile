@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST_ARGS ?=
+# Tests that compute. They run beside the others, most of which wait for video in real time.
+COMPUTING := tests/simulation tests/unit/media tests/aiortmp/fuzz
 # Percent of lines and branches of app/domain, app/policy and app/runtime.
 PURE_FLOOR := 95
 
@@ -19,7 +21,12 @@ run: $(READY) ## Run everything on this machine (Ctrl-C ends it)
 	$(BIN)/encoder-manager up
 
 test: $(READY) ## Run the tests (each parser is fuzzed for 3 s; 20 s where CI is set)
-	FUZZ_SECONDS=$${FUZZ_SECONDS:-$(if $(CI),20,3)} $(BIN)/python -m pytest $(PYTEST_ARGS)
+	@export FUZZ_SECONDS=$${FUZZ_SECONDS:-$(if $(CI),20,3)}; log=$$(mktemp); \
+	nice $(BIN)/python -m pytest -q $(COMPUTING) > $$log 2>&1 & beside=$$!; \
+	trap "kill $$beside 2> /dev/null; rm -f $$log; exit 130" INT TERM; \
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(COMPUTING)) $(PYTEST_ARGS); waited=$$?; \
+	wait $$beside; computed=$$?; echo "== beside it: $(COMPUTING)"; cat $$log; rm -f $$log; \
+	[ $$waited -eq 0 ] && [ $$computed -eq 0 ]
 
 check: $(READY) ## Lint, format check, types, floors, house rules
 	$(BIN)/ruff check .
