@@ -80,12 +80,17 @@ def probe(name: str) -> CodecProbe:
     """Encode some frames in this process."""
     if name not in av.codecs_available:
         return CodecProbe(name, False, "not part of this build")
+    before = av.logging.get_level()
     av.logging.set_level(av.logging.ERROR)
-    with av.logging.Capture(local=False) as lines:
-        try:
+    try:
+        with av.logging.Capture(local=False) as lines:
             packets = _encode(name)
-        except (ManagerError, av.FFmpegError) as error:
-            return CodecProbe(name, False, _reason(error, [text for _, _, text in lines]))
+    except (ManagerError, av.FFmpegError) as error:
+        return CodecProbe(name, False, _reason(error, [text for _, _, text in lines]))
+    finally:
+        # Where the library may log, two threads that open encoders can wait for each other for ever: one has its
+        # lock and wants the interpreter's, the other the opposite.
+        av.logging.set_level(before)
     if packets != _FRAMES:
         return CodecProbe(name, False, f"{packets} of {_FRAMES} frames came out")
     return CodecProbe(name, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import av
 import pytest
 
 from app.domain.encoder import CodecProbe
@@ -49,3 +50,9 @@ async def test_a_name_no_build_knows_is_a_refusal() -> None:
 @pytest.mark.parametrize("name", ["libx264", "libx265"])
 def test_a_probe_encodes_real_frames(name: str) -> None:
     assert probe(name).works
+
+
+def test_a_probe_leaves_the_library_as_silent_as_it_was() -> None:
+    before = av.logging.get_level()
+    probe("h264_nvenc")
+    assert av.logging.get_level() == before
