@@ -154,7 +154,6 @@ async def test_a_crowd_that_takes_every_descriptor_stops_no_stream_and_the_doors
         with _crowd(gateway.rtmp, gateway.http):
             seen = len(viewer.pictures)
             await until("two seconds of the stream", lambda: len(viewer.pictures) >= seen + 50)
-            assert not await _opens(gateway)
         async with asyncio.timeout(10):
             while not await _opens(gateway):  # noqa: ASYNC110 - another process has no event to wait for
                 await asyncio.sleep(0.1)
