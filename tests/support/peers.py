@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import pytest
 
@@ -18,9 +18,13 @@ T = TypeVar("T")
 def program(name: str, *, package: str, places: tuple[str, ...] = ()) -> str:
     """The program's path. Absent: the test is skipped, or fails where CI is set; `package` is what to install."""
     found = shutil.which(name) or next((place for place in places if Path(place).exists()), None)
-    if found is not None:
-        return found
-    reason = f"{name} is not installed (Debian package {package})"
+    if found is None:
+        missing(f"{name} is not installed (Debian package {package})")
+    return found
+
+
+def missing(reason: str) -> NoReturn:
+    """Skips the test for want of something on this machine; fails it where CI is set."""
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
