@@ -76,24 +76,33 @@ class Page:
 
     async def run(self, script: str) -> Any:
         """The value of a JavaScript expression; promises are awaited."""
-        told = await self.send("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        told = await self._evaluate(script)
         assert "exceptionDetails" not in told, told["exceptionDetails"]
         return told["result"].get("value")
 
     async def until(self, script: str, within_s: float = 20.0) -> Any:
-        """Waits until the expression is true; fails with what the page shows when the time is over."""
+        """Waits until the expression is true; fails with what the page shows when the time is over.
+
+        An expression that can not be worked out yet, as an element it asks is not there, is not true yet.
+        """
+        told: Any = None
         try:
             async with asyncio.timeout(within_s):
                 while True:
-                    value = await self.run(script)
+                    told = await self._evaluate(script)
+                    value = None if "exceptionDetails" in told else told["result"].get("value")
                     if value:
                         return value
                     await asyncio.sleep(0.05)
         except TimeoutError:
             shown = await self.run("document.body?.innerText ?? ''")
+            last = told and told.get("exceptionDetails", told["result"])
             raise AssertionError(
-                f"not within {within_s:g} s: {script}\n{shown[:2000]}\n{self.complaints}"
+                f"not within {within_s:g} s: {script}\n{last}\n{shown[:2000]}\n{self.complaints}"
             ) from None
+
+    async def _evaluate(self, script: str) -> Any:
+        return await self.send("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
 
     async def type_into(self, selector: str, text: str) -> None:
         await self.run(f"document.querySelector({json.dumps(selector)}).focus()")
