@@ -11,7 +11,11 @@ import orjson
 from app.api.encoder_endpoints import connection_health, device_status
 from app.api.schemas.failovers import FailoverView
 from app.api.schemas.health import HealthView
+from app.domain.alert import AlertState
+from app.domain.condition import Condition, SubjectKind
 from app.domain.events import (
+    AlertChanged,
+    DeviceRead,
     EncoderChanged,
     EncoderRead,
     Event,
@@ -51,15 +55,18 @@ def room_of_event(event: Event) -> Room:
     match event:
         case StreamHealthRead():
             return Room("stream", event.health.stream_id)
-        case EncoderChanged() | EncoderRead():
+        case EncoderChanged() | EncoderRead() | DeviceRead():
             return Room("encoder", event.encoder_id)
+        case Condition() | AlertChanged():
+            subject = event.subject if isinstance(event, Condition) else event.alert.subject
+            return Room("stream" if subject.kind is SubjectKind.STREAM else "encoder", subject.id)
         case _:
             return Room("stream", event.stream_id)
 
 
 def is_reading(event: Event) -> bool:
     """Whether only the newest of its kind matters, so that nobody who was away has to be told."""
-    return isinstance(event, StreamHealthRead | EncoderRead)
+    return isinstance(event, StreamHealthRead | EncoderRead | DeviceRead | Condition)
 
 
 def tell(event: Event, metrics: EncoderMetrics | None) -> Telling:
@@ -71,6 +78,10 @@ def tell(event: Event, metrics: EncoderMetrics | None) -> Telling:
             return Telling(None, None, (Saying("encoder_changed", _encoder_changed(event)),))
         case EncoderRead():
             return Telling(None, None, (_health_update(event, metrics),))
+        case DeviceRead() | Condition():  # raw material: what follows from it is told as health, error or alert
+            return Telling(None, None, ())
+        case AlertChanged():
+            return Telling(None, None, (Saying("alert", _alert(event)),))
         case StreamDrilled():  # what it did to the stream is told by its switch, how it went by the health
             return Telling(event.tenant, event.stream_id, ())
         case _:
@@ -167,6 +178,21 @@ def _measured(report: SwitchReport) -> dict[str, Any]:
         "reconnect_needed": False,
         "connection": None,
         "report": FailoverView.of(report).model_dump(mode="json"),
+    }
+
+
+def _alert(event: AlertChanged) -> dict[str, Any]:
+    alert = event.alert
+    return {
+        "fingerprint": alert.fingerprint,
+        "name": alert.name,
+        "active": alert.state is AlertState.FIRING,
+        "severity": alert.severity,
+        "category": alert.category,
+        "subject": {"kind": alert.subject.kind, "id": alert.subject.id},
+        "summary": alert.summary,
+        "started_at": alert.started_at.isoformat(),
+        "ended_at": None if alert.ended_at is None else alert.ended_at.isoformat(),
     }
 
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
+from app.domain.alert import Alert
+from app.domain.condition import Condition
+from app.domain.device import DeviceReading
 from app.domain.drill import DrillOutcome
 from app.domain.encoder import EncoderReading, EncoderState
 from app.domain.failover import SwitchReport
 from app.domain.ids import EncoderId, StreamId
 from app.domain.session import StreamHealth
+from app.domain.severity import Severity
 from app.domain.stream import StreamState
-
-
-class Severity(StrEnum):
-    INFO = "info"
-    WARNING = "warning"
-    CRITICAL = "critical"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +95,21 @@ class EncoderRead:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class DeviceRead:
+    """A hardware encoder told of itself."""
+
+    encoder_id: EncoderId
+    reading: DeviceReading
+
+
+@dataclass(frozen=True, slots=True)
+class AlertChanged:
+    """An alert began, changed in what people see of it, or ended."""
+
+    alert: Alert
+
+
 Event = (
     StreamChanged
     | StreamHealthRead
@@ -107,4 +119,7 @@ Event = (
     | StreamDrilled
     | EncoderChanged
     | EncoderRead
+    | DeviceRead
+    | Condition
+    | AlertChanged
 )

@@ -14,10 +14,11 @@ from typing import Any, Final
 import structlog
 
 from app.domain.errors import ManagerError
-from app.domain.events import Event, Severity, StreamErrorSeen
+from app.domain.events import Event, StreamErrorSeen
 from app.domain.failover import DecidedBy, SwitchKind
 from app.domain.ids import EncoderId
 from app.domain.link import Switched
+from app.domain.severity import Severity
 from app.domain.stream import StandbyGrade
 from app.policy import failover_words as words
 from app.policy.failover_states import Cover, Phase

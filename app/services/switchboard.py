@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import structlog
 
-from app.domain.events import Event, Severity, StreamErrorSeen
+from app.domain.events import Event, StreamErrorSeen
 from app.domain.ids import WorkerId
 from app.domain.link import (
     ChannelReading,
@@ -27,6 +27,7 @@ from app.domain.link import (
     WorkerExited,
     WorkerUp,
 )
+from app.domain.severity import Severity
 from app.ports.link import PeerId
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic

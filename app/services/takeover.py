@@ -11,9 +11,10 @@ import contextlib
 import structlog
 
 from app.domain.errors import ManagerError, NoCapacity
-from app.domain.events import Event, Severity, StreamErrorSeen, WorkerReplaced
+from app.domain.events import Event, StreamErrorSeen, WorkerReplaced
 from app.domain.fleet import Role
 from app.domain.ids import EncoderId
+from app.domain.severity import Severity
 from app.domain.stream import WorkerGrant, WorkerOrder
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now

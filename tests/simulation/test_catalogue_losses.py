@@ -8,7 +8,8 @@ from itertools import pairwise
 
 import pytest
 
-from app.domain.events import Event, Severity, StreamErrorSeen
+from app.domain.events import Event, StreamErrorSeen
+from app.domain.severity import Severity
 from app.domain.stream import StandbyGrade, StreamState
 
 from .invariants import seen_by_viewers

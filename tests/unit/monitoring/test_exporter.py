@@ -4,9 +4,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.domain.access import Principal, Scope
-from app.domain.events import Severity, StreamErrorSeen, WorkerReplaced
+from app.domain.events import StreamErrorSeen, WorkerReplaced
 from app.domain.ids import EncoderId, KeyId, StreamId
 from app.domain.session import StreamRequest
+from app.domain.severity import Severity
 from app.monitoring.exporter import Exporter
 from tests.unit.api import fleet
 

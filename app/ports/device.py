@@ -1,0 +1,56 @@
+"""A hardware encoder over its own interface. Each make has its driver; a simulator can stand in for a device."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from app.domain.device import DeviceProfile, DeviceReading
+from app.domain.encoder import Capabilities
+from app.domain.ids import EncoderId
+
+
+class HardwareEncoder(Protocol):
+    """Calls take their turn: one request at a time goes to a device, so a slow one delays nobody else.
+
+    Every call raises Unavailable when the device can't be reached, answers too late, or rests behind its circuit
+    breaker; NotAuthenticated when it wants another password; DeviceError when it answered, but not as it should.
+    A command is done when the device's own state says so, not when it said yes.
+    """
+
+    @property
+    def encoder_id(self) -> EncoderId: ...
+
+    async def capabilities(self) -> Capabilities:
+        """From the device's own descriptors; kept until its firmware changes."""
+
+    async def read(self) -> DeviceReading:
+        """What is due to be read now, over what was known before."""
+
+    async def profile(self) -> DeviceProfile | None:
+        """What the device holds now, secrets included; None: it can't stream as it is set."""
+
+    async def configure(self, profile: DeviceProfile) -> None:
+        """Write and read back. Raises Conflict while it streams or records, DeviceError with what did not take."""
+
+    async def start_stream(self) -> None: ...
+
+    async def stop_stream(self) -> None: ...
+
+    async def start_recording(self) -> None: ...
+
+    async def stop_recording(self) -> None: ...
+
+    async def change_medium(self, slot: str) -> None:
+        """Go on with the next medium of `slot`. Raises DeviceError with the device's reason."""
+
+    async def leave_transfer_mode(self) -> None: ...
+
+    async def sync_clock(self) -> None: ...
+
+    async def reboot(self) -> None:
+        """Sent once, never again: no answer counts as done, and its return is seen by `read`."""
+
+    async def preview(self) -> bytes:
+        """A small JPEG of the input."""
+
+    async def close(self) -> None: ...
