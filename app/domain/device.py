@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from app.domain.encoder import EncoderKind
+from app.domain.encoder import Capabilities, EncoderKind
 from app.domain.ids import EncoderId, HostId
 from app.domain.secret import Secret
 
@@ -34,6 +34,14 @@ class DeviceEntry:
     fingerprint: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class KeptDevice:
+    """An entry with what the device said it can do when it was last asked: enough to plan with before it answers."""
+
+    entry: DeviceEntry
+    capabilities: Capabilities
+
+
 class EngineState(StrEnum):
     """Of streaming or of recording."""
 
@@ -46,6 +54,23 @@ class EngineState(StrEnum):
     """It ran and broke; the device may be trying again by itself."""
     SHUT_DOWN = "shut_down"
     """Only a restart of the device brings it back."""
+
+
+class Reach(StrEnum):
+    """How the last try to speak with a device ended."""
+
+    UNTRIED = "untried"
+    OK = "ok"
+    UNREACHABLE = "unreachable"
+    """No connection, or it was lost."""
+    SLOW = "slow"
+    """Connected, and no whole answer in time."""
+    GARBLED = "garbled"
+    """An answer that is none of its own: broken JSON, another page, too long."""
+    LOGGED_OUT = "logged_out"
+    """It wants a password, or another one."""
+    REBOOTING = "rebooting"
+    """Away after a restart that was asked for, or booting."""
 
 
 @dataclass(frozen=True, slots=True)

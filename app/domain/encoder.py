@@ -40,8 +40,8 @@ class CodecProbe:
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     cpu_model: str | None
-    cpu_cores: int
-    memory_bytes: int
+    cpu_cores: int | None
+    memory_bytes: int | None
     gpus: tuple[str, ...]
     probes: tuple[CodecProbe, ...]
     max_streams: int

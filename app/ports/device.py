@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from app.domain.device import DeviceProfile, DeviceReading
+from app.domain.device import DeviceProfile, DeviceReading, Reach
 from app.domain.encoder import Capabilities
 from app.domain.ids import EncoderId
 
@@ -20,6 +20,10 @@ class HardwareEncoder(Protocol):
     @property
     def encoder_id(self) -> EncoderId: ...
 
+    @property
+    def reach(self) -> Reach:
+        """How the last try to speak with it ended; asks nothing of the device."""
+
     async def capabilities(self) -> Capabilities:
         """From the device's own descriptors; kept until its firmware changes."""
 
@@ -32,20 +36,32 @@ class HardwareEncoder(Protocol):
     async def configure(self, profile: DeviceProfile) -> None:
         """Write and read back. Raises Conflict while it streams or records, DeviceError with what did not take."""
 
-    async def start_stream(self) -> None: ...
+    async def drift(self, profile: DeviceProfile) -> tuple[str, ...]:
+        """Names, as the device has them, of settings that `configure(profile)` would change; never values."""
 
-    async def stop_stream(self) -> None: ...
+    async def start_stream(self) -> None:
+        """Done when it streams; at once when it already does.
 
-    async def start_recording(self) -> None: ...
+        Raises Conflict where its mode forbids it, DeviceError when it said yes and did not.
+        """
 
-    async def stop_recording(self) -> None: ...
+    async def stop_stream(self) -> None:
+        """Done when it does not stream; at once when it does not."""
+
+    async def start_recording(self) -> None:
+        """As `start_stream`."""
+
+    async def stop_recording(self) -> None:
+        """As `stop_stream`."""
 
     async def change_medium(self, slot: str) -> None:
         """Go on with the next medium of `slot`. Raises DeviceError with the device's reason."""
 
-    async def leave_transfer_mode(self) -> None: ...
+    async def leave_transfer_mode(self) -> None:
+        """Back from file transfer to streaming and recording; cuts a running transfer off."""
 
-    async def sync_clock(self) -> None: ...
+    async def sync_clock(self) -> None:
+        """Make its clock follow its time server. Raises Conflict while it streams or records."""
 
     async def reboot(self) -> None:
         """Sent once, never again: no answer counts as done, and its return is seen by `read`."""

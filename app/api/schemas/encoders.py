@@ -49,8 +49,8 @@ class EncoderAnswer(Answer):
     last_seen_at: datetime
     connected_since: datetime
     cpu_model: str | None
-    cpu_cores: int
-    memory_bytes: int
+    cpu_cores: int | None
+    memory_bytes: int | None
     gpus: list[str]
     codecs: list[CodecView]
     build: str
