@@ -128,8 +128,8 @@ def _row(report: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **report,
         "when": str(report.get("at", ""))[:19].replace("T", " "),
-        "from": report.get("from_encoder_id"),
-        "to": report.get("to_encoder_id"),
+        "from": report.get("from_encoder_id") or report.get("from_input"),
+        "to": report.get("to_encoder_id") or report.get("to_input"),
         "missing": report.get("frames_missing"),
         "doubled": report.get("frames_doubled"),
     }

@@ -36,7 +36,7 @@ class DeviceEntry:
 
 @dataclass(frozen=True, slots=True)
 class KeptDevice:
-    """An entry with what the device said it can do when it was last asked: enough to plan with before it answers."""
+    """An entry with what the device said it can do when it was last asked, to plan with before it answers."""
 
     entry: DeviceEntry
     capabilities: Capabilities

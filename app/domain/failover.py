@@ -1,4 +1,4 @@
-"""A change of encoder under a running stream, and its measured report.
+"""A change of encoder, or of the input that is its source, under a running stream, and its measured report.
 
 Times are milliseconds since the last picture of the old worker was let through, by the gateway's monotonic clock,
 so one clock measures all of them. What was not measured is None.
@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from app.domain.ids import EncoderId, StreamId, WorkerId
-from app.domain.stream import StandbyGrade
+from app.domain.stream import Input, StandbyGrade
 
 
 class SwitchKind(StrEnum):
@@ -21,6 +21,8 @@ class SwitchKind(StrEnum):
     """By order, at a segment border: both run until then."""
     REPLACED = "replaced"
     """No standby stood ready: control started another worker."""
+    INPUT = "input"
+    """The stream's other input became its source: what is told of workers, is told of inputs then."""
 
 
 class DecidedBy(StrEnum):
@@ -47,20 +49,25 @@ class TrackSplice:
 
 @dataclass(frozen=True, slots=True)
 class SwitchReport:
-    """Everything about one switch. A stream and a generation name it.
+    """Everything about one switch. A stream and a generation name it; a change of input, a stream and its time.
 
     `detected_ms`, `decided_ms` and `first_frame_ms` follow each other; `stall_ms` is the longest time without a
     picture from the loss until the new worker had caught up, which it did after `catch_up_ms`. For a planned
     switch nothing is lost, so `detected_ms` is None.
+
+    For a change of input `from_input` and `to_input` are set, and workers are none of its business. Encoders are
+    those that publish there, where they belong to the fleet. Frames are the source's: `missing` counts those that
+    it would have had at its own pace between the last picture of the old input and the first one of the new, so
+    it may be one or two off.
     """
 
     stream_id: StreamId
     generation: int
     from_generation: int
     from_worker_id: WorkerId | None
-    to_worker_id: WorkerId
+    to_worker_id: WorkerId | None
     from_encoder_id: EncoderId | None
-    to_encoder_id: EncoderId
+    to_encoder_id: EncoderId | None
     kind: SwitchKind
     grade: StandbyGrade
     cause: str
@@ -81,6 +88,13 @@ class SwitchReport:
     """The new worker's parameter sets differ: players are told of a discontinuity."""
     complete: bool = True
     """False: measuring ended early, because the stream or the new worker did."""
+    from_input: Input | None = None
+    to_input: Input | None = None
+
+    @property
+    def name(self) -> tuple[StreamId, int, datetime | None]:
+        """Unlike that of every other report."""
+        return self.stream_id, self.generation, self.at if self.kind is SwitchKind.INPUT else None
 
     @property
     def frames_missing(self) -> int | None:

@@ -41,6 +41,17 @@ class StandbyGrade(StrEnum):
     """Encodes along: the gateway lets through what comes first."""
 
 
+class Input(StrEnum):
+    """The two places where somebody can publish a stream, each with a key of its own."""
+
+    MAIN = "main"
+    BACKUP = "backup"
+
+    @property
+    def other(self) -> Input:
+        return Input.BACKUP if self is Input.MAIN else Input.MAIN
+
+
 class SlateMode(StrEnum):
     """What is shown when no publisher is there, while the reconnect window is open."""
 

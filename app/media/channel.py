@@ -24,11 +24,11 @@ from app.domain.link import (
     SwitchStream,
     WorkerUp,
 )
-from app.domain.stream import ChannelPlan, SlateMode, StandbyGrade, StreamMode
+from app.domain.stream import ChannelPlan, Input, SlateMode, StandbyGrade, StreamMode
 from app.media.arrival import Arrival, arrive
 from app.media.fanout import Outlet
 from app.media.feed import SourceNow, WorkerLink, without_words
-from app.media.inputs import Input, Inputs
+from app.media.inputs import Inputs
 from app.media.join import Headers
 from app.media.programme import Programme, track_names
 from app.media.ring import ReplayRing

@@ -13,7 +13,7 @@ from typing import Final
 from app.domain.errors import Conflict, InvalidRequest, NotFound
 from app.domain.ids import StreamId
 from app.domain.link import CloseChannel, Fact, OpenChannel, Order, PublishRefused, SwitchStream
-from app.domain.stream import ChannelPlan
+from app.domain.stream import ChannelPlan, Input
 from app.media.admission import (
     EXPIRED,
     MALFORMED,
@@ -26,7 +26,6 @@ from app.media.admission import (
     published_key,
 )
 from app.media.channel import Channel
-from app.media.inputs import Input
 from app.media.outputs import ChannelOutputs
 from app.media.programme import muxed_names
 

@@ -10,9 +10,9 @@ change of source means for the timeline and for whoever is fed.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final
 
+from app.domain.stream import Input
 from app.media.arrival import Arrival
 from app.media.join import Headers
 from app.media.source import HALF_DEAD_S, Publisher
@@ -21,15 +21,6 @@ SILENT_S: Final = 1.0
 """A source that sends nothing for so long, while the other input does, is given up."""
 FRESH_S: Final = 0.5
 """An input that sent something within this time flows."""
-
-
-class Input(StrEnum):
-    MAIN = "main"
-    BACKUP = "backup"
-
-    @property
-    def other(self) -> Input:
-        return Input.BACKUP if self is Input.MAIN else Input.MAIN
 
 
 @dataclass(slots=True)

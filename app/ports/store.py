@@ -1,5 +1,5 @@
-"""What outlives a restart of control: streams, API keys, operators' wishes, reports of failovers, and a bounded log
-of what was decided.
+"""What outlives a restart of control: streams, API keys, operators' wishes, devices, reports of failovers, and a
+bounded log of what was decided.
 
 Media never waits for the store, and no call of it is on the road of a packet.
 """
@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from app.domain.access import ApiKey
+from app.domain.device import KeptDevice
 from app.domain.failover import SwitchReport
 from app.domain.fleet import OperatorWish
 from app.domain.ids import EncoderId, KeyId, StreamId
@@ -41,13 +42,22 @@ class Store(Protocol):
         """The last ones to end, newest first; of every tenant for None."""
 
     async def add_failover(self, report: SwitchReport) -> bool:
-        """False when the report of this stream and generation is there already: the first one stays.
+        """False when a report of this name is there already: the first one stays.
 
         The last 1,000 of a stream are kept, as long as the stream is.
         """
 
     async def failovers(self, stream_id: StreamId | None, *, limit: int = 100) -> tuple[SwitchReport, ...]:
         """Newest first; of every stream for None."""
+
+    async def put_device(self, device: KeptDevice) -> None:
+        """Insert or replace. Its password is sealed at rest."""
+
+    async def remove_device(self, encoder_id: EncoderId) -> bool:
+        """False when there is no such device."""
+
+    async def devices(self) -> tuple[KeptDevice, ...]:
+        """The oldest entry first. One that cannot be read is told in the log, left out, and kept."""
 
     async def add_key(self, key: ApiKey) -> None:
         """Raises Conflict when the id or the digest is there already."""

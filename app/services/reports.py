@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -14,6 +15,8 @@ from app.domain.ids import StreamId
 from app.ports.store import Store
 from app.runtime.bus import Bus
 
+ReportName = tuple[StreamId, int, datetime | None]
+
 MAX_UNSAVED: Final = 1_000
 """Reports that wait for a store that is away; the oldest are lost first."""
 MAX_REMEMBERED: Final = 32_000
@@ -23,20 +26,20 @@ log = structlog.get_logger()
 
 
 class Reports:
-    """A stream and a generation name a report, so what is heard twice (by a fact and by a hello) is kept once."""
+    """Every report has a name, so what is heard twice (by a fact and by a hello) is kept once."""
 
     def __init__(self, *, store: Store, bus: Bus[Event]) -> None:
         self._store = store
         self._bus = bus
-        self._unsaved: OrderedDict[tuple[StreamId, int], SwitchReport] = OrderedDict()
-        self._taken: OrderedDict[tuple[StreamId, int], None] = OrderedDict()
+        self._unsaved: OrderedDict[ReportName, SwitchReport] = OrderedDict()
+        self._taken: OrderedDict[ReportName, None] = OrderedDict()
 
     async def take(self, report: SwitchReport, tenant: str | None) -> None:
         """Never raises: while the store is away the report waits in memory, and is told all the same.
 
         `tenant` is None for a stream that has ended meanwhile: then it is only kept.
         """
-        key = (report.stream_id, report.generation)
+        key = report.name
         if key in self._taken:
             return
         self._taken[key] = None
@@ -63,5 +66,6 @@ class Reports:
         """Newest first. Raises Unavailable."""
         kept = await self._store.failovers(stream_id, limit=limit)
         waiting = [report for key, report in self._unsaved.items() if key[0] == stream_id]
-        every = {report.generation: report for report in (*kept, *waiting)}
-        return tuple(sorted(every.values(), key=lambda report: -report.generation))[:limit]
+        every = {report.name: report for report in (*kept, *waiting)}
+        newest = sorted(every.values(), key=lambda report: (report.at, report.generation), reverse=True)
+        return tuple(newest[:limit])

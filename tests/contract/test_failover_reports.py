@@ -10,7 +10,7 @@ from app.adapters.store.sql_store import SqlStore
 from app.domain.failover import DecidedBy, SwitchKind, SwitchReport, TrackSplice
 from app.domain.ids import EncoderId, StreamId, WorkerId
 from app.domain.note import Note
-from app.domain.stream import StandbyGrade
+from app.domain.stream import Input, StandbyGrade
 from tests.contract.test_store import record
 
 AT = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -77,3 +77,22 @@ async def test_reports_go_with_their_stream(store: SqlStore) -> None:
     for _ in range(sql_store.TRIM_EVERY):
         await store.add_note(Note(AT, "str_1", "kind", "text"))
     assert [r.stream_id for r in await store.failovers(None)] == ["str_1"]
+
+
+async def test_changes_of_input_are_kept_beside_switches_of_one_generation(store: SqlStore) -> None:
+    await store.put_stream(record("str_1"))
+    first = dataclasses.replace(
+        report("str_1", 2, minute=1),
+        kind=SwitchKind.INPUT,
+        to_worker_id=None,
+        to_encoder_id=None,
+        from_input=Input.MAIN,
+        to_input=Input.BACKUP,
+    )
+    second = dataclasses.replace(first, at=AT + timedelta(minutes=3))
+    switch = report("str_1", 2, minute=2)
+    for each in (first, switch, second):
+        assert await store.add_failover(each)
+        assert not await store.add_failover(each)
+    assert await store.failovers(StreamId("str_1")) == (second, switch, first)
+    assert await store.failovers(None, limit=2) == (second, switch)

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.adapters.store import failovers
+from app.adapters.store import devices, failovers
 from app.adapters.store.engine import open_engine, our_errors, own_file
 from app.adapters.store.leases import LeaseRows, refuse_older
 from app.adapters.store.migrate import upgrade
@@ -21,6 +21,7 @@ from app.adapters.store.seal import Sealer
 from app.adapters.store.tables import api_keys, encoder_wishes, notes, streams, to_us
 from app.adapters.store.writer import Fence, GroupWriter, Work
 from app.domain.access import ApiKey
+from app.domain.device import KeptDevice
 from app.domain.errors import Conflict
 from app.domain.failover import SwitchReport
 from app.domain.fleet import OperatorWish
@@ -150,7 +151,20 @@ class SqlStore:
         return bool(await self._write(lambda connection: failovers.add(connection, self._dialect, report)))
 
     async def failovers(self, stream_id: StreamId | None, *, limit: int = 100) -> tuple[SwitchReport, ...]:
-        return tuple(failovers.report_of(row.body) for row in await self._rows(failovers.newest(stream_id, limit)))
+        rows = [row for query in failovers.newest(stream_id, limit) for row in await self._rows(query)]
+        found = sorted((failovers.report_of(row.body) for row in rows), key=lambda report: report.generation)
+        return tuple(sorted(found, key=lambda report: report.at)[::-1][:limit])
+
+    # --- devices
+
+    async def put_device(self, device: KeptDevice) -> None:
+        await self._write(lambda connection: devices.put(connection, self._dialect, device, self._sealer))
+
+    async def remove_device(self, encoder_id: EncoderId) -> bool:
+        return bool(await self._write(lambda connection: devices.remove(connection, encoder_id)))
+
+    async def devices(self) -> tuple[KeptDevice, ...]:
+        return devices.devices_of(await self._rows(devices.ALL), self._sealer)
 
     # --- keys
 

@@ -76,6 +76,25 @@ failovers: Final = Table(
     Index("ix_failovers_at", "at_us"),
 )
 
+input_changes: Final = Table(
+    "input_changes",
+    METADATA,
+    Column("stream_id", String(64), primary_key=True),
+    Column("at_us", BigInteger, primary_key=True),
+    # The report as JSON.
+    Column("body", Text, nullable=False),
+    Index("ix_input_changes_at", "at_us"),
+)
+
+devices: Final = Table(
+    "devices",
+    METADATA,
+    Column("encoder_id", String(128), primary_key=True),
+    Column("added_us", BigInteger, nullable=False),
+    # The entry and what the device can do, as JSON; its password is sealed.
+    Column("body", Text, nullable=False),
+)
+
 leases: Final = Table(
     "leases",
     METADATA,

@@ -36,18 +36,20 @@ class FailoverView(Answer):
     """Times are milliseconds since the last picture of the old worker was let through, by the gateway's clock."""
 
     stream_id: str
-    generation: int = Field(description="of the new worker; with the stream it names the report")
+    generation: int = Field(description="of the new worker; with the stream it names the report of a switch")
     from_generation: int
     at: datetime
-    kind: str = Field(description="reflex, planned or replaced")
+    kind: str = Field(description="reflex, planned, replaced; or input: the stream's other input became its source")
     grade: str = Field(description="how ready the new worker stood: cold, warm, hot or active-active")
     cause: str
     evidence: str
     decided_by: str = Field(description="gateway, control, operator or drill")
+    from_input: str | None = Field(description="main or backup; null unless an input changed")
+    to_input: str | None
     from_encoder_id: str | None
-    to_encoder_id: str
+    to_encoder_id: str | None
     from_worker_id: str | None
-    to_worker_id: str
+    to_worker_id: str | None
     proved: bool = Field(description="the new worker had been proved before")
     detected_ms: float | None = Field(description="null: not measured; a planned switch has no loss to detect")
     decided_ms: float | None
@@ -72,6 +74,8 @@ class FailoverView(Answer):
             cause=report.cause,
             evidence=report.evidence,
             decided_by=report.decided_by,
+            from_input=report.from_input,
+            to_input=report.to_input,
             from_encoder_id=report.from_encoder_id,
             to_encoder_id=report.to_encoder_id,
             from_worker_id=report.from_worker_id,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from aiortmp import MediaMessage
-from app.media.inputs import Input, Inputs
+from app.domain.stream import Input
+from app.media.inputs import Inputs
 from app.media.source import Publisher
 
 from .stream_parts import at_stamps, audio, audio_header, video, video_header

@@ -8,10 +8,9 @@ from typing import Any
 
 from aiortmp import MediaBatch, MessageType, amf0
 from app.domain.link import SourceUp
-from app.domain.stream import SlateMode
+from app.domain.stream import Input, SlateMode
 from app.media.channel import Channel
 from app.media.feed import WorkerLink
-from app.media.inputs import Input
 from app.media.source import Publisher
 
 from .stream_parts import Outlet, audio, audio_header, video, video_header
