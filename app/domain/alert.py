@@ -21,6 +21,8 @@ class Alert:
 
     `cause_fingerprint`: of the alert that lies behind this one; None: none is known, or it is the cause itself.
     `silenced_by`: the silence or window that keeps it from people, who can still see it.
+    `tenant`: whose stream it is about, "" while nobody knows; None: it is about no stream, so everybody may see it.
+    `is_external`: an Alertmanager handed it in, and tells people itself.
     """
 
     fingerprint: str
@@ -39,6 +41,8 @@ class Alert:
     cause_fingerprint: str | None = None
     silenced_by: str | None = None
     acknowledged_by: str | None = None
+    tenant: str | None = None
+    is_external: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.adapters.store import devices, failovers
+from app.adapters.store.alerts import SqlAlerts
 from app.adapters.store.engine import open_engine, our_errors, own_file
 from app.adapters.store.leases import LeaseRows, refuse_older
 from app.adapters.store.migrate import upgrade
@@ -104,6 +105,11 @@ class SqlStore:
     def for_a_reign(self) -> SqlStore:
         """The same store for other hands: `write_under` counts for those alone. Only the first one is closed."""
         return copy.copy(self)
+
+    @property
+    def alerts(self) -> SqlAlerts:
+        """What people are told; its writes are under the same fence."""
+        return SqlAlerts(self._dialect, self._write, self._rows)
 
     async def _write(self, work: Work) -> Any:
         return await self._writer.write(work, self._fence)

@@ -95,6 +95,37 @@ devices: Final = Table(
     Column("body", Text, nullable=False),
 )
 
+alerts: Final = Table(
+    "alerts",
+    METADATA,
+    Column("fingerprint", String(64), primary_key=True),
+    Column("started_us", BigInteger, primary_key=True),
+    Column("ended_us", BigInteger),
+    # Over, and nobody waits to hear of it.
+    Column("settled", Boolean, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("ix_alerts_settled", "settled", "started_us"),
+)
+
+outbox: Final = Table(
+    "outbox",
+    METADATA,
+    Column("position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("message_id", String(64), nullable=False, unique=True),
+    Column("channel", String(64), nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("dead", Boolean, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+silences: Final = Table(
+    "silences",
+    METADATA,
+    Column("silence_id", String(64), primary_key=True),
+    Column("ends_us", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
 leases: Final = Table(
     "leases",
     METADATA,
