@@ -13,7 +13,7 @@ from datetime import datetime
 from app.domain.encoder import EncoderInfo, EncoderReading
 from app.domain.failover import DecidedBy, SwitchKind, SwitchReport
 from app.domain.ids import DestinationId, GatewayId, HostId, StreamId, WorkerId
-from app.domain.stream import ChannelPlan, EncodeSettings, WorkerOrder
+from app.domain.stream import ChannelPlan, EncodeSettings, Input, WorkerOrder
 
 # --- hello: the first message of a link -----------------------------------------------------------------
 
@@ -28,6 +28,8 @@ class SourceUp:
     audio_codec: str | None
     width: int | None = None
     height: int | None = None
+    input: Input = Input.MAIN
+    """Where it publishes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,20 @@ class SwitchStream:
     at_border: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class SwitchInput:
+    """Make `input` the source at its next key frame, while the present source still sends.
+
+    Refused with Conflict when nothing comes there. Done when it is noted; `SwitchMeasured` tells how it went. What
+    has not happened within the time that a key frame may take is forgotten.
+    """
+
+    stream_id: StreamId
+    input: Input
+    cause: str
+    decided_by: DecidedBy
+
+
 # --- orders: control to node ----------------------------------------------------------------------------
 
 
@@ -158,6 +174,7 @@ Order = (
     OpenChannel
     | CloseChannel
     | SwitchStream
+    | SwitchInput
     | StartWorker
     | StopWorker
     | ReserveStream
@@ -278,6 +295,18 @@ class DestinationReading:
 
 
 @dataclass(frozen=True, slots=True)
+class InputReading:
+    """An input that somebody is connected to."""
+
+    input: Input
+    on_air: bool
+    """Its packets are the source."""
+    flows: bool
+    """Packets came within the last moment."""
+    peer: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelReading:
     """Sent for each channel once a second."""
 
@@ -297,6 +326,7 @@ class ChannelReading:
     """Newest source frame to newest programme frame, on the timeline."""
     destinations: tuple[DestinationReading, ...] = ()
     recording_bytes: int | None = None
+    inputs: tuple[InputReading, ...] = ()
 
 
 # --- facts: node to control -----------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from app.domain.stream import ChannelPlan, Input, SlateMode, StandbyGrade, Strea
 from app.media.arrival import Arrival, arrive
 from app.media.fanout import Outlet
 from app.media.feed import SourceNow, WorkerLink, without_words
+from app.media.input_log import InputLog
 from app.media.inputs import Inputs
 from app.media.join import Headers
 from app.media.programme import Programme, track_names
@@ -77,6 +78,7 @@ class Channel:
         self.switch = OutputSwitch(track_names(plan))
         self.programme = Programme(plan)
         self.switches = SwitchLog(self, on_caught_up=lambda: self.worker.settle())
+        self.input_log = InputLog(self, self.switches.reports, monotonic=monotonic)
         stage = Stage(
             timeline=self.timeline,
             switch=self.switch,
@@ -189,7 +191,9 @@ class Channel:
             arrival = without_words(arrival)
         source.take(arrival, now_s)
         if source.told is None and arrival.frames:
-            self.tell(source.announce(self.plan.stream_id, self.utc_now()))
+            self.tell(source.announce(self.plan.stream_id, self.utc_now(), self.inputs.source or Input.MAIN))
+        if self.input_log.begins:
+            self.input_log.on_first(arrival, now_s)
         if arrival.headers:
             for index in arrival.headers:
                 self.headers.learn(arrival.batch[index])
@@ -214,7 +218,7 @@ class Channel:
         headers = self.inputs.waiting(publisher, arrival, now_s)
         if headers is None:
             return
-        self._change_source(publisher, now_s, "the other input took over")
+        self._change_source(publisher, now_s, "silent: the other input took over")
         first = arrival.key or 0
         opening = headers.messages(batch[first].timestamp)
         self.on_source(publisher, MediaBatch.of([*opening, *batch[first:]]))
@@ -223,6 +227,7 @@ class Channel:
         if self.source.is_up:
             self._lose_source(reason)
         self.source.sit_down(publisher, now_s)
+        self.input_log.sat_down(self.inputs.of(publisher) or Input.MAIN)
         self.timeline.begin()
         if self._pause_at_s is not None:
             self._pause_at_s = None
@@ -231,8 +236,9 @@ class Channel:
                 self.programme.pause()
 
     def _lose_source(self, reason: str) -> None:
-        told = self.source.told
-        self.source.leave(self._monotonic())
+        told, now_s = self.source.told, self._monotonic()
+        self.input_log.lost(now_s, reason)
+        self.source.leave(now_s)
         if told is not None:
             self.tell(SourceDown(self.plan.stream_id, self.utc_now(), reason))
 
@@ -298,6 +304,7 @@ class Channel:
             self.source.lost_at_s = None
             self._show(SlateMode.OFF)
             self.programme.end()
+            self.input_log.forget()
 
     def _watch_silence(self, now_s: float) -> None:
         """Show the slate once the source is silent; it stays until packets come or the reconnect window ends."""
@@ -334,6 +341,7 @@ class Channel:
     def reading(self, destinations: Sequence[DestinationReading], recording_bytes: int | None) -> ChannelReading:
         """The state of the last interval; rates are measured from call to call."""
         now_s = self._monotonic()
+        self.inputs.flowed(self.source.last_data_s)
         self.source.meter.close_interval(now_s)
         meter = self.source.meter
         newest, shown = self.timeline.newest_ms, self.programme.newest_ms
@@ -353,6 +361,7 @@ class Channel:
             programme_lag_ms=None if newest is None or shown is None else float(max(0, newest - shown)),
             destinations=tuple(destinations),
             recording_bytes=recording_bytes,
+            inputs=self.inputs.readings(now_s),
         )
 
     # --- inside ----------------------------------------------------------------------------------------

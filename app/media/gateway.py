@@ -12,7 +12,7 @@ from typing import Final
 
 from app.domain.errors import Conflict, InvalidRequest, NotFound
 from app.domain.ids import StreamId
-from app.domain.link import CloseChannel, Fact, OpenChannel, Order, PublishRefused, SwitchStream
+from app.domain.link import CloseChannel, Fact, OpenChannel, Order, PublishRefused, SwitchInput, SwitchStream
 from app.domain.stream import ChannelPlan, Input
 from app.media.admission import (
     EXPIRED,
@@ -90,7 +90,9 @@ class Gateway:
         elif isinstance(order, CloseChannel):
             await self.close(order.stream_id, order.reason)
         elif isinstance(order, SwitchStream):
-            self._switch(order)
+            self._channel_of(order.stream_id).switch_to(order)
+        elif isinstance(order, SwitchInput):
+            self._channel_of(order.stream_id).input_log.switch_to(order)
         else:
             raise InvalidRequest(f"a gateway does not take {type(order).__name__}")
 
@@ -126,11 +128,11 @@ class Gateway:
         self._ended[room.channel.plan.playback_id] = (self._monotonic() + ENDED_KEPT_S, room)
         await room.outputs.close()
 
-    def _switch(self, order: SwitchStream) -> None:
-        room = self._rooms.get(order.stream_id)
+    def _channel_of(self, stream_id: StreamId) -> Channel:
+        room = self._rooms.get(stream_id)
         if room is None:
-            raise NotFound(f"no channel of stream {order.stream_id} is open here")
-        room.channel.switch_to(order)
+            raise NotFound(f"no channel of stream {stream_id} is open here")
+        return room.channel
 
     def _build(self, plan: ChannelPlan) -> Room:
         channel = Channel(plan, tell=self._tell, monotonic=self._monotonic, utc_now=self._utc_now)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from app.domain.link import InputReading
 from app.domain.stream import Input
 from app.media.arrival import Arrival
 from app.media.join import Headers
@@ -21,6 +22,8 @@ SILENT_S: Final = 1.0
 """A source that sends nothing for so long, while the other input does, is given up."""
 FRESH_S: Final = 0.5
 """An input that sent something within this time flows."""
+WISH_S: Final = 12.0
+"""Longer than the longest interval of key frames that is asked of a publisher."""
 
 
 @dataclass(slots=True)
@@ -36,6 +39,7 @@ class Inputs:
     def __init__(self) -> None:
         self._seats: dict[Input, _Seat] = {}
         self.source: Input | None = None
+        self._wished: tuple[Input, float] | None = None
 
     def __len__(self) -> int:
         return len(self._seats)
@@ -98,12 +102,25 @@ class Inputs:
         for index in arrival.headers:
             seat.headers.learn(arrival.batch[index])
         begins = arrival.key is not None or (not seat.headers.has_video and arrival.audio_frames > 0)
-        if not begins or not self._is_given_up(now_s):
+        if not begins or not self._is_given_up(name, now_s):
             return None
+        self._wished = None
         self.source = name
         return seat.headers
 
-    def _is_given_up(self, now_s: float) -> bool:
+    def wish(self, name: Input, now_s: float) -> bool:
+        """The source is to be `name` from its next key frame on. False when nothing comes there."""
+        if name is self.source:
+            return True
+        if self.spare(now_s) is not name:
+            return False
+        self._wished = name, now_s + WISH_S
+        return True
+
+    def _is_given_up(self, name: Input, now_s: float) -> bool:
+        """Whether `name` may become the source in place of the present one."""
+        if self._wished is not None and self._wished[0] is name and now_s <= self._wished[1]:
+            return True
         return self.source is None or now_s - self._seats[self.source].last_data_s > SILENT_S
 
     def spare(self, now_s: float) -> Input | None:
@@ -112,3 +129,9 @@ class Inputs:
             if name is not self.source and now_s - seat.last_data_s <= FRESH_S:
                 return name
         return None
+
+    def readings(self, now_s: float) -> tuple[InputReading, ...]:
+        return tuple(
+            InputReading(name, name is self.source, now_s - seat.last_data_s <= SILENT_S, seat.publisher.peer)
+            for name, seat in self._seats.items()
+        )

@@ -9,6 +9,7 @@ from datetime import datetime
 from aiortmp import MessageType
 from app.domain.ids import StreamId
 from app.domain.link import SourceUp
+from app.domain.stream import Input
 from app.media.arrival import Arrival
 from app.media.fmp4.formats import UnsupportedFormat
 from app.media.fmp4.parameter_sets import Size
@@ -43,6 +44,8 @@ class Source:
         self.told: SourceUp | None = None
         """What control was told when this publisher's first packets came."""
         self.last_data_s = 0.0
+        self.last_frame_s = 0.0
+        """Of the last picture, or of the last sound of a source without pictures."""
         self.lost_at_s: float | None = None
         self.meter = TrackMeter()
         self.newest_video_ms: int | None = None
@@ -79,8 +82,8 @@ class Source:
         self.told = None
         self.lost_at_s = now_s
 
-    def announce(self, stream_id: StreamId, at: datetime) -> SourceUp:
-        """What control is told of the publisher that sits here."""
+    def announce(self, stream_id: StreamId, at: datetime, name: Input) -> SourceUp:
+        """What control is told of the publisher that sits here, on input `name`."""
         assert self.publisher is not None, "packets come from a publisher"
         width, height = self.size or (None, None)
         self.told = SourceUp(
@@ -92,6 +95,7 @@ class Source:
             self.audio_codec,
             width,
             height,
+            name,
         )
         return self.told
 
@@ -103,7 +107,9 @@ class Source:
         if arrival.video_frames:
             meter.frames += arrival.video_frames
             meter.last_ms = self.newest_video_ms = arrival.positions[-1]
+            self.last_frame_s = now_s
         elif self.video_codec is None:
+            self.last_frame_s = now_s
             meter.count_frames(arrival, arrival.audio_frames)
         if arrival.audio_frames:
             self.newest_audio_ms = arrival.positions[-1]
