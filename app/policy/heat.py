@@ -35,6 +35,8 @@ ERROR_C: Final = 2.0
 FAST_S: Final = 20.0
 SLOW_S: Final = 80.0
 """The slope is the distance between two means of these time constants: on a ramp they lag by exactly that much."""
+SWIFT_S: Final = 5.0
+"""With FAST_S, the same for a slope of the last half minute."""
 SLOPE_AFTER_S: Final = 60.0
 """A shorter history has no slope."""
 THIN_S: Final = 10.0
@@ -72,6 +74,8 @@ class Heat:
     error_c: float = ERROR_C
     """Of the expected temperature: the spread of what was measured about the fitted line."""
     slope_error_c_per_min: float | None = None
+    slope_now_c_per_min: float | None = None
+    """Of the last half minute: noisier, but sooner over."""
 
 
 def expected_c(heat: Heat, added_load: float) -> float | None:
@@ -113,7 +117,7 @@ class HeatLearner:
         """Whether the last reading had it."""
         self._had_sensor = False
         self._began = 0.0
-        self._fast = self._slow = self._spread = 0.0
+        self._swift = self._fast = self._slow = self._spread = 0.0
         self._period_s: float | None = None
         self._felt: tuple[float, ...] | None = None
         """What the device feels of its load, one figure for each time constant that is tried."""
@@ -164,6 +168,7 @@ class HeatLearner:
             coming_load=self._unfelt() + waiting_load,
             error_c=ERROR_C if known is None else known.error_c,
             slope_error_c_per_min=error,
+            slope_now_c_per_min=None if slope is None else (self._swift - self._fast) / (FAST_S - SWIFT_S) * 60.0,
         )
 
     # --- what it remembers
@@ -199,8 +204,10 @@ class HeatLearner:
         gap_s = now - self._read
         self._had_sensor = True
         if self._celsius is None or gap_s > STALE_S:
-            self._began, self._fast, self._slow, self._spread, self._period_s = now, celsius, celsius, 0.0, None
+            self._began, self._spread, self._period_s = now, 0.0, None
+            self._swift = self._fast = self._slow = celsius
         elif gap_s > 0.0:
+            self._swift += (celsius - self._swift) * -math.expm1(-gap_s / SWIFT_S)
             self._fast += (celsius - self._fast) * -math.expm1(-gap_s / FAST_S)
             self._slow += (celsius - self._slow) * -math.expm1(-gap_s / SLOW_S)
             share = -math.expm1(-gap_s / SLOW_S)
