@@ -99,7 +99,7 @@ def test_what_runs_stays_while_the_encoder_is_only_hot_and_leaves_when_it_was_cr
     leave = story.reads([90.5]).leave
     assert leave is not None
     assert not leave.must
-    assert story.verdict.state is ThermalState.CRITICAL
+    assert story.reads([90.5]).state is ThermalState.CRITICAL
 
 
 def test_a_hot_encoder_that_rises_steadily_is_left_before_it_is_critical() -> None:
