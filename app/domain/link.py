@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.domain.content import Finding
 from app.domain.encoder import EncoderInfo, EncoderReading
 from app.domain.failover import DecidedBy, SwitchKind, SwitchReport
 from app.domain.ids import DestinationId, GatewayId, HostId, StreamId, WorkerId
@@ -329,6 +330,18 @@ class ChannelReading:
     inputs: tuple[InputReading, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ContentSeen:
+    """What is wrong with picture, sound or their flow: told when it changes, and each few seconds while there is
+    anything. `generation` is that of the worker that the programme comes from. Empty: all is well again.
+    """
+
+    stream_id: StreamId
+    at: datetime
+    generation: int
+    findings: tuple[Finding, ...]
+
+
 # --- facts: node to control -----------------------------------------------------------------------------
 
 
@@ -358,6 +371,7 @@ Fact = (
     | WorkerDown
     | ProgrammeUp
     | ChannelReading
+    | ContentSeen
     | Heartbeat
     | WorkerExited
 )

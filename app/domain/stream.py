@@ -127,6 +127,8 @@ class ChannelPlan:
     backup_key_sha256: str | None = None
     """Digest of the key of the declared backup input; None: there is none."""
     slate: SlateMode = SlateMode.OFF
+    content_checks: bool = True
+    """Pictures and sound are looked at now and then."""
 
 
 @dataclass(frozen=True, slots=True)

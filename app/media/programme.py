@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from aiortmp import MediaMessage
 from app.domain.ladder import AUDIO_TRACK, SOURCE_RENDITION, AudioMode
 from app.domain.link import TrackReading
 from app.domain.stream import ChannelPlan, StreamMode
@@ -149,6 +150,10 @@ class Programme:
         )
         return known.payload if known is not None else None
 
+    def known(self, track: str) -> list[MediaMessage]:
+        """Headers of `track`, as for one who begins to look at it now."""
+        return self._headers[track].messages(0) if track in self._headers else []
+
     def pause(self) -> None:
         """The source is gone for now: show all that came."""
         for rendition, interleaver in self._interleavers.items():
@@ -205,7 +210,7 @@ class Programme:
 
     def _known(self, track: str) -> Arrival | None:
         """The headers of `track` as an arrival of their own."""
-        messages = self._headers[track].messages(0) if track in self._headers else []
+        messages = self.known(track)
         return header_arrival(messages) if messages else None
 
     def _close(self, name: str, heir: str) -> None:
@@ -226,7 +231,7 @@ class Programme:
         for name in wanted - set(self.muxes):
             self.muxes[name] = mux = FanOut()
             for track in (AUDIO_TRACK, name):
-                for message in self._headers[track].messages(0) if track in self._headers else ():
+                for message in self.known(track):
                     mux.headers.learn(message)
         for name in set(self.muxes) - wanted:
             mux = self.muxes.pop(name)
