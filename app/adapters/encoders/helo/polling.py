@@ -1,0 +1,99 @@
+"""Which parameters are to be read now, so that a device is asked as seldom as makes sense. Pure.
+
+Each id has its pace; what is due is read in order of urgency, at most `PER_ROUND` in one round, so a round stays
+short however much is due at its start. An event hastens what it names. While events flow, states are read less
+often. Ids that this firmware lacks are not asked again until it changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from app.adapters.encoders.helo import parameters as p
+
+PER_ROUND: Final = 8
+STATES_S: Final = 2.0
+STATES_BY_EVENT_S: Final = 5.0
+SIGNAL_S: Final = 10.0
+PARTS_S: Final = 30.0
+REST_S: Final = 300.0
+KEPT_PACES: Final = 3.0
+"""A value that was not read again for so many paces is not known any more."""
+
+
+def _media(*what: str) -> tuple[str, ...]:
+    return tuple(slot + measure for slot in p.MEDIA.values() for measure in what)
+
+
+_PACES: Final[Mapping[str, float]] = {
+    **dict.fromkeys((p.STREAM_STATE, p.RECORD_STATE), STATES_S),
+    **dict.fromkeys((p.INPUT_FORMAT, p.VIDEO_SOURCE, p.DURATION, *p.ALARMS_OFTEN), SIGNAL_S),
+    **dict.fromkeys(
+        (
+            p.TEMPERATURE, *_media("Mounted", "Available"), *p.MEDIUM_READY.values(), p.MEDIA_STATE_NOW,
+            *p.ALARMS_SOMETIMES, p.LINK_ERRORS, p.SYSTEM_STATE,
+        ),
+        PARTS_S,
+    ),
+    **dict.fromkeys(
+        (
+            p.PRODUCT, p.SERIAL, p.FIRMWARE, p.NAME, *(i for i in p.WELL if i != p.SYSTEM_STATE), p.SYSTEM_TIME,
+            *_media("UnusedBytes", "TotalBytes"), *p.FILESYSTEM.values(), *p.VOLUME.values(),
+        ),
+        REST_S,
+    ),
+}  # fmt: skip
+
+
+class PollingPlan:
+    """One device's. `now` in monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._paces = dict(_PACES)
+        self._read_at: dict[str, float] = {}
+        self._hastened: set[str] = set()
+        self._lacking: set[str] = set()
+        self.has_events = False
+
+    def due(self, now: float) -> tuple[str, ...]:
+        """What to read in this round, in this order."""
+        waiting = [i for i in self._paces if i not in self._lacking and self._is_due(i, now)]
+        waiting.sort(key=lambda i: (i not in self._hastened, self._paces[i], self._read_at.get(i, 0.0)))
+        return tuple(waiting[:PER_ROUND])
+
+    def read(self, param_id: str, now: float) -> None:
+        if param_id in self._paces:
+            self._read_at[param_id] = now
+        self._hastened.discard(param_id)
+
+    def hasten(self, ids: Iterable[str]) -> None:
+        """They changed. What changes by itself, as a clock does, keeps its pace."""
+        self._hastened.update(i for i in ids if i in self._paces and i not in (p.DURATION, p.SYSTEM_TIME))
+
+    def lacks(self, param_id: str) -> None:
+        self._lacking.add(param_id)
+
+    def all_anew(self) -> None:
+        """The device was away: nothing read before holds."""
+        self._read_at.clear()
+
+    def offer(self, ids: frozenset[str], alarms: Iterable[str]) -> None:
+        """What the device's descriptors list: nothing else is asked, and every alarm is."""
+        self._paces |= {i: REST_S for i in alarms if i not in self._paces}
+        self._lacking = {i for i in self._paces if i not in ids}
+
+    def is_known(self, param_id: str, now: float) -> bool:
+        """Whether what was read last still holds."""
+        at = self._read_at.get(param_id)
+        return at is not None and now - at <= KEPT_PACES * max(self._pace_s(param_id), STATES_BY_EVENT_S)
+
+    def _is_due(self, param_id: str, now: float) -> bool:
+        if param_id in self._hastened:
+            return True
+        at = self._read_at.get(param_id)
+        return at is None or now - at >= self._pace_s(param_id)
+
+    def _pace_s(self, param_id: str) -> float:
+        pace_s = self._paces[param_id]
+        return STATES_BY_EVENT_S if self.has_events and pace_s == STATES_S else pace_s

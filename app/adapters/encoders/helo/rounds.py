@@ -1,0 +1,178 @@
+"""Rounds of reading one HELO: what is due, over what was known; its alarms, its descriptors, its events."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from app.adapters.encoders.helo import parameters as p
+from app.adapters.encoders.helo.alarms import read_alarm
+from app.adapters.encoders.helo.client import HeloClient
+from app.adapters.encoders.helo.descriptors import DescriptorCache, Descriptors, read_descriptors
+from app.adapters.encoders.helo.events import EventFollower
+from app.adapters.encoders.helo.polling import REST_S, PollingPlan
+from app.adapters.encoders.helo.reading import build, epoch_s
+from app.adapters.encoders.helo.wire import Garbled, number
+from app.domain.device import DeviceAlarm, DeviceReading
+from app.domain.errors import DeviceError, ManagerError
+from app.domain.ids import EncoderId
+from app.runtime.clock import monotonic, utc_now
+from app.runtime.tasks import TaskGroupKeeper
+
+LONGEST_ROUND_S: Final = 5.0
+"""A device that takes seconds for each answer is told of after so long, not after eight of them."""
+
+log = structlog.get_logger()
+
+
+class Rounds:
+    def __init__(self, encoder_id: EncoderId, *, client: HeloClient, cache: DescriptorCache) -> None:
+        self._encoder_id = encoder_id
+        self._client = client
+        self._cache = cache
+        self._plan = PollingPlan()
+        self._values: dict[str, str] = {}
+        self._alarms: dict[str, DeviceAlarm] = {}
+        self._offset_s: float | None = None
+        self._offered_for: tuple[str, str] | None = None
+        self._describe_from = 0.0
+        self._was_away = False
+        self._turn = asyncio.Lock()
+        self._tasks = TaskGroupKeeper(self._crashed)
+        self._follower: asyncio.Task[None] | None = None
+
+    @property
+    def is_booting(self) -> bool:
+        """As it said last."""
+        return number(self._values.get(p.SYSTEM_STATE)) in p.BOOTING
+
+    @property
+    def is_running(self) -> bool:
+        """It has said that it is up since it was last away."""
+        return not self._was_away and number(self._values.get(p.SYSTEM_STATE)) == p.SYSTEM_RUNNING
+
+    async def read(self) -> DeviceReading:
+        async with self._turn:
+            if self._was_away:
+                self._plan.all_anew()
+                self._values.clear()
+                self._alarms.clear()
+            try:
+                await self._read_due()
+            except DeviceError:
+                raise  # it is there, and what it told before still holds
+            except ManagerError:
+                self._was_away = True
+                raise
+            self._was_away = False
+            await self._learn()
+            self._follow_events()
+            return self._reading()
+
+    def went_away(self) -> None:
+        """It was told to restart: what was read before holds no more."""
+        self._was_away = True
+
+    def look_anew(self) -> None:
+        """Something was changed that shows in many values."""
+        self._plan.all_anew()
+
+    async def get(self, param_id: str) -> str | None:
+        """A value now, kept for the reading too. None: the device does not have it."""
+        found = await self._client.get(param_id)
+        if found is None:
+            self._values.pop(param_id, None)
+            return None
+        self._values[param_id] = found.value
+        self._plan.read(param_id, monotonic())
+        return found.value
+
+    async def describe(self, serial: str, firmware: str) -> Descriptors:
+        """Its descriptors, fetched once for each firmware: which alarms there are, what need not be asked."""
+        found = self._cache.get(serial, firmware)
+        if found is None:
+            body = await self._client.descriptors()
+            try:
+                # A megabyte of JSON takes tens of milliseconds, in which nobody else had a turn.
+                found = await asyncio.to_thread(read_descriptors, body)
+            except Garbled as error:
+                raise DeviceError(str(error)) from error
+            self._cache.put(serial, firmware, found)
+        self._offered_for = serial, firmware
+        self._plan.offer(found.ids, found.alarms)
+        return found
+
+    async def close(self) -> None:
+        await self._tasks.close()
+
+    async def _read_due(self) -> None:
+        began = monotonic()
+        if self.is_booting:
+            self._plan.hasten((p.SYSTEM_STATE,))
+        for param_id in self._plan.due(began):
+            # One that spoils every answer must wait its turn like others, or nothing else would ever be read.
+            self._plan.read(param_id, monotonic())
+            await self._refresh(param_id)
+            if monotonic() - began > LONGEST_ROUND_S:
+                return
+
+    async def _refresh(self, param_id: str) -> None:
+        self._alarms.pop(param_id, None)
+        try:
+            value = await self.get(param_id)
+        except DeviceError:
+            self._values.pop(param_id, None)
+            raise
+        if value is None:
+            self._plan.lacks(param_id)
+        elif param_id.endswith("Alarm"):
+            self._hear_alarm(param_id, value)
+        elif param_id == p.SYSTEM_TIME:
+            told_s = epoch_s(value)
+            self._offset_s = None if told_s is None else told_s - utc_now().timestamp()
+
+    def _hear_alarm(self, param_id: str, value: str) -> None:
+        try:
+            alarm = read_alarm(param_id, value)
+        except Garbled as error:
+            log.warning("unreadable alarm", encoder_id=self._encoder_id, reason=str(error))
+            return
+        if alarm is not None:
+            self._alarms[param_id] = alarm
+
+    def _reading(self) -> DeviceReading:
+        now = monotonic()
+        known = {i: value for i, value in self._values.items() if self._plan.is_known(i, now)}
+        alarms = tuple(alarm for i, alarm in sorted(self._alarms.items()) if self._plan.is_known(i, now))
+        offset_s = self._offset_s if p.SYSTEM_TIME in known else None
+        return build(known, alarms, at=utc_now(), offset_s=offset_s)
+
+    async def _learn(self) -> None:
+        """Descriptors for a firmware not met yet. Without them reading goes on, and asks what it need not."""
+        serial, firmware = self._values.get(p.SERIAL), self._values.get(p.FIRMWARE)
+        now = monotonic()
+        if (
+            serial is None
+            or firmware is None
+            or self._offered_for == (serial, firmware)
+            or now < self._describe_from
+        ):
+            return
+        self._describe_from = now + REST_S
+        try:
+            await self.describe(serial, firmware)
+        except ManagerError as error:
+            log.warning("no descriptors", encoder_id=self._encoder_id, reason=error.detail)
+
+    def _follow_events(self) -> None:
+        if self._follower is None or self._follower.done():
+            follower = EventFollower(self._client, on_changes=self._plan.hasten, on_flow=self._flowing)
+            self._follower = self._tasks.start(follower.follow(), name=f"events of {self._encoder_id}")
+
+    def _flowing(self, has_events: bool) -> None:
+        self._plan.has_events = has_events
+
+    def _crashed(self, name: str, error: BaseException) -> None:
+        log.error("task failed", task=name, error=repr(error))

@@ -1,0 +1,77 @@
+"""What of a HELO is read when."""
+
+from __future__ import annotations
+
+from app.adapters.encoders.helo import parameters as p
+from app.adapters.encoders.helo.polling import PER_ROUND, PollingPlan
+
+
+def run(plan: PollingPlan, *, begin: float, rounds: int) -> list[str]:
+    asked = []
+    for second in range(rounds):
+        due = plan.due(begin + second)
+        assert len(due) <= PER_ROUND
+        for param_id in due:
+            plan.read(param_id, begin + second)
+            asked.append(param_id)
+    return asked
+
+
+def test_states_come_first_then_the_signal_then_the_rest() -> None:
+    due = PollingPlan().due(0.0)
+    assert set(due[:2]) == {p.STREAM_STATE, p.RECORD_STATE}
+    assert p.INPUT_FORMAT in due
+
+
+def test_everything_is_read_soon_after_the_start_however_much_it_is() -> None:
+    asked = run(PollingPlan(), begin=0.0, rounds=12)
+    assert {p.TEMPERATURE, p.FIRMWARE, p.SYSTEM_STATE, "SafebootMode", "Storage_Removed_Alarm"} <= set(asked)
+
+
+def test_in_the_long_run_each_has_its_pace() -> None:
+    plan = PollingPlan()
+    run(plan, begin=0.0, rounds=60)
+    asked = run(plan, begin=60.0, rounds=300)
+    assert asked.count(p.STREAM_STATE) == 150
+    assert asked.count(p.INPUT_FORMAT) == 30
+    assert asked.count(p.TEMPERATURE) == 10
+    assert asked.count(p.FIRMWARE) == 1
+    assert len(asked) / 300 < 2.5
+
+
+def test_while_events_flow_states_are_read_less_often_and_what_an_event_names_at_once() -> None:
+    plan = PollingPlan()
+    run(plan, begin=0.0, rounds=60)
+    plan.has_events = True
+    assert run(plan, begin=60.0, rounds=50).count(p.STREAM_STATE) == 10
+    plan.hasten({p.TEMPERATURE, "NotOurs", p.DURATION})
+    assert plan.due(110.0)[0] == p.TEMPERATURE
+    plan.read(p.TEMPERATURE, 110.0)
+    assert p.TEMPERATURE not in plan.due(110.0)
+
+
+def test_what_the_device_does_not_list_is_not_asked_and_alarms_it_lists_are() -> None:
+    plan = PollingPlan()
+    plan.offer(frozenset({p.STREAM_STATE, "New_Alarm"}), ("New_Alarm",))
+    assert set(run(plan, begin=0.0, rounds=3)) == {p.STREAM_STATE, "New_Alarm"}
+
+
+def test_what_it_turned_out_to_lack_is_not_asked_again() -> None:
+    plan = PollingPlan()
+    plan.lacks(p.TEMPERATURE)
+    assert p.TEMPERATURE not in run(plan, begin=0.0, rounds=100)
+
+
+def test_a_value_that_was_not_read_again_for_three_paces_is_not_known() -> None:
+    plan = PollingPlan()
+    assert not plan.is_known(p.TEMPERATURE, 0.0)
+    plan.read(p.TEMPERATURE, 0.0)
+    assert plan.is_known(p.TEMPERATURE, 90.0)
+    assert not plan.is_known(p.TEMPERATURE, 91.0)
+
+
+def test_after_an_absence_everything_is_read_anew() -> None:
+    plan = PollingPlan()
+    run(plan, begin=0.0, rounds=20)
+    plan.all_anew()
+    assert set(plan.due(20.0)) == set(PollingPlan().due(0.0))
