@@ -87,6 +87,11 @@ class EncoderReading:
     cpu_percent: float | None = None
     memory_percent: float | None = None
     temperature_c: float | None = None
+    """Of its hottest part."""
+    slowdown_c: float | None = None
+    """Where the device slows itself down to protect itself: the lowest of its parts that tell it."""
+    is_throttled: bool | None = None
+    """It slows itself down for heat now."""
     fan_rpm: float | None = None
     gpu_percent: float | None = None
     network_bps: float | None = None

@@ -99,9 +99,13 @@ class ThermalController:
 
     # --- what follows
 
-    def verdict(self, now: float, *, waiting_load: float = 0.0) -> Verdict:
+    def heat(self, now: float, *, waiting_load: float = 0.0) -> Heat:
         """`waiting_load`: promised to streams that do not work here yet, as a share of full load."""
-        heat = self._learner.heat(now, limit_c=self._limits.hot_c, waiting_load=waiting_load)
+        return self._learner.heat(now, limit_c=self._limits.hot_c, waiting_load=waiting_load)
+
+    def verdict(self, now: float, *, waiting_load: float = 0.0) -> Verdict:
+        """`waiting_load`: as for `heat`."""
+        heat = self.heat(now, waiting_load=waiting_load)
         celsius = self._learner.last_c(now)
         known = replace(heat, temperature_c=celsius)
         next_hot = forecast(known, self._limits.hot_c)
@@ -190,7 +194,7 @@ class ThermalController:
     # --- the state
 
     def _look(self, now: float) -> tuple[Moved, ...]:
-        heat = self._learner.heat(now, limit_c=self._limits.hot_c)
+        heat = self.heat(now)
         celsius = self._learner.last_c(now)
         self._note(celsius, heat, now)
         self._take_load_step(now)

@@ -22,6 +22,10 @@ class HostReading:
     cpu_percent: float | None = None
     memory_percent: float | None = None
     temperature_c: float | None = None
+    slowdown_c: float | None = None
+    """The lowest temperature at which one of its parts slows itself down."""
+    is_throttled: bool | None = None
+    """One of them does so for heat now."""
     fan_rpm: float | None = None
     gpu_percent: float | None = None
     network_bps: float | None = None

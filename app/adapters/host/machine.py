@@ -46,6 +46,8 @@ class Machine:
             cpu_percent=psutil.cpu_percent(interval=None),
             memory_percent=psutil.virtual_memory().percent,
             temperature_c=max(heats, default=None),
+            slowdown_c=gpu.slowdown_c,
+            is_throttled=gpu.is_throttled,
             fan_rpm=_fan(),
             gpu_percent=gpu.percent,
             network_bps=self._network_rate(),

@@ -191,6 +191,8 @@ class EncoderNode:
             cpu_percent=machine.cpu_percent,
             memory_percent=machine.memory_percent,
             temperature_c=machine.temperature_c,
+            slowdown_c=machine.slowdown_c,
+            is_throttled=machine.is_throttled,
             fan_rpm=machine.fan_rpm,
             gpu_percent=machine.gpu_percent,
             network_bps=machine.network_bps,
