@@ -11,6 +11,7 @@ import gc
 import random
 import signal
 import ssl
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -27,6 +28,9 @@ from app.domain.errors import InvalidSettings
 from app.domain.ids import GatewayId, HostId
 from app.domain.link import GatewayHello
 from app.domain.stream import ChannelPlan, Destination
+from app.media.content.child import SamplingChild
+from app.media.content.metrics import ContentCollector
+from app.media.content.rounds import ContentRounds
 from app.media.doors.doorman import Doorman
 from app.media.doors.http import HttpDoor
 from app.media.doors.listener import GuardedServer
@@ -41,7 +45,7 @@ from app.media.push.dial import Dialler
 from app.media.record.recorder import Recorder
 from app.ports.link import Uplink
 from app.runtime.clock import monotonic, utc_now
-from app.runtime.tasks import TaskGroupKeeper
+from app.runtime.tasks import TaskGroupKeeper, run_again
 from app.version import __version__
 
 log = structlog.get_logger()
@@ -51,6 +55,8 @@ WRITERS: Final = 2
 CLOSING_S: Final = 5.0
 GATHER_S: Final = 0.0005
 """What live packets of a gateway with thousands of them in a second may wait, so that they come together."""
+SAMPLER_COMMAND: Final = (sys.executable, "-m", "app.assembly.sampler")
+AGAIN_S: Final = 5.0
 ALL_PLACES: Final = Places()
 DOORS: Final = 2
 LIMITS: Final = Limits(max_send_buffer_bytes=256 * 1024 * 1024)
@@ -75,7 +81,16 @@ class RunningGateway:
             utc_now=utc_now,
             make_outputs=lambda: ChannelOutputs(start_push=self._start_push, start_recording=self._start_recording),
         )
+        self._sampler = SamplingChild(SAMPLER_COMMAND, monotonic=monotonic)
+        self.content = ContentRounds(
+            channels=lambda: [room.channel for room in self.gateway.rooms()],
+            sampler=self._sampler,
+            tell=uplink.tell,
+            monotonic=monotonic,
+            utc_now=utc_now,
+        )
         self._registry = CollectorRegistry()
+        self._registry.register(ContentCollector(self.content))
         self._registry.register(GatewayCollector(self.gateway))
         self._rtmp: list[aio.Server] = []
         self._http: asyncio.Server | None = None
@@ -117,6 +132,9 @@ class RunningGateway:
         address = settings.http_host, settings.http_port
         self._http = await loop.create_server(self.http_factory, *address, backlog=many)
         self._tasks.start(self.gateway.run(), name="gateway")
+        if settings.content_checks:
+            looking = run_again(self.content.run, pause_s=AGAIN_S, on_crash=_crashed)
+            self._tasks.start(looking, name="content checks")
         self._tasks.start(self._uplink.run(self.hello, self.gateway.perform), name="uplink")
         log.info("gateway serves", rtmp_port=self.rtmp_port, rtmps_port=self.rtmps_port, http_port=self.http_port)
 
@@ -130,6 +148,7 @@ class RunningGateway:
         except TimeoutError:
             log.warning("some connections did not close in time")
         await self._tasks.close()
+        await self._sampler.stop()
         self._writers.shutdown()
 
     async def _close_doors(self) -> None:

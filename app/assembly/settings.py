@@ -149,6 +149,9 @@ class Settings(BaseModel):
     rtmps_port: OptionalPort = Field(None, description="Port for RTMP over TLS; empty: off.")
     tls_cert: OptionalPath = Field(None, description="PEM chain for RTMPS.")
     tls_key: OptionalPath = Field(None, description="PEM private key for RTMPS.")
+    content_checks: bool = Field(
+        True, description="Look at pictures and sound now and then: black, frozen, silent, whose fault it is."
+    )
     http_host: str = Field("127.0.0.1", description="Address of HLS and HTTP-FLV.")
     http_port: Port = Field(8081, description="Port of HLS and HTTP-FLV.")
     public_host: str = Field("127.0.0.1", description="Host that publishers and viewers are told to use.")

@@ -26,7 +26,6 @@ from app.domain.link import (
 )
 from app.domain.stream import ChannelPlan, Input, SlateMode, StandbyGrade, StreamMode
 from app.media.arrival import Arrival, arrive
-from app.media.content.tap import ContentTap
 from app.media.fanout import Outlet
 from app.media.feed import SourceNow, WorkerLink, without_words
 from app.media.input_log import InputLog
@@ -89,8 +88,6 @@ class Channel:
             on_frames=self._on_frames,
         )
         self.worker = WorkerSeat(stage, on_event=self._on_seat_event, on_turn=self._on_turn)
-        self.content: ContentTap | None = None
-        """Takes aside what is looked at; set by whoever looks."""
         self._programme_s: float | None = None
         self._programme_generation: int | None = None
         self._pause_at_s: float | None = None
@@ -200,8 +197,6 @@ class Channel:
         if arrival.headers:
             for index in arrival.headers:
                 self.headers.learn(arrival.batch[index])
-        if self.content is not None:
-            self.content.on_source(arrival)
         if self._passthrough:
             self._shown(arrival, now_s)
             self.programme.push_source(arrival)
@@ -388,8 +383,6 @@ class Channel:
         now_s = self._monotonic()
         self._shown(arrival, now_s)
         self.programme.push_track(track, arrival)
-        if self.content is not None:
-            self.content.on_programme(track, arrival)
         if self.switches.meter is not None:
             self.switches.on_frames(track, arrival, generation, now_s)
         returned = self.switch.returned_ms(self.source.newest_video_ms, self.source.newest_audio_ms)

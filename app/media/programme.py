@@ -53,6 +53,8 @@ class Programme:
         self.begun = False
         """Whether what is shown now belongs to a programme that has begun and not ended."""
         self._tap: Tap | None = None
+        self.track_tap: Callable[[str, Arrival], None] | None = None
+        """Hears every track; set by whoever looks at it."""
         self.apply(plan)
 
     def apply(self, plan: ChannelPlan) -> None:
@@ -130,6 +132,8 @@ class Programme:
 
     def push_track(self, name: str, arrival: Arrival) -> None:
         """Packets of one track that the output switch let through."""
+        if self.track_tap is not None:
+            self.track_tap(name, arrival)
         meter = self.meters.get(name)
         if meter is not None:
             meter.count(arrival, arrival.frames)

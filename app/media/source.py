@@ -54,6 +54,8 @@ class Source:
         self.audio_codec: str | None = None
         self.size: Size | None = None
         self._metadata = Metadata()
+        self.tap: Callable[[Arrival], None] | None = None
+        """Hears all that comes; set by whoever looks at it."""
 
     @property
     def is_up(self) -> bool:
@@ -101,6 +103,8 @@ class Source:
 
     def take(self, arrival: Arrival, now_s: float) -> None:
         """Count what came and learn from its headers."""
+        if self.tap is not None:
+            self.tap(arrival)
         self.last_data_s = now_s
         meter = self.meter
         meter.bytes += arrival.size_bytes

@@ -37,6 +37,8 @@ class Symptoms:
     draining: str | None = None
     stopped: str | None = None
     silent: str | None = None
+    content: str | None = None
+    """What it makes of a source that is well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ def judge(since: Since, symptoms: Symptoms, now: float) -> Leave | None:
         return Leave(symptoms.draining, DecidedBy.OPERATOR)
     if since.hot is not None and now - since.hot >= HOT_FOR_S and heat is not None:
         return Leave(f"{heat:.0f} °C, above {TEMPERATURE_CRITICAL_C:g} °C for {HOT_FOR_S:g} s")
+    if symptoms.content is not None:
+        return Leave(symptoms.content)
     if since.slow is not None and now - since.slow >= SLOW_FOR_S and symptoms.speed is not None:
         cause = f"falls behind: speed {symptoms.speed:.2f} for {SLOW_FOR_S:g} s"
         return Leave(cause, remedy=RELIEVE)

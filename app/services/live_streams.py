@@ -22,6 +22,7 @@ from app.domain.ids import EncoderId, GatewayId, StreamId
 from app.domain.note import Note
 from app.domain.session import StreamRecord
 from app.domain.stream import StandbyGrade, StreamMode, StreamState, WorkerGrant, WorkerOrder
+from app.policy.content_evidence import ContentEvidence
 from app.policy.failover import FailoverMachine
 from app.policy.failover_states import Cover
 from app.policy.placement import Need, ladder_cost
@@ -72,6 +73,7 @@ class LiveStream:
     """Generation of the worker that took over last; a plan may name a later one that could not be started."""
     since_slow: Since = field(default_factory=Since)
     """Since when there is something against its encoder."""
+    content: ContentEvidence = field(default_factory=ContentEvidence)
     failed_on: dict[EncoderId, float] = field(default_factory=dict)
     excused_generation: int | None = None
     """The worker that a drill breaks or a change relieves: its end is nobody's fault."""

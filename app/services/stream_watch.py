@@ -186,6 +186,7 @@ class StreamWatch:
             draining="draining by an operator's wish" if is_draining and stream.runs_standby else None,
             stopped=self._stopped(active, now),
             silent=silent if stream.proved_standby is not None else None,
+            content=stream.content.against(active.generation, now),
         )
 
     def _stopped(self, grant: WorkerGrant, now: float) -> str | None:

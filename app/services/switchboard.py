@@ -11,6 +11,7 @@ from app.domain.events import Event, StreamErrorSeen
 from app.domain.ids import WorkerId
 from app.domain.link import (
     ChannelReading,
+    ContentSeen,
     Fact,
     GatewayHello,
     Heartbeat,
@@ -33,6 +34,7 @@ from app.runtime.bus import Bus
 from app.runtime.clock import monotonic
 from app.runtime.tasks import TaskGroupKeeper
 from app.services.adoption import Adoption
+from app.services.content_news import ContentNews
 from app.services.fleet import Fleet
 from app.services.gateways import Gateways
 from app.services.live_streams import LiveStream, LiveStreams
@@ -64,6 +66,7 @@ class Switchboard:
         self._recovery = recovery
         self._reports = reports
         self._bus = bus
+        self._content = ContentNews(bus)
         self._keeper = keeper
 
     def refusal(self, hello: Hello) -> str | None:
@@ -102,6 +105,8 @@ class Switchboard:
         match fact:
             case ChannelReading():
                 stream.seen.read(fact, stream.record.ladder, now)
+            case ContentSeen():
+                self._content.heard(stream, fact, now)
             case SourceUp():
                 log.info("publisher came", stream_id=stream.id, software=fact.software, codec=fact.video_codec)
                 stream.seen.source_up(fact, now)

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from app.media.content.child import SamplingChild
+from app.media.content.metrics import ContentCollector
+from app.media.content.rounds import ContentRounds
 from app.media.gateway import Gateway
 from app.media.metrics import GatewayCollector
 from app.media.outputs import ChannelOutputs
@@ -30,5 +33,13 @@ def test_the_manual_names_what_a_gateway_exports() -> None:
     )
     registry = CollectorRegistry()
     registry.register(GatewayCollector(gateway))
+    rounds = ContentRounds(
+        channels=list,
+        sampler=SamplingChild((), monotonic=lambda: 0.0),
+        tell=lambda fact: None,
+        monotonic=lambda: 0.0,
+        utc_now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    registry.register(ContentCollector(rounds))
     exported = set(re.findall(r"^# TYPE (\S+)", generate_latest(registry).decode(), re.MULTILINE))
     assert named == exported

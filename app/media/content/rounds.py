@@ -122,13 +122,14 @@ class ContentRounds:
         for stream_id, channel in channels.items():
             watched = self._watched.get(stream_id)
             if not channel.plan.content_checks:
-                channel.content = None
+                channel.source.tap = channel.programme.track_tap = None
                 if watched is not None:
                     del self._watched[stream_id]
                     self._say(channel, watched, (), now_s)
                 continue
             if watched is None:
-                channel.content = tap = ContentTap()
+                tap = ContentTap()
+                channel.source.tap, channel.programme.track_tap = tap.on_source, tap.on_programme
                 for message in channel.headers.messages(0):
                     tap.source.learn(message)
                 watched = self._watched[stream_id] = Watched(now_s, tap)
