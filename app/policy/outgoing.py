@@ -80,12 +80,14 @@ def judge_addresses(addresses: Sequence[str], *, allowed: Collection[Network] = 
     return tuple(addresses)
 
 
-def judge_written(url: str, *, allowed: Collection[Network] = ()) -> Refused | None:
+def judge_written(
+    url: str, *, allowed: Collection[Network] = (), schemes: Mapping[str, int] = RTMP_SCHEMES
+) -> Refused | None:
     """What can be refused without asking a name server: the form, and an address written as one.
 
     The verdict that counts is that of `judge_addresses` when the connection is made.
     """
-    target = judge_url(url)
+    target = judge_url(url, schemes=schemes)
     if isinstance(target, Refused):
         return target
     try:

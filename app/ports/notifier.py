@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
-from app.domain.alert import AlertGroup
+from app.domain.alert import Alert, AlertGroup
 
 
 class Notifier(Protocol):
@@ -21,3 +23,16 @@ class Notifier(Protocol):
         """
 
     async def close(self) -> None: ...
+
+
+class AlertTaker(Protocol):
+    """Somebody who groups and tells people himself, and wants to hear again and again of what still fires."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def hand_in(self, alerts: Sequence[Alert], *, ends_at: datetime) -> None:
+        """`ends_at`: when those that fire are over unless they are handed in again.
+
+        Raises Unavailable, NotAllowed, InvalidRequest.
+        """
