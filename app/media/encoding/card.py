@@ -80,9 +80,9 @@ class Card:
     def time_ms(self, number: int) -> int:
         return round(number * 1000 * self.rate.den / self.rate.num)
 
-    def sound(self, index: int) -> AudioFrame:
-        """The block of 1024 samples that begins at sample `index * 1024`, stereo."""
-        first = index * SOUND_SAMPLES % SOUND_RATE * 4
+    def sound(self, index: int, shift: int = 0) -> AudioFrame:
+        """The block of 1024 samples that begins at sample `index * 1024`, stereo; it sounds like one `shift` on."""
+        first = (index * SOUND_SAMPLES + shift) % SOUND_RATE * 4
         data = (self._beep + self._beep)[first : first + SOUND_SAMPLES * 4]
         frame = av.AudioFrame("fltp", "stereo", SOUND_SAMPLES)
         for plane in frame.planes:

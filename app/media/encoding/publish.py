@@ -34,7 +34,7 @@ from app.media.encoding.packets import (
     VideoPacket,
 )
 from app.media.encoding.pipeline import Pipeline
-from app.media.encoding.testcard import CardPlan, card_packets
+from app.media.encoding.testcard import CardPlan, Drawn, card_packets
 from app.media.encoding.wire import PublisherWriter, metadata
 from app.runtime.clock import monotonic
 
@@ -56,16 +56,18 @@ async def publish(
     *,
     loop: bool = False,
     card: CardPlan | None = None,
+    drawn: Drawn | None = None,
     tls: ssl.SSLContext | None = None,
     on_live: Callable[[], None] = lambda: None,
 ) -> None:
     """Publish `source`, which is `testcard` or a file's path, to `url` (rtmp[s]://host[:port]/app).
 
-    Returns at the source's end; with `loop` a file begins anew. `on_live` is called when the server has accepted.
+    Returns at the source's end; with `loop` a file begins anew. `drawn` draws instead of the test card.
+    `on_live` is called when the server has accepted.
     Raises NotAllowed with the server's reason when it refuses, Unavailable when the connection fails,
     NotFound or InvalidRequest for the source or the address.
     """
-    facts, items = _open(source, card or CardPlan())
+    facts, items = _open(source, card or CardPlan(), drawn)
     connection = await _connect(url, tls)
     try:
         stream = await _enter(connection, key)
@@ -80,10 +82,10 @@ async def publish(
         await connection.close()
 
 
-def _open(source: str, card: CardPlan) -> tuple[FileFacts, Items]:
+def _open(source: str, card: CardPlan, drawn: Drawn | None) -> tuple[FileFacts, Items]:
     if source == TESTCARD:
         facts = FileFacts("h264", "aac", card.width, card.height, card.rate)
-        return facts, lambda: in_order(card_packets(card), has_picture=True)
+        return facts, lambda: in_order(card_packets(card, drawn), has_picture=True)
     path = Path(source)
     facts = file_facts(path)
     if facts.video_codec in (*_CARRIED_VIDEO, None) and facts.audio_codec in (*_CARRIED_AUDIO, None):
