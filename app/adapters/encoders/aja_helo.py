@@ -78,10 +78,10 @@ class HeloDriver:
         return reading
 
     async def profile(self) -> DeviceProfile | None:
-        return settings.read_profile(await self._read_all(settings.SETTINGS))
+        return settings.read_profile(await self._read_all(settings.SETTINGS), await self._input())
 
     async def drift(self, profile: DeviceProfile) -> tuple[str, ...]:
-        wanted = settings.writes(profile, number(await self._rounds.get(p.INPUT_FORMAT)))
+        wanted = settings.writes(profile, await self._input())
         return settings.differing(wanted, await self._read_all(wanted))
 
     async def preview(self) -> bytes:
@@ -93,7 +93,7 @@ class HeloDriver:
     async def configure(self, profile: DeviceProfile) -> None:
         async with self._orders:
             await self._must_rest("its settings change only while it neither streams nor records")
-            wanted = settings.writes(profile, number(await self._rounds.get(p.INPUT_FORMAT)))
+            wanted = settings.writes(profile, await self._input())
             for param_id in settings.differing(wanted, await self._read_all(wanted)):
                 await self._client.put(param_id, wanted[param_id])
             left = settings.differing(wanted, await self._read_all(wanted))
@@ -190,6 +190,12 @@ class HeloDriver:
         except (Lost, TooSlow) as error:
             # Whether it was taken is told by the state, which is looked at next.
             log.info("order without an answer", encoder_id=self._encoder_id, reason=error.detail)
+
+    async def _input(self) -> int | None:
+        """The format that its stream depends on; None: not known, or it streams its own test pattern."""
+        if number(await self._rounds.get(p.VIDEO_SOURCE)) == p.TEST_PATTERN:
+            return None
+        return number(await self._rounds.get(p.INPUT_FORMAT))
 
     async def _write(self, param_id: str, value: str) -> None:
         await self._client.put(param_id, value)

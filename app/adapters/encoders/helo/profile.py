@@ -21,7 +21,7 @@ KIND, GEOMETRY, RATE = "StreamType", "StreamingFrameGeometryType", "StreamingFra
 WIDTH, HEIGHT, GOP = "StreamingWidth", "StreamingHeight", "StreamingGOPSize"
 VIDEO, AUDIO = "StreamingVideoBitrate", "StreamingAudioBitrate"
 SETTINGS: Final = (
-    KIND, URL, KEY, GEOMETRY, WIDTH, HEIGHT, RATE, VIDEO, AUDIO, GOP, "StreamingPInterval", p.INPUT_FORMAT,
+    KIND, URL, KEY, GEOMETRY, WIDTH, HEIGHT, RATE, VIDEO, AUDIO, GOP,
 )  # fmt: skip
 """What is read to know a profile."""
 
@@ -64,9 +64,9 @@ def differing(wanted: Mapping[str, str], held: Values) -> tuple[str, ...]:
     return tuple(i for i, value in wanted.items() if not _is_same(i, value, held.get(i)))
 
 
-def read_profile(held: Values) -> DeviceProfile | None:
-    """None: it can't stream RTMP as it is set, or its size depends on an input that is not there."""
-    raster = p.raster(number(held.get(p.INPUT_FORMAT)))
+def read_profile(held: Values, code: int | None) -> DeviceProfile | None:
+    """None: it can't stream RTMP as it is set, or its size depends on an input (`code`) that is not there."""
+    raster = p.raster(code)
     is_by_hand = held.get(GEOMETRY) == _BY_HAND
     width = number(held.get(WIDTH)) if is_by_hand else raster and raster[0]
     height = number(held.get(HEIGHT)) if is_by_hand else raster and raster[1]

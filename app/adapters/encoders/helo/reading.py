@@ -29,7 +29,9 @@ _MAX_NAME: Final = 200
 def build(
     values: Values, alarms: tuple[DeviceAlarm, ...], *, at: datetime, offset_s: float | None
 ) -> DeviceReading:
-    code = number(values.get(p.INPUT_FORMAT))
+    # One that streams its own test pattern needs no input: whether there is one says nothing.
+    needs_input = number(values.get(p.VIDEO_SOURCE)) != p.TEST_PATTERN
+    code = number(values.get(p.INPUT_FORMAT)) if needs_input else None
     return DeviceReading(
         at=at,
         model=_name(values.get(p.PRODUCT)),

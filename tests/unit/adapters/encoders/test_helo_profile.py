@@ -18,10 +18,6 @@ WANTED = DeviceProfile(
 )  # fmt: skip
 
 
-def held_after(profile: DeviceProfile, code: int) -> dict[str, str]:
-    return {**writes(profile, code), "DetectInputFormat": str(code)}
-
-
 def test_a_rate_becomes_a_share_of_the_inputs_pictures_and_key_frames_are_counted_in_them() -> None:
     written = writes(WANTED, P50)
     assert (written["StreamingFrameRate"], written["StreamingGOPSize"]) == ("1", "50")
@@ -46,11 +42,11 @@ def test_the_sound_gets_the_highest_step_that_is_not_above_what_is_wanted() -> N
 
 
 def test_what_was_written_is_read_as_what_was_wanted() -> None:
-    assert read_profile(held_after(WANTED, P50)) == replace(WANTED, audio_bps=128_000)
+    assert read_profile(writes(WANTED, P50), P50) == replace(WANTED, audio_bps=128_000)
 
 
 def test_differences_are_named_and_numbers_compared_as_numbers_but_texts_as_texts() -> None:
-    held = held_after(WANTED, P50)
+    held = writes(WANTED, P50)
     wanted = writes(WANTED, P50)
     assert differing(wanted, held) == ()
     assert differing(wanted, {**held, "StreamingWidth": "01280"}) == ()
@@ -63,15 +59,15 @@ def test_differences_are_named_and_numbers_compared_as_numbers_but_texts_as_text
     "changed", [{"StreamType": "3"}, {"RTMPServerURL": ""}, {"RTMPStreamName": ""}, {"StreamingAudioBitrate": "9"}]
 )
 def test_one_that_cannot_stream_as_it_is_set_holds_no_profile(changed: dict[str, str]) -> None:
-    assert read_profile({**held_after(WANTED, P50), **changed}) is None
+    assert read_profile({**writes(WANTED, P50), **changed}, P50) is None
 
 
 def test_one_that_follows_its_input_has_the_inputs_size_and_none_without_it() -> None:
-    held = {**held_after(WANTED, P50), "StreamingFrameGeometryType": "0"}
-    profile = read_profile(held)
+    held = {**writes(WANTED, P50), "StreamingFrameGeometryType": "0"}
+    profile = read_profile(held, P50)
     assert profile is not None
     assert (profile.width, profile.height) == (1920, 1080)
-    assert read_profile({**held, "DetectInputFormat": "0"}) is None
+    assert read_profile(held, None) is None
 
 
 def test_the_key_is_never_shown() -> None:
