@@ -13,8 +13,6 @@ from typing import Final
 from app.domain.certificate import CertificateFacts, OrderLog, RenewalWindow
 from app.domain.severity import Severity
 
-ASK_AGAIN: Final = timedelta(hours=6)
-"""RFC 9773 4.3.3: how often the authority's advice is looked at when it names no time."""
 SHORT_LIVED: Final = timedelta(days=10)
 SPREAD: Final = 0.02
 """Part of the lifetime over which a fleet's renewals are spread."""

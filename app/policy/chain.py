@@ -7,6 +7,7 @@ Sources: RFC 5280 (paths, usages), RFC 6125 (names), CA/Browser Forum Baseline R
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -56,6 +57,19 @@ def refusal(new: ChainVerdict, present: ChainVerdict | None) -> str | None:
     if new.fault in PRIVATE and (present is None or present.fault in PRIVATE):
         return None
     return new.message
+
+
+def unfit(new: ServedChain, present: ServedChain | None, *, names: Sequence[str], now: datetime) -> str | None:
+    """Why `new` must not be served in the place of `present`. `names`: those that clients ask for."""
+    served_now = None if present is None else judge(present, expects=None, now=now)
+    reason = refusal(judge(new, expects=None, now=now), served_now)
+    if reason is not None:
+        return reason
+    for name in names:
+        # What is not served today under that name is not lost.
+        if (present is None or covers(present.leaf, name)) and not covers(new.leaf, name):
+            return judge(new, expects=name, now=now).message
+    return None
 
 
 def covers(certificate: CertificateFacts, name: str) -> bool:

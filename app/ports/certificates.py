@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
 from app.domain.certificate import OrderLog, Place, RenewalWindow, ServedChain
+from app.domain.errors import Unavailable
+
+
+class ValidationFailed(Unavailable):
+    """The authority could not be shown that the names are ours: the order is over."""
 
 
 class CertificateProbe(Protocol):
     async def look(self, place: Place) -> ServedChain:
-        """What is served there now. Raises Unavailable when nobody answers with a certificate in time."""
+        """What is served there now. Raises Unavailable when nobody there shows a certificate in time."""
 
 
 class Authority(Protocol):
-    """Where certificates are ordered. Every call raises Unavailable when it cannot be reached or refuses to answer
-    now (`retry_after_s`)."""
+    """Where certificates are ordered. Every call raises Unavailable when it cannot be reached, or refuses for now
+    (`retry_after_s`)."""
+
+    @property
+    def has_open_order(self) -> bool:
+        """An order was begun and is not settled: `obtain` goes on with it."""
 
     async def clock(self) -> datetime:
         """The time it shows."""
@@ -25,29 +33,23 @@ class Authority(Protocol):
         """When it wants this certificate renewed; None: it gives no advice."""
 
     async def obtain(self, *, replaces_pem: bytes | None) -> bytes:
-        """A new private key and chain, as one PEM. Takes an order up again that was begun before.
-
-        Raises ValidationFailed when it could not be proved that the names are ours, DeviceError never.
-        """
+        """A new private key and chain, as one PEM. Raises ValidationFailed too."""
 
     async def settle(self) -> None:
-        """The pair that `obtain` gave is kept or refused: its order is over."""
-
-    @property
-    def has_open_order(self) -> bool:
-        """An order was begun and is not settled: `obtain` goes on with it."""
+        """The pair that `obtain` gave is in use, or refused: its order is over. Raises OSError."""
 
 
 class CertificateKeeper(Protocol):
-    """The pair of ours: on disk, and in use by the ports of this process."""
+    """Our own pair: on disk, and in use by the ports of this process."""
 
     def present(self) -> tuple[bytes, ServedChain] | None:
-        """Chain as PEM, and how it looks with its key; None: there is none, or it cannot be read."""
+        """The chain as PEM, and how it looks with its key; None: there is none."""
 
-    async def replace(self, pair_pem: bytes) -> None:
-        """Try it out, then publish it in one step. Raises Conflict with the reason when it is not fit for use."""
+    def replace(self, pair_pem: bytes) -> None:
+        """Try it out, publish it in one step, use it. Raises Conflict with the reason when it is not fit for use,
+        OSError when it cannot be written: the present one stays."""
 
-    async def reload(self) -> bool:
+    def reload(self) -> bool:
         """Take up what stands on disk, if it is another pair than the one in use; True: it was.
 
         Raises Conflict with the reason when it is not fit for use: the one in use stays.
@@ -55,7 +57,5 @@ class CertificateKeeper(Protocol):
 
     def orders(self) -> OrderLog: ...
 
-    def note(self, log: OrderLog) -> None: ...
-
-
-Names = Sequence[str]
+    def note(self, log: OrderLog) -> None:
+        """Raises OSError: what cannot be counted must not be done."""
