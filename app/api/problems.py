@@ -136,6 +136,8 @@ def document(error: ManagerError, *, instance: str) -> dict[str, Any]:
     }
     if isinstance(error, InvalidFields):
         problem["errors"] = [{"field": field, "message": message} for field, message in error.faults]
+    if isinstance(error, NoCapacity) and error.reason is not None:
+        problem["reason"] = error.reason
     return problem
 
 

@@ -65,8 +65,21 @@ class TooManyRequests(ManagerError):
 
 
 class NoCapacity(ManagerError):
+    """`reason` says for machines what is missing, or is None: what a node answers of itself names none."""
+
     code = "no_capacity"
     retryable = True
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        hint: str | None = None,
+        retry_after_s: float | None = None,
+        reason: str | None = None,
+    ) -> None:
+        super().__init__(detail, hint=hint, retry_after_s=retry_after_s)
+        self.reason = reason
 
 
 class Unavailable(ManagerError):

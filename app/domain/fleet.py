@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from app.domain.encoder import EncoderInfo, EncoderReading, EncoderState
-from app.domain.ids import EncoderId, StreamId, WorkerId
+from app.domain.ids import EncoderId, HostId, StreamId, WorkerId
 from app.domain.stream import EncodeSettings
 
 
@@ -123,11 +123,39 @@ class PlacementDecision:
     backup_id: EncoderId | None
     reasons: tuple[str, ...]
     candidates: tuple[Candidate, ...]
+    cautions: tuple[str, ...] = ()
+    """What is not as it should be with it, for machines: `unprotected`, `same_host`, `same_rack`, `hot`."""
+    replays: bool | None = None
+    """Whether the kept inputs give the same choice when they are judged again; None: nothing was judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReserveView:
+    """Whether every stream still has a place after the loss of any one host, and which loss is the worst."""
+
+    holds: bool
+    worst_host: HostId | None
+    shortfall_pixels_per_s: float
+    without_place: tuple[StreamId, ...]
+    """Streams with no second place on another host; the first of them."""
+    without_place_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class CostView:
+    """What sessions of one shape cost on one CPU model, as measured. `renditions`: width, height, frames/s."""
+
+    codec: str
+    preset: str
+    renditions: tuple[tuple[int, int, float], ...]
+    cpu_model: str | None
+    cores: float
+    readings: int
 
 
 @dataclass(frozen=True, slots=True)
 class BalancerView:
-    """`candidates` are judged for one more 1080p30 stream with its default ladder."""
+    """`candidates` are judged for one more 1080p30 stream with its default ladder: the best of a large fleet."""
 
     at: datetime
     candidates: tuple[Candidate, ...]
@@ -135,3 +163,5 @@ class BalancerView:
     """Encoder, stream, role, pixels per second."""
     decisions: tuple[PlacementDecision, ...]
     """The last ones, newest first."""
+    reserve: ReserveView
+    costs: tuple[CostView, ...]

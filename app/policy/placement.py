@@ -1,21 +1,20 @@
-"""Which encoders take a stream: filter out the unfit, order the rest by cost, choose a primary and a backup.
+"""What a stream would cost on one encoder, part by part, and what forbids it there.
 
-Pure: one picture of the fleet in, candidates with every part of their cost out. Who holds the reservations, and
-what is done when nobody can take the stream, is others' business.
+Pure: one encoder as it stands and a need go in; vetoes, points and their sum come out. Who of many is chosen is
+`ranking.py`'s business; who holds the reservations, and what is done when nobody can take it, is others'.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from operator import attrgetter
 from typing import Final
 
-from app.domain.encoder import CodecProbe, EncoderInfo, EncoderReading, EncoderState
+from app.domain.encoder import Capabilities, CodecProbe, EncoderInfo, EncoderKind, EncoderReading, EncoderState
 from app.domain.fleet import Candidate, ScorePart
-from app.domain.ids import EncoderId
 from app.domain.ladder import Ladder
+from app.policy.heat import Heat, Sense, expected_c
+from app.policy.session_cost import SessionShape
 
 LOAD_POINTS: Final = 100.0
 CPU_POINTS: Final = 30.0
@@ -30,18 +29,26 @@ FAILURE_POINTS: Final = 15.0
 REGION_POINTS: Final = 15.0
 BUILD_POINTS: Final = 10.0
 """Another build of the media libraries than the primary's: its splice may change the parameter sets."""
+DECLINE_POINTS: Final = 25.0
+"""For a history that only gets worse: more than a busy CPU costs, so the stream goes elsewhere before a limit."""
 
 SLOW_START_S: Final = 60.0
 """A newcomer's weight grows over this time, so that a returning encoder does not take everything at once."""
+SLOW_START_STEPS: Final = 20
+"""In steps, so that a picture of the fleet stays true for a while."""
 SLOW_START_LEAST: Final = 0.05
 TEMPERATURE_COOL_C: Final = 60.0
 TEMPERATURE_HOT_C: Final = 80.0
-"""Takes nothing new from here on."""
+"""Takes nothing new from here on, where the device has no lower limit of its own."""
 TEMPERATURE_STOP_C: Final = 95.0
 """Takes nothing at all from here on, whatever the need."""
 MEMORY_FULL_PERCENT: Final = 95.0
 LEAST_PIXELS_PER_S: Final = 1.0
 """Cost of a stream without picture: it still takes a place."""
+PLANNED_CPU_SHARE: Final = 0.8
+"""Of a machine's cores: what measured sessions may fill. The rest is for peaks, audio and the node itself."""
+ENCODE_KINDS: Final = frozenset({EncoderKind.SOFTWARE, EncoderKind.SIMULATED})
+"""Those that encode what a publisher sends. A device has its own input and serves only who asks for one."""
 
 
 class Panic(StrEnum):
@@ -52,9 +59,35 @@ class Panic(StrEnum):
     REFUSE = "refuse"
 
 
+class VetoCode(StrEnum):
+    """Why an encoder cannot take a stream, for machines."""
+
+    STATE = "state"
+    """Not there, draining or stopped."""
+    PLACES = "places"
+    CAPACITY = "capacity"
+    KIND = "kind"
+    CODEC = "codec"
+    MEMORY = "memory"
+    SENSOR = "sensor"
+    """It had a temperature and lost it: nobody knows how hot it is."""
+    HOT = "hot"
+    """It is too hot, would be with the stream, or cools down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Veto:
+    code: VetoCode
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One encoder in the picture. Durations in seconds; `promised_*` counts primaries and backups."""
+    """One encoder in the picture. Durations in seconds; `promised_*` counts primaries and what backups reserve.
+
+    `heat`: what is known of its warmth; None: only the reading. `allowance`: the share of its usual weight that its
+    temperature leaves it. `decline`: 0 steady to 1, how much worse its history got.
+    """
 
     info: EncoderInfo
     state: EncoderState
@@ -65,6 +98,9 @@ class Standing:
     promised_streams: int
     failures_lately: int = 0
     ejected: str | None = None
+    heat: Heat | None = None
+    allowance: float = 1.0
+    decline: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +109,25 @@ class Need:
     codec: str
     """FFmpeg's name, or `auto`."""
     region: str | None = None
+    kinds: frozenset[EncoderKind] = ENCODE_KINDS
+    shape: SessionShape | None = None
+    """What was learned about such sessions is found by it."""
+    cores: tuple[tuple[str | None, float], ...] = ()
+    """Measured: by CPU model, how many cores such a session keeps busy. Elsewhere pixels per second count."""
+    shares_reserve: bool = False
+    """Its backup idles until it is needed: backups of streams that no one loss hits together share their room."""
+
+    def pixels_on(self, able: Capabilities) -> float:
+        """Pixels per second of the encoder's capacity that the stream takes there."""
+        for model, cores in self.cores:
+            if model == able.cpu_model and able.cpu_cores:
+                return cores / (able.cpu_cores * PLANNED_CPU_SHARE) * able.capacity_pixels_per_s
+        return self.pixels_per_s
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """`primary` is None when nobody can take it, `backup` when no second encoder has room; the reasons say why."""
-
-    primary: EncoderInfo | None
-    backup: EncoderInfo | None
-    reasons: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    vetoes: tuple[str, ...]
+class Judged:
+    vetoes: tuple[Veto, ...]
     points: tuple[float, ...]
     """Of the parts of the cost."""
     cost: float
@@ -94,7 +135,7 @@ class _Judged:
     order: tuple[bool, float, str]
     """The unfit last, then the cheapest first; equals by id."""
     only_hot_c: float | None = None
-    """Its temperature, when that alone speaks against it and it is below the hard stop."""
+    """The temperature to expect, when heat alone speaks against it and it is below the hard stop now."""
 
 
 def ladder_cost(ladder: Ladder) -> float:
@@ -103,126 +144,101 @@ def ladder_cost(ladder: Ladder) -> float:
     return max(pixels, LEAST_PIXELS_PER_S)
 
 
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """All encoders, the cheapest first and the unfit last; equals by id, so that one picture gives one choice."""
-
-    judged: tuple[_Judged, ...]
-    need: Need
-
-    def fit(self) -> Iterator[tuple[EncoderInfo, float]]:
-        """Who can take the stream, with the cost, cheapest first."""
-        for judged in self.judged:
-            if judged.vetoes:
-                return
-            yield judged.standing.info, judged.cost
-
-    def candidates(self) -> tuple[Candidate, ...]:
-        """For people: every part of the costs, or what speaks against an encoder."""
-        return tuple(
-            Candidate(
-                encoder_id=judged.standing.info.encoder_id,
-                name=judged.standing.info.name,
-                cost=None if judged.vetoes else round(judged.cost, 2),
-                parts=_parts(judged.standing, self.need, judged.points),
-                vetoes=judged.vetoes,
-            )
-            for judged in self.judged
-        )
-
-    def in_panic(self) -> Ranking:
-        """Nobody is fit: those that only heat speaks against may take it all the same, the coolest first."""
-        hot = sorted((j for j in self.judged if j.only_hot_c is not None), key=lambda j: (j.only_hot_c, j.order))
-        calmed = tuple(replace(judged, vetoes=()) for judged in hot)
-        return replace(self, judged=calmed + tuple(j for j in self.judged if j.only_hot_c is None))
-
-    def first(self, limit: int) -> Ranking:
-        return replace(self, judged=self.judged[:limit])
-
-    def refusals(self) -> tuple[str, ...]:
-        """Why nobody can take it, one line for each encoder."""
-        if not self.judged:
-            return ("no encoder is connected",)
-        return tuple(f"{j.standing.info.name}: {'; '.join(j.vetoes)}" for j in self.judged if j.vetoes)
-
-
-def rank(standings: tuple[Standing, ...], need: Need, *, last: Ranking | None = None) -> Ranking:
-    """`last`: an earlier ranking for the same need; who stands there as the same object is not judged again."""
-    known = {} if last is None or last.need != need else {id(j.standing): j for j in last.judged}
-    judged = [known.get(id(standing)) or _judge(standing, need) for standing in standings]
-    judged.sort(key=attrgetter("order"))
-    return Ranking(tuple(judged), need)
-
-
-def _judge(standing: Standing, need: Need) -> _Judged:
-    heat, others, points = _heat_veto(standing.reading), _vetoes(standing, need), _points(standing, need)
+def judge(standing: Standing, need: Need) -> Judged:
+    pixels = need.pixels_on(standing.info.capabilities)
+    celsius = to_expect_c(standing, pixels)
+    heat, others = _heat_veto(standing, celsius), _vetoes(standing, need, pixels)
     vetoes = others if heat is None else (*others, heat)
+    points = _points(standing, need, pixels, celsius)
     cost = sum(points)
     order = (bool(vetoes), 0.0 if vetoes else cost, standing.info.encoder_id)
-    return _Judged(vetoes, points, cost, standing, order, _only_hot_c(standing.reading, heat, others))
+    only_hot_c = celsius if heat is not None and not others and _below_stop(standing) else None
+    return Judged(vetoes, points, cost, standing, order, only_hot_c)
 
 
-def _heat_veto(reading: EncoderReading | None) -> str | None:
-    if reading is None or reading.temperature_c is None or reading.temperature_c < TEMPERATURE_HOT_C:
-        return None
-    return f"hot: {reading.temperature_c:.0f} °C"
+def temperature_c(standing: Standing) -> float | None:
+    """Now; None when it is not known."""
+    if standing.heat is not None and standing.heat.sense is not Sense.NONE:
+        return standing.heat.temperature_c
+    return None if standing.reading is None else standing.reading.temperature_c
 
 
-def _only_hot_c(reading: EncoderReading | None, heat: str | None, others: tuple[str, ...]) -> float | None:
-    if heat is None or others or reading is None or reading.temperature_c is None:
-        return None
-    return reading.temperature_c if reading.temperature_c < TEMPERATURE_STOP_C else None
+def to_expect_c(standing: Standing, added_pixels_per_s: float) -> float | None:
+    """With so much more work; where nothing was learned of its warmth, the temperature of now."""
+    capacity = standing.info.capabilities.capacity_pixels_per_s
+    if standing.heat is None or standing.heat.sense is not Sense.WELL or capacity <= 0.0:
+        return temperature_c(standing)
+    return expected_c(standing.heat, added_pixels_per_s / capacity)
 
 
-def choose(ranking: Ranking) -> Choice:
-    best = next(ranking.fit(), None)
-    if best is None:
-        return Choice(None, None, ranking.refusals())
-    primary, cost = best
-    backup, backup_reasons = choose_backup(ranking, primary)
-    return Choice(primary, backup, (f"{primary.name} is primary: the lowest cost, {cost:.1f}", *backup_reasons))
+def weight(standing: Standing) -> float:
+    """Share of the capacity that counts now: a newcomer's grows with time, a hot one's shrinks with its heat."""
+    return min(1.0, max(SLOW_START_LEAST, _age_share(standing.here_for_s) * standing.allowance))
 
 
-def choose_backup(
-    ranking: Ranking, primary: EncoderInfo, *, avoid: frozenset[EncoderId] = frozenset()
-) -> tuple[EncoderInfo | None, tuple[str, ...]]:
-    """Another host before another node of one host, then the lower cost; never the primary's node."""
-    best: tuple[tuple[bool, float], EncoderInfo] | None = None
-    for info, cost in ranking.fit():
-        if best is not None and best[0] <= (False, cost):
-            break  # whoever follows costs more, and can be on no better host
-        if info.node_id == primary.node_id or info.encoder_id in avoid:
-            continue
-        other_build = info.capabilities.build != primary.capabilities.build
-        order = (info.host_id == primary.host_id, cost + (BUILD_POINTS if other_build else 0.0))
-        if best is None or order < best[0]:
-            best = (order, info)
-    if best is None:
-        return None, ("no second encoder has room: the stream is unprotected",)
-    (same_host, cost), info = best
-    if same_host:
-        others = any(judged.standing.info.host_id != primary.host_id for judged in ranking.judged)
-        why = "no other host has room" if others else "there is no other host"
-        return info, (f"{info.name} is backup on the primary's own host: {why}, cost {cost:.1f}",)
-    return info, (f"{info.name} is backup on another host, cost {cost:.1f}",)
+def _age_share(here_for_s: float) -> float:
+    if here_for_s >= SLOW_START_S:
+        return 1.0
+    return int(here_for_s * SLOW_START_STEPS / SLOW_START_S) / SLOW_START_STEPS
 
 
-def _vetoes(standing: Standing, need: Need) -> tuple[str, ...]:
-    capabilities, reading = standing.info.capabilities, standing.reading
-    found: list[str] = []
+def _limit_c(standing: Standing) -> float:
+    return TEMPERATURE_HOT_C if standing.heat is None else standing.heat.limit_c
+
+
+def _below_stop(standing: Standing) -> bool:
+    now = temperature_c(standing)
+    return now is not None and now < TEMPERATURE_STOP_C
+
+
+def _heat_veto(standing: Standing, expected: float | None) -> Veto | None:
+    now, limit = temperature_c(standing), _limit_c(standing)
+    if now is not None and now >= limit:
+        return Veto(VetoCode.HOT, f"hot: {now:.0f} °C")
+    if standing.allowance <= 0.0:
+        return Veto(VetoCode.HOT, "cools down: takes nothing until it is cool")
+    if expected is not None and expected >= limit:
+        return Veto(VetoCode.HOT, f"would be hot: {expected:.0f} °C are to be expected with it")
+    return None
+
+
+def idle_vetoes(standing: Standing) -> tuple[Veto, ...]:
+    """What speaks against the encoder whatever the stream is; heat is told apart."""
+    found: list[Veto] = []
     if standing.state is not EncoderState.ONLINE:
-        found.append(f"{standing.state.value}: {standing.state_reason or 'takes nothing new'}")
-    if standing.promised_streams >= capabilities.max_streams:
-        found.append(f"all {capabilities.max_streams} places are promised")
-    free = capabilities.capacity_pixels_per_s - standing.promised_pixels_per_s
-    if need.pixels_per_s > free:
-        found.append(f"{need.pixels_per_s / 1e6:.1f} Mpixel/s are needed, {max(free, 0.0) / 1e6:.1f} are free")
-    codec = _codec_fault(capabilities.probes, need.codec)
-    if codec is not None:
-        found.append(codec)
-    if reading is not None and reading.memory_percent is not None and reading.memory_percent >= MEMORY_FULL_PERCENT:
-        found.append(f"memory {reading.memory_percent:.0f} % full")
+        why = standing.state_reason or "takes nothing new"
+        found.append(Veto(VetoCode.STATE, f"{standing.state.value}: {why}"))
+    places = standing.info.capabilities.max_streams
+    if standing.promised_streams >= places:
+        found.append(Veto(VetoCode.PLACES, f"all {places} places are promised"))
+    memory = None if standing.reading is None else standing.reading.memory_percent
+    if memory is not None and memory >= MEMORY_FULL_PERCENT:
+        found.append(Veto(VetoCode.MEMORY, f"memory {memory:.0f} % full"))
+    if standing.heat is not None and standing.heat.sense is Sense.LOST:
+        found.append(Veto(VetoCode.SENSOR, "its temperature cannot be read any more"))
     return tuple(found)
+
+
+def able_vetoes(info: EncoderInfo, need: Need) -> tuple[Veto, ...]:
+    """What its make forbids, whatever its state is."""
+    if info.kind not in need.kinds:
+        return (Veto(VetoCode.KIND, f"an encoder of kind {info.kind.value} does not do such streams"),)
+    codec = _codec_fault(info.capabilities.probes, need.codec)
+    return () if codec is None else (Veto(VetoCode.CODEC, codec),)
+
+
+def has_room(standing: Standing, need: Need) -> bool:
+    able = standing.info.capabilities
+    return need.pixels_on(able) <= able.capacity_pixels_per_s - standing.promised_pixels_per_s
+
+
+def _vetoes(standing: Standing, need: Need, pixels: float) -> tuple[Veto, ...]:
+    free = standing.info.capabilities.capacity_pixels_per_s - standing.promised_pixels_per_s
+    room: tuple[Veto, ...] = ()
+    if pixels > free:
+        text = f"{pixels / 1e6:.1f} Mpixel/s are needed, {max(free, 0.0) / 1e6:.1f} are free"
+        room = (Veto(VetoCode.CAPACITY, text),)
+    return (*idle_vetoes(standing), *room, *able_vetoes(standing.info, need))
 
 
 def _codec_fault(probes: tuple[CodecProbe, ...], codec: str) -> str | None:
@@ -236,14 +252,12 @@ def _codec_fault(probes: tuple[CodecProbe, ...], codec: str) -> str | None:
     return f"{codec} was not proved to work"
 
 
-def _points(standing: Standing, need: Need) -> tuple[float, ...]:
-    """Cost of load, CPU, memory, temperature, failures, region and ejection, in this order."""
+def _points(standing: Standing, need: Need, pixels: float, celsius: float | None) -> tuple[float, ...]:
+    """Cost of load, CPU, memory, temperature, failures, region, decline and ejection, in this order."""
     reading = standing.reading
-    load = _load(standing, need)
-    if reading is None:
-        cpu = memory = celsius = None
-    else:
-        cpu, memory, celsius = reading.cpu_percent, reading.memory_percent, reading.temperature_c
+    load = _load(standing, pixels)
+    cpu = None if reading is None else reading.cpu_percent
+    memory = None if reading is None else reading.memory_percent
     return (
         LOAD_POINTS * (1.0 if load is None else load),
         CPU_POINTS * _share(cpu, 0.0, 100.0),
@@ -252,21 +266,35 @@ def _points(standing: Standing, need: Need) -> tuple[float, ...]:
         TEMPERATURE_POINTS * _share(celsius, TEMPERATURE_COOL_C, TEMPERATURE_HOT_C),
         FAILURE_POINTS * standing.failures_lately,
         REGION_POINTS if need.region is not None and standing.info.region != need.region else 0.0,
+        DECLINE_POINTS * standing.decline,
         0.0 if standing.ejected is None else EJECTED_POINTS,
     )
 
 
+def candidate(judged: Judged, need: Need) -> Candidate:
+    """For people: every part of the cost with what was measured, or what speaks against the encoder."""
+    info = judged.standing.info
+    return Candidate(
+        encoder_id=info.encoder_id,
+        name=info.name,
+        cost=None if judged.vetoes else round(judged.cost, 2),
+        parts=_parts(judged.standing, need, judged.points),
+        vetoes=tuple(veto.text for veto in judged.vetoes),
+    )
+
+
 def _parts(standing: Standing, need: Need, points: tuple[float, ...]) -> tuple[ScorePart, ...]:
-    """The same points with what was measured, for people."""
     reading = standing.reading or EncoderReading()
+    pixels = need.pixels_on(standing.info.capabilities)
     region = None if need.region is None else float(standing.info.region != need.region)
     measured = (
-        ("load", _load(standing, need)),
+        ("load", _load(standing, pixels)),
         ("cpu", reading.cpu_percent),
         ("memory", reading.memory_percent),
-        ("temperature", reading.temperature_c),
+        ("temperature", to_expect_c(standing, pixels)),
         ("failures", float(standing.failures_lately)),
         ("region", region),
+        ("decline", standing.decline),
         ("ejected", float(standing.ejected is not None)),
     )
     return tuple(
@@ -274,16 +302,36 @@ def _parts(standing: Standing, need: Need, points: tuple[float, ...]) -> tuple[S
     )
 
 
-def _load(standing: Standing, need: Need) -> float | None:
-    """Share of the capacity that is promised with the new stream in it; a newcomer's capacity grows with time."""
+def _load(standing: Standing, pixels: float) -> float | None:
+    """Share of the weighted capacity that is promised with `pixels` more."""
     capacity = standing.info.capabilities.capacity_pixels_per_s
     if capacity <= 0.0:
         return None
-    weight = max(SLOW_START_LEAST, min(1.0, standing.here_for_s / SLOW_START_S))
-    return (standing.promised_pixels_per_s + need.pixels_per_s) / (capacity * weight)
+    return (standing.promised_pixels_per_s + pixels) / (capacity * weight(standing))
 
 
 def _share(value: float | None, least: float, most: float) -> float:
     if value is None:
         return UNKNOWN_SHARE
     return max(0.0, min(1.0, (value - least) / (most - least)))
+
+
+def least_points(standing: Standing) -> float:
+    """The cost of a stream of no size in its own region: no stream costs less here."""
+    return sum(_points(standing, _NOTHING, 0.0, to_expect_c(standing, 0.0)))
+
+
+def load_points(standing: Standing, pixels: float) -> float:
+    """What `pixels` more add to the cost by load alone."""
+    capacity = standing.info.capabilities.capacity_pixels_per_s
+    return 0.0 if capacity <= 0.0 else LOAD_POINTS * pixels / (capacity * weight(standing))
+
+
+def is_closed(standing: Standing) -> VetoCode | None:
+    """What forbids the encoder every stream now, heat included."""
+    if found := idle_vetoes(standing):
+        return found[0].code
+    return VetoCode.HOT if _heat_veto(standing, to_expect_c(standing, 0.0)) is not None else None
+
+
+_NOTHING: Final = Need(0.0, "auto")

@@ -26,6 +26,7 @@ from app.policy.content_evidence import ContentEvidence
 from app.policy.failover import FailoverMachine
 from app.policy.failover_states import Cover
 from app.policy.placement import Need, ladder_cost
+from app.policy.session_cost import shape_of
 from app.policy.slow_evidence import Since
 from app.policy.stream_life import Life
 from app.ports.store import Store
@@ -38,6 +39,9 @@ STORE_WAIT_S: Final = 0.5
 SAVE_RETRY_S: Final = 1.0
 AVOID_S: Final = 60.0
 """An encoder that failed this stream is not asked again so soon, while there is another."""
+
+IDLE_GRADES: Final = frozenset({StandbyGrade.COLD, StandbyGrade.WARM})
+"""Their backup uses nothing of its encoder until it is needed."""
 
 Standing: TypeAlias = "tuple[StreamState, str | None, Cover, WorkerGrant | None, WorkerGrant | None]"
 """State, why there is no encoder, whether a backup stands ready, active and standby."""
@@ -115,8 +119,14 @@ class LiveStream:
 
     @property
     def need(self) -> Need:
-        codec = "auto" if self.record.encode is None else self.record.encode.codec
-        return Need(ladder_cost(self.record.ladder), codec, self.record.region)
+        encode = self.record.encode
+        return Need(
+            ladder_cost(self.record.ladder),
+            "auto" if encode is None else encode.codec,
+            self.record.region,
+            shape=None if encode is None else shape_of(encode),
+            shares_reserve=self.record.standby in IDLE_GRADES,
+        )
 
     def life(self, now: float) -> Life:
         """The wall clock was asked once, when the stream was taken up: its later steps end no key."""

@@ -23,6 +23,7 @@ from app.policy.failover import PREPARE_S, SWITCH_S
 from app.policy.failover_states import Cover
 from app.policy.failover_words import Leave
 from app.policy.placement import Need, ladder_cost
+from app.policy.session_cost import shape_of
 from app.runtime.clock import monotonic
 from app.services.fleet import Fleet
 from app.services.gateways import Gateways
@@ -237,7 +238,8 @@ def _stands_ready(stream: LiveStream, encode: EncodeSettings, onto: EncoderId | 
 
 
 def _need(stream: LiveStream, encode: EncodeSettings) -> Need:
-    return replace(stream.need, pixels_per_s=ladder_cost(encode.ladder), codec=encode.codec)
+    pixels_per_s = ladder_cost(encode.ladder)
+    return replace(stream.need, pixels_per_s=pixels_per_s, codec=encode.codec, shape=shape_of(encode))
 
 
 async def _until(stream: LiveStream, generation: int, within_s: float, *, ready: Callable[[], bool]) -> None:

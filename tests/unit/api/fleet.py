@@ -29,6 +29,7 @@ from app.domain.fleet import (
     EncoderView,
     FleetSummary,
     PlacementDecision,
+    ReserveView,
     Role,
     ScorePart,
 )
@@ -286,6 +287,8 @@ class Balancer(LoadBalancer):
             decision(None).candidates,
             tuple((ENCODER, stream_id, Role.PRIMARY, 1e8) for stream_id in ids),
             tuple(decision(stream_id) for stream_id in ids),
+            ReserveView(True, None, 0.0, (), 0),
+            (),
         )
 
 
