@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.assembly.simulate import simulate
+
 if TYPE_CHECKING:
     from app.assembly.settings import Settings
 
@@ -27,6 +29,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(encoder)
     app.command()(secrets)
     app.command()(env)
+    app.add_typer(simulate, name="simulate")
 
 
 def control(context: typer.Context) -> None:

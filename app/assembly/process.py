@@ -45,8 +45,7 @@ def run_process(role: Role, work: Callable[[Settings], Awaitable[None]], setting
     name = settings.encoder_id if role is Role.ENCODER else str(role)
     structlog.contextvars.bind_contextvars(process=name)
     log = structlog.get_logger("process")
-    if os.environ.pop(LIFELINE, None):
-        threading.Thread(target=_follow_parent, name="lifeline", daemon=True).start()
+    tie_to_parent()
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
             runner.run(_awaited(work, settings))
@@ -76,6 +75,12 @@ def new_loop() -> asyncio.AbstractEventLoop:
     except ImportError:  # not built for every platform
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()
+
+
+def tie_to_parent() -> None:
+    """When the parent asked for it, by LIFELINE in the environment, end with it."""
+    if os.environ.pop(LIFELINE, None):
+        threading.Thread(target=_follow_parent, name="lifeline", daemon=True).start()
 
 
 def _follow_parent() -> None:
