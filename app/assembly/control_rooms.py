@@ -5,14 +5,19 @@ When they begin, what runs by itself and who closes them is the business of `con
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.adapters.encoders.node import NodeDriver
 from app.adapters.link.server import LinkServer
 from app.adapters.store.sql_store import SqlStore
 from app.domain.events import Event
+from app.domain.fleet import Role
+from app.domain.ids import EncoderId
+from app.monitoring.thermal import Promised, ThermalMonitor
 from app.policy.drill_plan import DrillPlan
 from app.policy.placement import Panic
+from app.policy.thermal_limits import ThermalLimits
 from app.runtime.bus import Bus
 from app.runtime.tasks import TaskGroupKeeper
 from app.services.adoption import Adoption
@@ -49,6 +54,7 @@ class ControlRooms:
     gateways: Gateways
     live: LiveStreams
     watch: StreamWatch
+    thermal: ThermalMonitor
     adoption: Adoption
     switchboard: Switchboard
 
@@ -61,6 +67,7 @@ def put_together(
     bus: Bus[Event],
     keeper: TaskGroupKeeper,
     panic: Panic,
+    thermal_limits: ThermalLimits,
     drill_plan: DrillPlan | None,
 ) -> ControlRooms:
     """Nothing acts yet."""
@@ -90,6 +97,9 @@ def put_together(
         keeper=keeper,
     )
     ending = Ending(streams=streams, fleet=fleet, gateways=gateways, balancer=balancer, bus=bus, keeper=keeper)
+    thermal = ThermalMonitor(limits=thermal_limits, info=fleet.info, promised=_promised_on(fleet, ledger), bus=bus)
+    bus.listen(thermal.hear)
+    fleet.heat_of, fleet.allowance = thermal.heat_of, thermal.allowance
     watch = StreamWatch(
         streams=streams,
         fleet=fleet,
@@ -97,6 +107,7 @@ def put_together(
         recovery=recovery,
         ending=ending,
         reports=reports,
+        warmth=thermal,
         drill_plan=drill_plan,
         bus=bus,
     )
@@ -170,6 +181,7 @@ def put_together(
         gateways=gateways,
         live=streams,
         watch=watch,
+        thermal=thermal,
         adoption=adoption,
         switchboard=switchboard,
     )
@@ -178,3 +190,15 @@ def put_together(
 def _driver_over(link: LinkServer) -> DriverFor:
     """The driver of a node that came over the link."""
     return lambda info: NodeDriver(encoder_id=info.encoder_id, node_id=info.node_id, downlink=link)
+
+
+def _promised_on(fleet: Fleet, ledger: Ledger) -> Callable[[EncoderId], Promised | None]:
+    def promised(encoder_id: EncoderId) -> Promised | None:
+        info = fleet.info(encoder_id)
+        capacity = 0.0 if info is None else info.capabilities.capacity_pixels_per_s
+        if capacity <= 0.0:
+            return None
+        pixels, streams = ledger.totals(encoder_id)
+        return Promised(pixels / capacity, streams, ledger.count(encoder_id, Role.PRIMARY))
+
+    return promised

@@ -21,9 +21,11 @@ from app.domain.errors import ManagerError
 from app.domain.events import Event
 from app.domain.lease import CONTROL
 from app.domain.secret import Secret
+from app.monitoring.thermal import ThermalMonitor
 from app.policy.drill_plan import DrillPlan
 from app.policy.outgoing import Network
 from app.policy.placement import Panic
+from app.policy.thermal_limits import ThermalLimits
 from app.runtime.bus import Bus
 from app.runtime.tasks import TaskGroupKeeper, run_again
 from app.services.drill import DrillService
@@ -41,6 +43,8 @@ from app.services.stream_validator import StreamValidator
 LOOP_PAUSE_S: Final = 1.0
 PROBE_S: Final = 2.0
 """Whoever probes has a deadline of its own, and wants an answer before."""
+
+NORMAL_LIMITS: Final = ThermalLimits()
 
 log = structlog.get_logger()
 
@@ -60,6 +64,7 @@ class ControlServices:
     drills: DrillService
     bus: Bus[Event]
     link: LinkServer
+    thermal: ThermalMonitor
     fleet: Fleet
     """For simulated encoders, which come by `fleet.arrived(info, driver)` and `fleet.heard`."""
     gateways: Gateways
@@ -85,6 +90,7 @@ class ControlServices:
             settings.bootstrap_api_key or None,
             reign=reign,
             panic=settings.panic,
+            thermal_limits=ThermalLimits.of(settings.temp_high_threshold),
             drill_plan=_drill_plan(settings),
         )
 
@@ -166,6 +172,7 @@ class ControlServices:
         *,
         reign: Reign | None = None,
         panic: Panic = Panic.LEAST_BAD,
+        thermal_limits: ThermalLimits = NORMAL_LIMITS,
         drill_plan: DrillPlan | None = None,
     ) -> ControlServices:
         bus: Bus[Event] = Bus(_listener_failed)
@@ -178,6 +185,7 @@ class ControlServices:
             bus=bus,
             keeper=keeper,
             panic=panic,
+            thermal_limits=thermal_limits,
             drill_plan=drill_plan,
         )
 
@@ -189,7 +197,7 @@ class ControlServices:
             rooms.adoption.promises_of_the_store()
             journal = Journal(store=store)
             bus.listen(journal.hear)
-            loops = [rooms.live.save_behind, rooms.watch.run, rooms.watch.age, journal.run]
+            loops = [rooms.live.save_behind, rooms.watch.run, rooms.watch.age, rooms.thermal.run, journal.run]
             if works := regular_work(streams=rooms.live, drills=rooms.drills, drill_plan=drill_plan):
                 loops.append(CronSchedule(works, on_crash=_task_failed).run)
             for loop in loops:
@@ -206,6 +214,7 @@ class ControlServices:
             drills=rooms.drills,
             bus=bus,
             link=link,
+            thermal=rooms.thermal,
             fleet=rooms.fleet,
             gateways=rooms.gateways,
             live=rooms.live,

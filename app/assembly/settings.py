@@ -31,8 +31,11 @@ from app.domain.secret import STARS, Secret
 from app.policy.drill_plan import DrillPlan
 from app.policy.lease import LEASE_S
 from app.policy.placement import Panic
+from app.policy.thermal_limits import HOT_C
 
 PREFIX = "ENCMAN_"
+PLAIN_NAMES = frozenset({"temp_high_threshold"})
+"""Settings that are understood without the prefix too: users of such systems write them so."""
 _BASE_URL = r"https?://[^\s/,]+/?"
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -92,6 +95,7 @@ OptionalText = Annotated[str | None, BeforeValidator(_blank_is_none)]
 OptionalCount = Annotated[Annotated[int, Field(ge=1, le=1000)] | None, BeforeValidator(_blank_is_none)]
 Rate = Annotated[int, Field(ge=1, le=1_000_000)]
 DrillWindow = Annotated[str, AfterValidator(_window)]
+HotLimit = Annotated[float, Field(ge=40.0, le=85.0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 """What an operator may call a part: it goes into URLs, metrics and logs as it is."""
 
@@ -137,6 +141,10 @@ class Settings(BaseModel):
         "", description="Time of day (UTC) in which every protected stream is drilled once, such as 02:00-04:30."
     )
     drill_kind: DrillKind = Field(DrillKind.KILL, description="What such a drill does: kill, stall or planned.")
+    temp_high_threshold: HotLimit = Field(
+        HOT_C,
+        description="From so many °C an encoder takes nothing new. Cool is 8 below, critical 10 above, at most 90.",
+    )
     panic: Panic = Field(
         Panic.LEAST_BAD,
         description="When every encoder is too hot: least_bad takes the coolest below 95 °C, refuse takes none.",

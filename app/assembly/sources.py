@@ -17,7 +17,7 @@ import yaml
 from dotenv.parser import parse_stream
 from pydantic import ValidationError
 
-from app.assembly.settings import PREFIX, SECRET_NAMES, Role, Settings, missing_secrets
+from app.assembly.settings import PLAIN_NAMES, PREFIX, SECRET_NAMES, Role, Settings, missing_secrets
 from app.domain.errors import InvalidSettings
 
 CONFIG_FILE: Final = "encoder-manager.yml"
@@ -92,6 +92,10 @@ def _nearest(entry: Entry) -> str:
 
 
 def _environment_entries(env: Mapping[str, str]) -> Iterator[Entry]:
+    """Who writes a name both ways means the one with the prefix: it comes last."""
+    for name in sorted(PLAIN_NAMES):
+        if name.upper() in env:
+            yield Entry(name, env[name.upper()], "environment", name.upper())
     for key in sorted(env):
         if key.startswith(PREFIX) and key.removeprefix(PREFIX) not in OTHER_NAMES:
             yield Entry(key.removeprefix(PREFIX).lower(), env[key], "environment", key)
@@ -129,6 +133,8 @@ def _dotenv_entries(path: Path, faults: list[str]) -> Iterator[Entry]:
         if binding.key.startswith(PREFIX) and name not in OTHER_NAMES:
             holds_secret |= name.lower() in SECRET_NAMES and bool(binding.value)
             yield Entry(name.lower(), binding.value or "", origin, binding.key)
+        elif binding.key.isupper() and binding.key.lower() in PLAIN_NAMES:
+            yield Entry(binding.key.lower(), binding.value or "", origin, binding.key)
         elif binding.key.lower() in Settings.model_fields:
             faults.append(f"{origin}: {binding.key} lacks its prefix: write {PREFIX}{binding.key.upper()}")
     if holds_secret and path.stat().st_mode & 0o077:

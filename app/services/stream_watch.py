@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import replace
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -18,6 +18,7 @@ from app.domain.stream import StreamMode, WorkerGrant
 from app.policy import slow_evidence, stream_life
 from app.policy.drill_plan import DrillPlan, Readiness, readiness
 from app.policy.failover_states import Cover, Phase
+from app.policy.failover_words import Leave
 from app.policy.health_score import measures_of, score
 from app.policy.slow_evidence import Symptoms
 from app.policy.stream_state import STUCK_S, is_stuck, judge, programme_moves
@@ -52,6 +53,16 @@ STANDBY_STATES: Final = {
 log = structlog.get_logger()
 
 
+class Warmth(Protocol):
+    """What thermal control says of an encoder; None: nothing is against it, or it is not known."""
+
+    def leave(self, encoder_id: EncoderId) -> Leave | None: ...
+
+    def shun(self, encoder_id: EncoderId) -> Leave | None: ...
+
+    def temperature_c(self, encoder_id: EncoderId) -> float | None: ...
+
+
 class StreamWatch:
     def __init__(
         self,
@@ -62,6 +73,7 @@ class StreamWatch:
         recovery: Recovery,
         ending: Ending,
         reports: Reports,
+        warmth: Warmth,
         drill_plan: DrillPlan | None = None,
         bus: Bus[Event],
     ) -> None:
@@ -71,11 +83,15 @@ class StreamWatch:
         self._recovery = recovery
         self._ending = ending
         self._reports = reports
+        self._warmth = warmth
         self._drill_plan = drill_plan
         self._bus = bus
         self._looked: float | None = None
         self._leave_from: dict[EncoderId, float] = {}
         """When the next stream may be moved away from the encoder."""
+        self._too_warm: list[tuple[float, LiveStream, Leave]] = []
+        """Streams that heat asks to leave, with their encoder's temperature, found in this look."""
+        self._relieve_from = 0.0
 
     async def run(self) -> None:
         """Runs until cancelled. Nothing here waits for the store: a lost encoder must be seen without it."""
@@ -109,6 +125,7 @@ class StreamWatch:
         for stream in self._streams:
             if not stream.lock.locked():
                 self._look_at(stream, now)
+        self._relieve_the_hottest(now)
         self._recovery.tick(now)
 
     def _look_at(self, stream: LiveStream, now: float) -> None:
@@ -143,8 +160,7 @@ class StreamWatch:
                 self._look_whether_standby_fits(stream, standby, now)
 
     def _look_whether_standby_fits(self, stream: LiveStream, standby: WorkerGrant, now: float) -> None:
-        reading = self._fleet.reading(standby.encoder_id)
-        wish = None if reading is None else slow_evidence.judge_standby(reading.temperature_c)
+        wish = self._warmth.shun(standby.encoder_id)
         if wish is None:
             return
         asked_at = stream.better_standby_asked_at
@@ -165,8 +181,26 @@ class StreamWatch:
         if stream.machine.phase is not Phase.STEADY:
             self._recovery.leave_sooner(stream, wish)
             return
+        if wish is symptoms.heat and not wish.must:
+            self._too_warm.append((self._warmth.temperature_c(active.encoder_id) or 0.0, stream, wish))
+            return
+        self._leave(stream, active, wish, now)
+
+    def _relieve_the_hottest(self, now: float) -> None:
+        """For heat one stream leaves at a time, over the whole fleet: each heats the encoder that it goes to."""
+        waiting, self._too_warm = self._too_warm, []
+        if now < self._relieve_from:
+            return
+        for _, stream, wish in sorted(waiting, key=lambda found: -found[0]):
+            if stream.active is not None and self._leave(stream, stream.active, wish, now):
+                self._relieve_from = now + slow_evidence.SPACING_S
+                return
+
+    def _leave(self, stream: LiveStream, active: WorkerGrant, wish: Leave, now: float) -> bool:
         if now >= self._leave_from.get(active.encoder_id, now) and self._recovery.leave(stream, wish):
             self._leave_from[active.encoder_id] = now + slow_evidence.spacing_s(wish)
+            return True
+        return False
 
     def _look_whether_well_again(self, stream: LiveStream, active: WorkerGrant, now: float) -> None:
         """Of an encoder that was to be left at any cost, when nobody else could take the stream."""
@@ -175,11 +209,11 @@ class StreamWatch:
             self._recovery.cleared(stream)
 
     def _symptoms(self, stream: LiveStream, active: WorkerGrant, silent: str | None, now: float) -> Symptoms:
-        reading, worker = self._fleet.reading(active.encoder_id), self._worker(active)
+        worker = self._worker(active)
         presence = self._fleet.state(active.encoder_id, now)
         is_draining = presence is not None and presence.state is EncoderState.DRAINING
         return Symptoms(
-            temperature_c=None if reading is None else reading.temperature_c,
+            heat=self._warmth.leave(active.encoder_id),
             speed=None if worker is None else worker.speed,
             source_flows=stream.seen.source_since is not None,
             # Without a standby that runs, leaving costs a stall: what an operator only drains stays.

@@ -13,7 +13,7 @@ from app.domain.fleet import EncoderAction
 from app.domain.ids import EncoderId
 from app.domain.link import ChannelReading, SwitchStream, TrackReading
 from app.domain.stream import StandbyGrade
-from app.policy import slow_evidence
+from app.policy import slow_evidence, thermal
 from app.policy.failover_states import Phase
 from app.services import stream_watch
 from app.services.fleet import Fleet
@@ -108,7 +108,7 @@ async def test_an_encoder_at_its_hard_stop_is_left(house: House) -> None:
 async def test_a_hard_stop_does_not_wait_for_the_rest_after_an_earlier_switch(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(slow_evidence, "HOT_FOR_S", 0.2)
+    monkeypatch.setattr(thermal, "CRITICAL_FOR_S", 0.2)
     stream = await published(house)
     first, second = grants(house, stream)
     assert second is not None
@@ -175,7 +175,7 @@ async def test_a_worker_that_falls_behind_for_long_is_left(house: House, monkeyp
 async def test_a_cold_stream_leaves_a_hot_encoder_and_stays_where_nobody_else_can_take_it(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(slow_evidence, "HOT_FOR_S", 0.2)
+    monkeypatch.setattr(thermal, "CRITICAL_FOR_S", 0.2)
     stream = await published(house, standby=StandbyGrade.COLD)
     for node in house.nodes:
         node.temperature_c = 96.0 if node.info.encoder_id != grants(house, stream)[0].encoder_id else 92.0

@@ -163,3 +163,17 @@ def test_a_drill_window_and_what_is_done_in_panic_are_read(tmp_path: Path) -> No
     settings = load_settings(environ=environ, directory=tmp_path)
     assert (settings.drill_window, settings.drill_kind) == ("02:00-04:30", DrillKind.PLANNED)
     assert settings.panic is Panic.REFUSE
+
+
+def test_the_hot_limit_is_understood_by_its_plain_name_and_the_one_with_the_prefix_wins(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("TEMP_HIGH_THRESHOLD=70\n")
+    assert load_settings(environ={}, directory=tmp_path).temp_high_threshold == 70.0
+    plain = {"TEMP_HIGH_THRESHOLD": "75"}
+    assert load_settings(environ=plain, directory=tmp_path).temp_high_threshold == 75.0
+    both = plain | {"ENCMAN_TEMP_HIGH_THRESHOLD": "78"}
+    assert load_settings(environ=both, directory=tmp_path).temp_high_threshold == 78.0
+
+
+def test_a_hot_limit_that_would_burn_a_device_is_refused_by_the_name_it_was_written_with(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match="TEMP_HIGH_THRESHOLD"):
+        load_settings(environ={"TEMP_HIGH_THRESHOLD": "120"}, directory=tmp_path)

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Iterable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.policy.heat import Sense
 from app.policy.thermal import BURST_MOST, COOLING_PERIOD_S, DWELL_S, STEP_S, ThermalController
@@ -262,3 +264,22 @@ def test_another_hot_limit_moves_the_others_but_no_device_is_worked_above_the_ha
     assert ThermalLimits.of(80.0) == ThermalLimits(72.0, 80.0, 90.0, 95.0)
     assert ThermalLimits.of(70.0) == ThermalLimits(62.0, 70.0, 80.0, 85.0)
     assert ThermalLimits.of(85.0) == ThermalLimits(77.0, 85.0, 90.0, 95.0)
+
+
+@given(st.lists(st.floats(60.0, 79.9), min_size=1, max_size=60))
+def test_below_the_hot_limit_nothing_that_runs_is_moved_whatever_the_temperature_does(heats: list[float]) -> None:
+    story = Story()
+    for celsius in heats:
+        verdict = story.reads([celsius])
+        assert (verdict.leave, verdict.shun) == (None, None)
+
+
+@pytest.mark.parametrize("celsius", [None, 20.0, 79.0])
+def test_a_standby_stays_on_an_encoder_that_is_not_hot_or_has_no_sensor(celsius: float | None) -> None:
+    assert Story().reads([celsius] * 10).shun is None
+
+
+def test_a_standby_on_a_hot_encoder_makes_way_for_another() -> None:
+    shun = Story().reads([80.0]).shun
+    assert shun is not None
+    assert not shun.must

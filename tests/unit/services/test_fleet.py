@@ -21,6 +21,8 @@ from app.domain.note import Note
 from app.domain.secret import Secret
 from app.domain.session import StreamRecord
 from app.domain.stream import StreamState
+from app.monitoring.thermal import ThermalMonitor
+from app.policy.thermal_limits import ThermalLimits
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
 from app.runtime.tasks import TaskGroupKeeper
@@ -95,6 +97,7 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
         recovery=recovery,
         ending=ending,
         reports=Reports(store=store, bus=bus),
+        warmth=ThermalMonitor(limits=ThermalLimits(), info=fleet.info, promised=lambda _: None, bus=bus),
         bus=bus,
     )
     yield Parts(store, fleet, streams, watch, told)
