@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Collection
-from typing import Final
 
 import structlog
 
@@ -18,6 +17,7 @@ from app.adapters.encoders.helo import profile as settings
 from app.adapters.encoders.helo.client import Dice, HeloClient
 from app.adapters.encoders.helo.descriptors import DescriptorCache, capabilities
 from app.adapters.encoders.helo.http import Http, Lost, TooSlow
+from app.adapters.encoders.helo.patience import PATIENCE, Patience
 from app.adapters.encoders.helo.rounds import Rounds
 from app.adapters.encoders.helo.wire import number
 from app.domain.device import DeviceEntry, DeviceProfile, DeviceReading, Reach
@@ -25,16 +25,6 @@ from app.domain.encoder import Capabilities
 from app.domain.errors import Conflict, DeviceError
 from app.domain.ids import EncoderId
 from app.runtime.clock import monotonic
-
-LOOK_AGAIN_S: Final = 1.0
-START_S: Final = 30.0
-"""Slow servers take so long to let a stream in."""
-STOP_S: Final = 15.0
-FAULTY_S: Final = 5.0
-"""Idle with a fault for so long after the order to start: it does not start."""
-READ_BACK_S: Final = 5.0
-REBOOT_S: Final = 300.0
-"""For so long after a restart, silence is the restart's."""
 
 log = structlog.get_logger()
 
@@ -45,10 +35,18 @@ class HeloDriver:
     Raises InvalidRequest or NotAllowed for an address where no device can be.
     """
 
-    def __init__(self, entry: DeviceEntry, *, cache: DescriptorCache, dice: Dice = random.random) -> None:
+    def __init__(
+        self,
+        entry: DeviceEntry,
+        *,
+        cache: DescriptorCache,
+        dice: Dice = random.random,
+        patience: Patience = PATIENCE,
+    ) -> None:
         link = Http(entry.url, fingerprint=entry.fingerprint)
         self._encoder_id = entry.encoder_id
-        self._client = HeloClient(link=link, password=entry.password, dice=dice)
+        self._patience = patience
+        self._client = HeloClient(link=link, password=entry.password, dice=dice, patience=patience)
         self._rounds = Rounds(entry.encoder_id, client=self._client, cache=cache)
         self._restarts_until = 0.0
         self._pictures = 0
@@ -118,13 +116,13 @@ class HeloDriver:
             raise DeviceError(f"it has no slot {slot}")
         async with self._orders:
             await self._client.put(param_id, str(p.NEXT_MEDIUM))
-            deadline = monotonic() + STOP_S
+            deadline = monotonic() + self._patience.stop_s
             while (code := number(await self._must_get(param_id))) != 0:
                 if code is not None and code in p.MEDIUM_REFUSALS:
                     raise DeviceError(f"it does not change over: {p.MEDIUM_REFUSALS[code]}")
                 if monotonic() >= deadline:
                     raise DeviceError("it does not change over, and does not say why")
-                await asyncio.sleep(LOOK_AGAIN_S)
+                await asyncio.sleep(self._patience.look_again_s)
             self._rounds.look_anew()
 
     async def leave_transfer_mode(self) -> None:
@@ -148,7 +146,7 @@ class HeloDriver:
                     raise DeviceError("it refuses to restart")
             except (Lost, TooSlow):
                 log.info("device restarts without an answer", encoder_id=self._encoder_id)
-            self._restarts_until = monotonic() + REBOOT_S
+            self._restarts_until = monotonic() + self._patience.restart_s
             self._rounds.went_away()
             self._client.forget_session()
 
@@ -168,20 +166,22 @@ class HeloDriver:
             await self._order(command)
             while (state := await self._state(state_id)) != p.RUNNING:
                 waited_s = monotonic() - began
-                if waited_s >= START_S or (state in p.NOT_STARTING and waited_s >= FAULTY_S):
+                if waited_s >= self._patience.start_s or (
+                    state in p.NOT_STARTING and waited_s >= self._patience.faulty_s
+                ):
                     raise DeviceError(f"it does not {what}: it stays {p.state_words(state)}")
-                await asyncio.sleep(LOOK_AGAIN_S)
+                await asyncio.sleep(self._patience.look_again_s)
 
     async def _stop(self, command: str, state_id: str, what: str) -> None:
         async with self._orders:
             if await self._state(state_id) in p.AT_REST:
                 return
             await self._order(command)
-            deadline = monotonic() + STOP_S
+            deadline = monotonic() + self._patience.stop_s
             while (state := await self._state(state_id)) not in p.AT_REST:
                 if monotonic() >= deadline:
                     raise DeviceError(f"it does not cease to {what}: it stays {p.state_words(state)}")
-                await asyncio.sleep(LOOK_AGAIN_S)
+                await asyncio.sleep(self._patience.look_again_s)
 
     async def _order(self, command: str) -> None:
         try:
@@ -199,11 +199,11 @@ class HeloDriver:
 
     async def _write(self, param_id: str, value: str) -> None:
         await self._client.put(param_id, value)
-        deadline = monotonic() + READ_BACK_S
+        deadline = monotonic() + self._patience.read_back_s
         while number(await self._must_get(param_id)) != number(value):
             if monotonic() >= deadline:
                 raise DeviceError(f"it did not take {param_id}")
-            await asyncio.sleep(LOOK_AGAIN_S)
+            await asyncio.sleep(self._patience.look_again_s)
 
     async def _must_rest(self, otherwise: str) -> None:
         if p.RUNNING in (await self._state(p.STREAM_STATE), await self._state(p.RECORD_STATE)):

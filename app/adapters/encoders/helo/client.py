@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 from app.adapters.encoders.helo import http, parameters, wire
 from app.adapters.encoders.helo.http import Http, Lost, NotReached, Reply, TooSlow
+from app.adapters.encoders.helo.patience import PATIENCE, Patience
 from app.adapters.encoders.helo.wire import Garbled, Parameter
 from app.domain.device import Reach
 from app.domain.errors import DeviceError, ManagerError, NotAuthenticated, Unavailable
@@ -31,8 +32,9 @@ _JPEG: Final = b"\xff\xd8"
 class HeloClient:
     """`dice` gives numbers from 0 to 1, for the breaker's jitter."""
 
-    def __init__(self, *, link: Http, password: Secret | None, dice: Dice) -> None:
+    def __init__(self, *, link: Http, password: Secret | None, dice: Dice, patience: Patience = PATIENCE) -> None:
         self._http = link
+        self._patience = patience
         self._password = password
         self._dice = dice
         self._turn = asyncio.Lock()
@@ -53,7 +55,7 @@ class HeloClient:
         found = await self._speak(
             wire.DESCRIPTORS_PATH,
             lambda body: body,
-            timeout_s=http.DESCRIPTORS_S,
+            timeout_s=self._patience.descriptors_s,
             limit_bytes=http.DESCRIPTORS_BYTES,
         )
         if found is None:
@@ -68,14 +70,13 @@ class HeloClient:
             raise DeviceError("it gives no picture of its input")
         return found
 
-    async def ask_beside(self, path: str, *, timeout_s: float) -> bytes:
+    async def ask_beside(self, path: str, *, waits: bool) -> bytes:
         """For events, on a connection of their own: how it ends is no sign of how the device is.
 
-        Raises Unavailable or Garbled; any answer but 200 is garbled.
+        `waits`: for as long as nothing changes. Raises Unavailable or Garbled; any answer but 200 is garbled.
         """
-        reply = await self._http.ask(
-            path, cookie=self._session, timeout_s=timeout_s, limit_bytes=http.PICTURE_BYTES
-        )
+        timeout_s = self._patience.events_s if waits else self._patience.answer_s
+        reply = await self._http.ask(path, cookie=self._session, timeout_s=timeout_s, limit_bytes=http.EVENTS_BYTES)
         if reply.status != _OK:
             raise Garbled(f"it answered {reply.status}")
         return reply.body
@@ -92,7 +93,7 @@ class HeloClient:
         path: str,
         read: Callable[[bytes], R],
         *,
-        timeout_s: float = http.ANSWER_S,
+        timeout_s: float | None = None,
         limit_bytes: int = http.ANSWER_BYTES,
     ) -> R | None:
         """What `read` makes of the answer; None: refused, or there is no such thing."""
@@ -102,9 +103,15 @@ class HeloClient:
                 raise Unavailable("it did not answer lately and is left in peace", retry_after_s=wait_s)
             self._breaker = self._breaker.began(monotonic())
             try:
-                answer = await self._answer(path, read, timeout_s=timeout_s, limit_bytes=limit_bytes)
-            except (Garbled, ManagerError) as error:
-                raise self._failed(error) from error
+                answer = await self._answer(
+                    path, read, timeout_s=timeout_s or self._patience.answer_s, limit_bytes=limit_bytes
+                )
+            except ManagerError as error:
+                self._failed(error)
+                raise
+            except Garbled as error:
+                self._failed(error)
+                raise DeviceError(str(error)) from error
             self._breaker = self._breaker.succeeded()
             self.reach = Reach.OK
             return answer
@@ -131,21 +138,21 @@ class HeloClient:
     async def _enter(self) -> bool:
         """Log in; True when there is reason to ask again. Raises NotAuthenticated."""
         if self._password is None:
-            probe = await self._http.ask(wire.get_query(parameters.PRODUCT))
+            probe = await self._http.ask(wire.get_query(parameters.PRODUCT), timeout_s=self._patience.answer_s)
             if probe.status in _LOGGED_OUT:
                 raise NotAuthenticated("it wants a password", hint="Enter the device again with its password.")
             return False
-        reply = await self._http.ask(wire.LOGIN_PATH, form=wire.login_form(self._password.reveal()))
+        form = wire.login_form(self._password.reveal())
+        reply = await self._http.ask(wire.LOGIN_PATH, form=form, timeout_s=self._patience.answer_s)
         session = next(filter(None, map(wire.session_cookie, reply.cookies)), None)
         if reply.status != _OK or session is None or not wire.read_login(reply.body):
             raise NotAuthenticated("it refuses the password", hint="Enter the device again with its password.")
         self._session = session
         return True
 
-    def _failed(self, error: Exception) -> ManagerError:
+    def _failed(self, error: Exception) -> None:
         self._breaker = self._breaker.failed(monotonic(), self._dice())
         self.reach = _reach_after(error)
-        return error if isinstance(error, ManagerError) else DeviceError(str(error))
 
 
 def _reach_after(error: Exception) -> Reach:

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from app.adapters.encoders.helo import http, wire
+from app.adapters.encoders.helo import wire
 from app.adapters.encoders.helo.client import HeloClient
 from app.adapters.encoders.helo.http import TooSlow
 from app.adapters.encoders.helo.wire import Garbled
@@ -52,7 +52,7 @@ class EventFollower:
             pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
 
     async def _connect(self, base: str) -> str:
-        body = await self._client.ask_beside(f"{base}?action=connect", timeout_s=http.ANSWER_S)
+        body = await self._client.ask_beside(f"{base}?action=connect", waits=False)
         connection = wire.read_connection(body)
         if connection is None:
             raise Garbled("it refuses to tell of changes")
@@ -62,7 +62,7 @@ class EventFollower:
         path = f"{base}?action=wait_for_config_events&connectionid={connection}"
         while True:
             try:
-                changed = wire.read_events(await self._client.ask_beside(path, timeout_s=http.WAIT_S))
+                changed = wire.read_events(await self._client.ask_beside(path, waits=True))
             except TooSlow:
                 continue  # nothing changed: the same connection is waited on again
             self._on_changes(changed)

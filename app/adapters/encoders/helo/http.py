@@ -17,11 +17,8 @@ from app.adapters.encoders.helo.wire import Garbled
 from app.domain.errors import InvalidRequest, Unavailable
 
 CONNECT_S: Final = 3.0
-ANSWER_S: Final = 4.0
-DESCRIPTORS_S: Final = 30.0
-WAIT_S: Final = 50.0
-"""For events: connections that nobody uses for a minute expire."""
 ANSWER_BYTES: Final = 64 * 1024
+EVENTS_BYTES: Final = 1024 * 1024
 PICTURE_BYTES: Final = 2 * 1024 * 1024
 DESCRIPTORS_BYTES: Final = 8 * 1024 * 1024
 _NAMES_KEPT_S: Final = 60
@@ -66,7 +63,7 @@ class Http:
         *,
         cookie: str | None = None,
         form: bytes | None = None,
-        timeout_s: float = ANSWER_S,
+        timeout_s: float,
         limit_bytes: int = ANSWER_BYTES,
     ) -> Reply:
         """A GET, or a POST of `form`.

@@ -60,6 +60,7 @@ class Rounds:
                 self._values.clear()
                 self._alarms.clear()
             try:
+                await self._learn()
                 await self._read_due()
             except DeviceError:
                 raise  # it is there, and what it told before still holds
@@ -67,7 +68,6 @@ class Rounds:
                 self._was_away = True
                 raise
             self._was_away = False
-            await self._learn()
             self._follow_events()
             return self._reading()
 
@@ -150,8 +150,12 @@ class Rounds:
         return build(known, alarms, at=utc_now(), offset_s=offset_s)
 
     async def _learn(self) -> None:
-        """Descriptors for a firmware not met yet. Without them reading goes on, and asks what it need not."""
-        serial, firmware = self._values.get(p.SERIAL), self._values.get(p.FIRMWARE)
+        """Who it is, and its descriptors for a firmware not met yet, before anything else is asked.
+
+        Without descriptors reading goes on, and asks what it need not; they are tried again later.
+        """
+        serial = self._values.get(p.SERIAL) or await self.get(p.SERIAL)
+        firmware = self._values.get(p.FIRMWARE) or await self.get(p.FIRMWARE)
         now = monotonic()
         if (
             serial is None

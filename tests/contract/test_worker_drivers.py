@@ -1,4 +1,4 @@
-"""What every encoder driver promises: the node over the real link and the simulated device."""
+"""What every encoder that runs workers promises beyond the rest: the node over the real link, the simulated one."""
 
 from __future__ import annotations
 
