@@ -25,9 +25,9 @@ SECRETS_FILE: Final = "secrets.env"
 MAX_FILE_BYTES: Final = 256 * 1024
 """A settings file is a page of text; anything larger is a mistake or an attack."""
 MAX_DEPTH: Final = 4
-OTHER_NAMES: Final = frozenset({"API_KEY", "CONFIG", "LIFELINE", "STREAM_KEY"})
-"""Read from the environment, but no setting: keys for the command line, the place of the YAML file, and the
-supervisor's mark on its children."""
+OTHER_NAMES: Final = frozenset({"API_KEY", "CONFIG", "LIFELINE", "SIMULATOR_PASSWORD", "STREAM_KEY"})
+"""Read from the environment, but no setting: keys and passwords for the command line, the place of the YAML file,
+and the supervisor's mark on its children."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,13 +57,14 @@ async def publish(
     loop: bool = False,
     card: CardPlan | None = None,
     drawn: Drawn | None = None,
+    ahead_items: int = _AHEAD_ITEMS,
     tls: ssl.SSLContext | None = None,
     on_live: Callable[[], None] = lambda: None,
 ) -> None:
     """Publish `source`, which is `testcard` or a file's path, to `url` (rtmp[s]://host[:port]/app).
 
     Returns at the source's end; with `loop` a file begins anew. `drawn` draws instead of the test card.
-    `on_live` is called when the server has accepted.
+    `ahead_items`: packets that are made before their time. `on_live` is called when the server has accepted.
     Raises NotAllowed with the server's reason when it refuses, Unavailable when the connection fails,
     NotFound or InvalidRequest for the source or the address.
     """
@@ -73,7 +74,7 @@ async def publish(
         stream = await _enter(connection, key)
         on_live()
         stream.send(MediaBatch.of([_metadata(facts)]))
-        await _send(items, stream, loop=loop)
+        await _send(items, stream, loop=loop, ahead_items=ahead_items)
         await stream.drain()
         await stream.close()
     except RtmpError as error:
@@ -111,9 +112,9 @@ async def _enter(connection: ClientConnection, key: Secret) -> Publish:
         raise NotAllowed(f"the server refused: {error}") from error
 
 
-async def _send(items: Items, stream: Publish, *, loop: bool) -> None:
+async def _send(items: Items, stream: Publish, *, loop: bool, ahead_items: int) -> None:
     writer = PublisherWriter()
-    ahead: Conduit[tuple[SourceItem, int]] = Conduit(_AHEAD_ITEMS)
+    ahead: Conduit[tuple[SourceItem, int]] = Conduit(ahead_items)
     failures: list[ManagerError] = []
     Thread(target=_produce, args=(items, ahead, failures, loop), name="source", daemon=True).start()
     started = monotonic()

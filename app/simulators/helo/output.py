@@ -27,6 +27,9 @@ log = structlog.get_logger("helo")
 _DAY_S: Final = 86_400
 """Frames are numbered from midnight: a test card counts no further than some days."""
 
+_AHEAD_ITEMS: Final = 8
+"""Few: what the camera shows must not be seconds old."""
+
 OnLive = Callable[[int], None]
 OnBroken = Callable[[int, Broken], None]
 
@@ -88,6 +91,7 @@ class Sender:
                 output.plan.key,
                 card=_card_plan(output.plan),
                 drawn=scene,
+                ahead_items=_AHEAD_ITEMS,
                 tls=self._tls,
                 on_live=lambda: self._on_live(output.generation),
             )
