@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
@@ -32,8 +33,11 @@ class Authority(Protocol):
     async def window(self, certificate_pem: bytes) -> RenewalWindow | None:
         """When it wants this certificate renewed; None: it gives no advice."""
 
-    async def obtain(self, *, replaces_pem: bytes | None) -> bytes:
-        """A new private key and chain, as one PEM. Raises ValidationFailed too."""
+    async def obtain(self, *, replaces_pem: bytes | None, on_order: Callable[[], None]) -> bytes:
+        """A new private key and chain, as one PEM. Raises ValidationFailed too, and OSError.
+
+        `on_order` is called, in another thread, once the authority has taken a new order.
+        """
 
     async def settle(self) -> None:
         """The pair that `obtain` gave is in use, or refused: its order is over. Raises OSError."""

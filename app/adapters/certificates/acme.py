@@ -94,8 +94,8 @@ class AcmeAuthority:
     async def window(self, certificate_pem: bytes) -> RenewalWindow | None:
         return await self._in_thread(lambda: self._window(certificate_pem))
 
-    async def obtain(self, *, replaces_pem: bytes | None) -> bytes:
-        return await self._in_thread(lambda: self._obtain(replaces_pem))
+    async def obtain(self, *, replaces_pem: bytes | None, on_order: Callable[[], None]) -> bytes:
+        return await self._in_thread(lambda: self._obtain(replaces_pem, on_order))
 
     async def settle(self) -> None:
         self._drop()
@@ -118,14 +118,14 @@ class AcmeAuthority:
                 return None
             return wire.advice(net, directory["renewalInfo"], name, utc_now())
 
-    def _obtain(self, replaces_pem: bytes | None) -> bytes:
+    def _obtain(self, replaces_pem: bytes | None, on_order: Callable[[], None]) -> bytes:
         net = wire.network(self._account_key(), self._ca, _USER_AGENT)
         with wire.errors_of_ours(net):
             session = AcmeSession(net, self._files.directory)
             self._sign_in(session)
             order = self._files.order() or self._begun(session, replaces_pem)
             if order.url is None:
-                order = self._placed(session, order)
+                order = self._placed(session, order, on_order)
             return self._carried_out(session, order)
 
     def _account_key(self) -> ec.EllipticCurvePrivateKey:
@@ -154,10 +154,12 @@ class AcmeAuthority:
         self._at("key kept")
         return order
 
-    def _placed(self, session: AcmeSession, order: OpenOrder) -> OpenOrder:
+    def _placed(self, session: AcmeSession, order: OpenOrder, on_order: Callable[[], None]) -> OpenOrder:
         """The server may have taken it just before a crash: then it is looked up, not placed twice."""
         url = session.lost_order(order.names) or session.new_order(order.names, order.replaces)
         self._at("order placed")
+        # Counted before it is kept: after a crash between the two it is found again, and counted twice.
+        on_order()
         order = replace(order, url=url)
         self._files.keep_order(order)
         self._at("order kept")

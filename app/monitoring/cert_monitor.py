@@ -1,0 +1,193 @@
+"""Watches the certificates that are really served, on our ports and the devices', and tells what is wrong there.
+
+Renewing ours is `cert_renewal.py`'s work, what a chain is worth is policy's verdict, people are told by the alerts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from app.domain.certificate import Place, PlaceKind
+from app.domain.condition import RETOLD_S, Condition, SubjectKind
+from app.domain.errors import Conflict, NotFound, Unavailable
+from app.monitoring.cert_conditions import clock_wrong, conditions_of, renewal_failed
+from app.monitoring.cert_renewal import Renewal, RenewalState
+from app.monitoring.cert_watch import AGAIN_S, Watched, pause_s
+from app.policy import certificates as policy
+from app.policy.chain import judge
+from app.ports.certificates import CertificateKeeper, CertificateProbe
+
+AT_ONCE: Final = 8
+MOST_PLACES: Final = 2_000
+OWN_NAME: Final = "own"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCertificate:
+    """What the manager does about the certificate of its own ports. `refused`: why the one on disk is not used."""
+
+    names: tuple[str, ...]
+    renewal: RenewalState | None
+    refused: str | None
+
+
+class CertMonitor:
+    """`places` are asked anew at each round. `keeper` None: no port of ours has a certificate; `renewal` None:
+    somebody else renews it."""
+
+    def __init__(
+        self,
+        *,
+        places: Callable[[], Iterable[Place]],
+        probe: CertificateProbe,
+        keeper: CertificateKeeper | None,
+        renewal: Renewal | None,
+        names: tuple[str, ...],
+        tell: Callable[[Condition], None],
+        utc_now: Callable[[], datetime],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._places = places
+        self._probe = probe
+        self._keeper = keeper
+        self._renewal = renewal
+        self._names = names
+        self._tell = tell
+        self._utc_now = utc_now
+        self._monotonic = monotonic
+        self._seen: dict[str, Watched] = {}
+        self._active: dict[tuple[str, SubjectKind, str], Condition] = {}
+        self._refused: str | None = None
+        self._wake = asyncio.Event()
+
+    # --- what runs by itself
+
+    async def run(self) -> None:
+        """Looks and tells until cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(RETOLD_S)
+
+    async def renew(self) -> None:
+        """Renews until cancelled. Beside `run`: an order may take minutes."""
+        while True:
+            self._wake.clear()
+            if self._renewal is not None:
+                await self._renewal.look()
+            try:
+                async with asyncio.timeout(RETOLD_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def look(self) -> None:
+        """One round: look where it is due, tell every condition that holds, and the end of those that do not."""
+        now = self._monotonic()
+        places = {place.name: place for place in tuple(self._places())[:MOST_PLACES]}
+        for name in self._seen.keys() - places.keys():
+            del self._seen[name]
+        due = [place for place in places.values() if self._is_due(place, now)]
+        narrow = asyncio.Semaphore(AT_ONCE)
+        await asyncio.gather(*(self._visit(place, narrow) for place in due))
+        self._tell_all()
+
+    def _is_due(self, place: Place, now: float) -> bool:
+        known = self._seen.get(place.name)
+        return known is None or known.place != place or now >= known.due
+
+    async def _visit(self, place: Place, narrow: asyncio.Semaphore) -> None:
+        known = self._seen.get(place.name)
+        if known is None or known.place != place:
+            known = Watched(place)
+        async with narrow:
+            try:
+                chain = await self._probe.look(place)
+            except Unavailable as error:
+                self._seen[place.name] = replace(known, error=error.detail, due=self._monotonic() + AGAIN_S)
+                return
+        due = self._monotonic() + pause_s(place)
+        self._seen[place.name] = Watched(place, chain, looked_at=self._utc_now(), due=due)
+
+    # --- what is told
+
+    def _tell_all(self) -> None:
+        now = self._utc_now()
+        holding = {condition.key: condition for condition in self._holding(now)}
+        for key, gone in self._active.items():
+            if key not in holding:
+                self._tell(replace(gone, is_active=False, at=now))
+        self._active = dict(holding)
+        for condition in holding.values():
+            self._tell(condition)
+
+    def _holding(self, now: datetime) -> Iterator[Condition]:
+        own = self.own()
+        for seen in self.all():
+            yield from conditions_of(seen, now)
+        clock = policy.clock_fault(now, floor=policy.WRITTEN, witness=None)
+        if own is not None and own.renewal is not None:
+            clock = own.renewal.clock_fault or clock
+        if clock is not None:
+            yield clock_wrong(clock, now)
+        if own is None:
+            return
+        if own.refused is not None:
+            yield renewal_failed(own.names, 0, own.refused, now)
+        elif own.renewal is not None and own.renewal.failures:
+            yield renewal_failed(own.names, own.renewal.failures, own.renewal.last_error or "", now)
+
+    # --- what is asked
+
+    def all(self) -> tuple[Watched, ...]:
+        """Every place, as it was last seen."""
+        due = None if self._renewal is None else self._renewal.state().due
+        return tuple(self._judged(seen, due) for _, seen in sorted(self._seen.items()))
+
+    def _judged(self, seen: Watched, due: datetime | None) -> Watched:
+        """What was good when it was seen may be over by now."""
+        if seen.chain is None:
+            return seen
+        verdict = judge(seen.chain, expects=seen.place.expects, now=self._utc_now())
+        is_ours = seen.place.kind is PlaceKind.OWN
+        return replace(seen, verdict=verdict, renewal_due=due if is_ours else None)
+
+    def own(self) -> OwnCertificate | None:
+        if self._keeper is None:
+            return None
+        state = None if self._renewal is None else self._renewal.state()
+        return OwnCertificate(self._names, state, self._refused)
+
+    def request_renewal(self, name: str) -> None:
+        """Renew at once, due or not. Raises NotFound, Conflict, TooManyRequests."""
+        seen = self._seen.get(name)
+        if name != OWN_NAME and (seen is None or seen.place.kind is not PlaceKind.OWN):
+            if seen is None:
+                raise NotFound(f"no certificate is watched as {name}", hint="GET /api/monitoring/certificates")
+            raise Conflict(f"the certificate of {name} is the device's own", hint="renew it there")
+        if self._renewal is None:
+            raise Conflict(
+                "no authority is set that certificates could be ordered from",
+                hint="set acme_directory and acme_names, or renew it with the program that made it",
+            )
+        self._renewal.wish()
+        self._wake.set()
+
+    def reload(self) -> bool:
+        """Take up what stands on disk; True: it was another one. Raises Conflict with the reason."""
+        if self._keeper is None:
+            raise Conflict("no certificate is set", hint="set tls_cert and tls_key")
+        try:
+            taken = self._keeper.reload()
+        except Conflict as error:
+            self._refused = error.detail
+            raise
+        self._refused = None
+        if taken:
+            for name, seen in self._seen.items():
+                if seen.place.kind is PlaceKind.OWN:
+                    self._seen[name] = replace(seen, due=0.0)
+        return taken
