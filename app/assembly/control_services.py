@@ -12,6 +12,7 @@ import structlog
 from app.adapters.link.server import LinkServer
 from app.adapters.schedule.cron import CronSchedule
 from app.adapters.store.sql_store import SqlStore
+from app.assembly.alerting import NO_WAYS, Alerting, Ways, alerting, ways_of
 from app.assembly.control_rooms import put_together
 from app.assembly.regular_work import regular_work
 from app.assembly.reign import Reign
@@ -25,9 +26,11 @@ from app.monitoring.thermal import ThermalMonitor
 from app.policy.drill_plan import DrillPlan
 from app.policy.outgoing import Network
 from app.policy.placement import Panic
+from app.policy.signs import Limits
 from app.policy.thermal_limits import ThermalLimits
 from app.runtime.bus import Bus
 from app.runtime.tasks import TaskGroupKeeper, run_again
+from app.services.devices import Devices
 from app.services.drill import DrillService
 from app.services.encoder_service import EncoderService
 from app.services.fleet import Fleet
@@ -45,6 +48,7 @@ PROBE_S: Final = 2.0
 """Whoever probes has a deadline of its own, and wants an answer before."""
 
 NORMAL_LIMITS: Final = ThermalLimits()
+USUAL_LIMITS: Final = Limits()
 
 log = structlog.get_logger()
 
@@ -58,6 +62,7 @@ class ControlServices:
 
     streams: StreamService
     encoders: EncoderService
+    devices: Devices
     balancer: LoadBalancer
     validator: StreamValidator
     keys: KeyService
@@ -65,6 +70,7 @@ class ControlServices:
     bus: Bus[Event]
     link: LinkServer
     thermal: ThermalMonitor
+    alerting: Alerting
     fleet: Fleet
     """For simulated encoders, which come by `fleet.arrived(info, driver)` and `fleet.heard`."""
     gateways: Gateways
@@ -92,6 +98,8 @@ class ControlServices:
             panic=settings.panic,
             thermal_limits=ThermalLimits.of(settings.temp_high_threshold),
             drill_plan=_drill_plan(settings),
+            ways=ways_of(settings),
+            limits=Limits(settings.cpu_high_threshold, settings.memory_high_threshold),
         )
 
     @classmethod
@@ -174,6 +182,8 @@ class ControlServices:
         panic: Panic = Panic.LEAST_BAD,
         thermal_limits: ThermalLimits = NORMAL_LIMITS,
         drill_plan: DrillPlan | None = None,
+        ways: Ways = NO_WAYS,
+        limits: Limits = USUAL_LIMITS,
     ) -> ControlServices:
         bus: Bus[Event] = Bus(_listener_failed)
         keeper = TaskGroupKeeper(_task_failed)
@@ -189,15 +199,22 @@ class ControlServices:
             drill_plan=drill_plan,
         )
 
+        alerts = alerting(store=store, bus=bus, fleet=rooms.fleet, streams=rooms.live, ways=ways, limits=limits)
+
         async def begin() -> None:
             if bootstrap_api_key:
                 await keys.ensure_bootstrap(bootstrap_api_key)
             await rooms.fleet.load()
+            log.info("devices taken up", count=await rooms.hardware.devices.load())
             log.info("streams taken up", count=await rooms.live.load())
             rooms.adoption.promises_of_the_store()
+            rooms.hardware.feeds.promises_of_the_store()
+            await alerts.load()
             journal = Journal(store=store)
             bus.listen(journal.hear)
             loops = [rooms.live.save_behind, rooms.watch.run, rooms.watch.age, rooms.thermal.run, journal.run]
+            loops += [rooms.hardware.watch.run, rooms.hardware.feeds.run]
+            loops += alerts.loops
             if works := regular_work(streams=rooms.live, drills=rooms.drills, drill_plan=drill_plan):
                 loops.append(CronSchedule(works, on_crash=_task_failed).run)
             for loop in loops:
@@ -208,6 +225,7 @@ class ControlServices:
         return cls(
             streams=rooms.streams,
             encoders=rooms.encoders,
+            devices=rooms.hardware.devices,
             balancer=rooms.balancer,
             validator=validator,
             keys=keys,
@@ -215,6 +233,7 @@ class ControlServices:
             bus=bus,
             link=link,
             thermal=rooms.thermal,
+            alerting=alerts,
             fleet=rooms.fleet,
             gateways=rooms.gateways,
             live=rooms.live,
@@ -240,6 +259,7 @@ class ControlServices:
         """Another control may lead: no order goes out any more, nothing is watched. May be called twice."""
         await self.link.close()
         await self.keeper.close()
+        await self.devices.close()
 
     async def ready(self) -> tuple[str, ...]:
         """What is missing to open a stream now, in words; empty: ready."""
@@ -266,6 +286,7 @@ class ControlServices:
         if self.standby() is None:
             # Who leads no more would be refused, or waits for a database that is away.
             await self.live.flush()
+        await self.alerting.close()
         if self.seat is not None:
             await self.seat.leave()
 

@@ -27,14 +27,17 @@ from pydantic import (
 )
 
 from app.domain.drill import DrillKind
+from app.domain.mail_tls import MailTls
 from app.domain.secret import STARS, Secret
+from app.domain.severity import Severity
 from app.policy.drill_plan import DrillPlan
 from app.policy.lease import LEASE_S
 from app.policy.placement import Panic
+from app.policy.signs import CPU_HIGH_PERCENT, MEMORY_HIGH_PERCENT
 from app.policy.thermal_limits import HOT_C
 
 PREFIX = "ENCMAN_"
-PLAIN_NAMES = frozenset({"temp_high_threshold"})
+PLAIN_NAMES = frozenset({"temp_high_threshold", "cpu_high_threshold", "memory_high_threshold"})
 """Settings that are understood without the prefix too: users of such systems write them so."""
 _BASE_URL = r"https?://[^\s/,]+/?"
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -94,6 +97,9 @@ OptionalPath = Annotated[Path | None, BeforeValidator(_blank_is_none)]
 OptionalText = Annotated[str | None, BeforeValidator(_blank_is_none)]
 OptionalCount = Annotated[Annotated[int, Field(ge=1, le=1000)] | None, BeforeValidator(_blank_is_none)]
 Rate = Annotated[int, Field(ge=1, le=1_000_000)]
+Percent = Annotated[float, Field(ge=1.0, le=100.0)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+BaseUrl = Annotated[str, Field(pattern=rf"^{_BASE_URL}$")]
 DrillWindow = Annotated[str, AfterValidator(_window)]
 HotLimit = Annotated[float, Field(ge=40.0, le=85.0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -150,6 +156,32 @@ class Settings(BaseModel):
         description="When every encoder is too hot: least_bad takes the coolest below 95 °C, refuse takes none.",
     )
 
+    # --- alerts
+    cpu_high_threshold: Percent = Field(CPU_HIGH_PERCENT, description="From so many percent CPU people are told.")
+    memory_high_threshold: Percent = Field(
+        MEMORY_HIGH_PERCENT, description="From so many percent memory people are told."
+    )
+    alert_link: OptionalText = Field(
+        None, description="Address of the dashboard that messages name; empty: control_url."
+    )
+    telegram_chat_id: OptionalText = Field(None, description="Chat that alerts go to; empty: no Telegram.")
+    telegram_severity: Severity = Field(Severity.CRITICAL, description="Least severity told by Telegram.")
+    telegram_api: BaseUrl = Field("https://api.telegram.org", description="Base of Telegram's Bot API.")
+    alert_email: Texts = Field((), description="Mail addresses that alerts go to, with commas; empty: no mail.")
+    email_severity: Severity = Field(Severity.INFO, description="Least severity told by mail.")
+    smtp_host: OptionalText = Field(None, description="Mail server.")
+    smtp_port: Port = Field(587, description="Its port.")
+    smtp_tls: MailTls = Field(
+        MailTls.STARTTLS, description="starttls, tls, or none: in the open, for a relay on this machine."
+    )
+    smtp_ca: OptionalPath = Field(None, description="PEM roots for the mail server; empty: the system's.")
+    smtp_user: OptionalText = Field(None, description="Empty: the mail server asks for nobody.")
+    smtp_from: str = Field("encoder-manager@localhost", description="Sender of the mails.")
+    webhook_severity: Severity = Field(Severity.INFO, description="Least severity told by webhooks.")
+    alertmanager_urls: Texts = Field(
+        (), description="Every replica of an Alertmanager, with commas: it alone tells people then."
+    )
+
     # --- gateway
     gateway_id: Name = Field("", description="Name of this gateway, unique in the fleet.")
     rtmp_host: str = Field("127.0.0.1", description="Address the RTMP listener binds.")
@@ -181,6 +213,12 @@ class Settings(BaseModel):
     seal_key: SecretText = Field(Secret(""), description="Seals destination URLs in the database.")
     bootstrap_api_key: SecretText = Field(Secret(""), description="Admin key installed at first start.")
 
+    # --- secrets of those who are told of alerts
+    telegram_token: SecretText = Field(Secret(""), description="Token of the Telegram bot.")
+    smtp_password: SecretText = Field(Secret(""), description="Password of smtp_user.")
+    webhook_urls: SecretText = Field(Secret(""), description="Addresses that alerts are posted to, with commas.")
+    webhook_secret: SecretText = Field(Secret(""), description="Signs what is posted to webhook_urls.")
+
     @model_validator(mode="before")
     @classmethod
     def _derive(cls, given: Any) -> Any:
@@ -209,6 +247,15 @@ class Settings(BaseModel):
             raise ValueError("tls_cert and tls_key go together: set both or none")
         if self.rtmps_port is not None and self.tls_cert is None:
             raise ValueError("rtmps_port needs tls_cert and tls_key")
+        for these, need in (
+            (self.telegram_chat_id, ("telegram_token",)),
+            (self.alert_email, ("smtp_host",)),
+            (self.smtp_user, ("smtp_password",)),
+            (self.webhook_urls, ("webhook_secret",)),
+        ):
+            missing = [name for name in need if these and not getattr(self, name)]
+            if missing:
+                raise ValueError(f"{missing[0]} is needed for what else is set of it")
         return self
 
 

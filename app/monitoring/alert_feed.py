@@ -7,8 +7,8 @@ Grouping, silences of its own and messages are Alertmanager's business.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -44,11 +44,16 @@ class AlertFeed:
         self._owed: dict[str, Alert] = {}
         """Ends that were not taken yet, by fingerprint, oldest first."""
         self._changed = asyncio.Event()
-        self._is_failed = False
+        self.fault: str | None = None
 
     @property
     def name(self) -> str:
         return self._taker.name
+
+    @property
+    def waiting(self) -> int:
+        """Ends that were not taken yet."""
+        return len(self._owed)
 
     def hear(self, event: Event) -> None:
         if not isinstance(event, AlertChanged) or event.alert.is_external:
@@ -67,7 +72,7 @@ class AlertFeed:
             try:
                 async with asyncio.timeout(pause_s):
                     await self._changed.wait()
-                await asyncio.sleep(GATHER_S if not self._is_failed else RETRY_S)
+                await asyncio.sleep(GATHER_S if self.fault is None else RETRY_S)
             except TimeoutError:
                 pass
 
@@ -77,19 +82,30 @@ class AlertFeed:
         owed = tuple(self._owed.values())
         # One that is silenced here is not handed in, and so ends there by itself.
         firing = tuple(one for one in self._active() if not one.is_external and one.silenced_by is None)
-        try:
-            async with asyncio.timeout(SEND_S):
-                await self._taker.hand_in((*firing, *owed), ends_at=utc_now() + timedelta(seconds=LIVES_S))
-        except (ManagerError, TimeoutError) as error:
-            detail = error.detail if isinstance(error, ManagerError) else "no answer in time"
-            log.warning("alerts not handed in", channel=self.name, reason=detail)
-            self._is_failed = True
-            self._tell(channel_condition(self.name, detail))
+        fault = await self._give((*firing, *owed), utc_now() + timedelta(seconds=LIVES_S))
+        if fault is not None:
+            log.warning("alerts not handed in", channel=self.name, reason=fault)
+            self.fault = fault
+            self._tell(channel_condition(self.name, fault))
             return False
         for alert in owed:
             if self._owed.get(alert.fingerprint) is alert:
                 del self._owed[alert.fingerprint]
-        if self._is_failed:
-            self._is_failed = False
+        if self.fault is not None:
+            self.fault = None
             self._tell(channel_condition(self.name, None))
         return True
+
+    async def try_now(self, alert: Alert, *, ends_at: datetime) -> str | None:
+        """Hand `alert` in besides; why it was not taken, None: it was."""
+        return await self._give((alert,), ends_at)
+
+    async def _give(self, alerts: Sequence[Alert], ends_at: datetime) -> str | None:
+        try:
+            async with asyncio.timeout(SEND_S):
+                await self._taker.hand_in(alerts, ends_at=ends_at)
+        except ManagerError as error:
+            return error.detail
+        except TimeoutError:
+            return "no answer in time"
+        return None

@@ -12,9 +12,8 @@ import aiohttp
 from app.adapters.notifiers.answers import TOTAL_S, reaching, read_some, refusal, retry_after_s
 from app.domain.alert import Alert
 from app.policy.alert_text import clean
+from app.policy.external_alerts import OURS
 
-OURS: Final = "encoder-manager"
-"""In the label `source`: what Alertmanager sends back to us with it is no news."""
 MAX_BATCH: Final = 500
 _MAX_SUMMARY: Final = 1_000
 

@@ -6,28 +6,19 @@ import ssl
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
-from enum import StrEnum
 from typing import Final
 
 import aiosmtplib
 
 from app.domain.alert import AlertGroup
 from app.domain.errors import InvalidRequest, InvalidSettings, NotAllowed, Unavailable
+from app.domain.mail_tls import MailTls
 from app.domain.secret import Secret
 from app.policy.alert_text import clean, lines
 
 TOTAL_S: Final = 15.0
 _PERMANENT: Final = 500
 MAX_SUBJECT: Final = 150
-
-
-class MailTls(StrEnum):
-    STARTTLS = "starttls"
-    """Asked for in the open; a server that does not offer it gets nothing."""
-    TLS = "tls"
-    """From the first byte."""
-    NONE = "none"
-    """In the open: for a relay on the same machine."""
 
 
 class Mail:
