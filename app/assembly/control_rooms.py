@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from app.adapters.encoders.node import NodeDriver
 from app.adapters.link.server import LinkServer
 from app.adapters.store.sql_store import SqlStore
+from app.assembly.device_rooms import DeviceRooms, device_rooms
 from app.domain.events import Event
 from app.domain.fleet import Role
 from app.domain.ids import EncoderId
@@ -56,6 +57,7 @@ class ControlRooms:
     watch: StreamWatch
     thermal: ThermalMonitor
     adoption: Adoption
+    hardware: DeviceRooms
     switchboard: Switchboard
 
 
@@ -96,7 +98,25 @@ def put_together(
         bus=bus,
         keeper=keeper,
     )
-    ending = Ending(streams=streams, fleet=fleet, gateways=gateways, balancer=balancer, bus=bus, keeper=keeper)
+    hardware = device_rooms(
+        store=store,
+        fleet=fleet,
+        ledger=ledger,
+        streams=streams,
+        gateways=gateways,
+        balancer=balancer,
+        bus=bus,
+        keeper=keeper,
+    )
+    ending = Ending(
+        streams=streams,
+        fleet=fleet,
+        gateways=gateways,
+        balancer=balancer,
+        bus=bus,
+        keeper=keeper,
+        freed=hardware.feeds.ended,
+    )
     thermal = ThermalMonitor(limits=thermal_limits, info=fleet.info, promised=_promised_on(fleet, ledger), bus=bus)
     bus.listen(thermal.hear)
     fleet.heat_of, fleet.allowance = thermal.heat_of, thermal.allowance
@@ -120,6 +140,7 @@ def put_together(
         takeover=takeover,
         recovery=recovery,
         ending=ending,
+        feeds=hardware.feeds,
         bus=bus,
     )
     picture = Picture(
@@ -136,6 +157,7 @@ def put_together(
         streams=streams,
         gateways=gateways,
         picture=picture,
+        devices=hardware.change,
     )
     stream_service = StreamService(
         streams=streams,
@@ -173,6 +195,7 @@ def put_together(
         keeper=keeper,
     )
     return ControlRooms(
+        hardware=hardware,
         streams=stream_service,
         encoders=encoders,
         drills=drills,

@@ -142,3 +142,17 @@ class DeviceProfile:
     audio_bps: int
     fps: float | None = None
     keyframe_interval_ms: int = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class NewDevice:
+    """What an operator enters; None: the manager chooses, or there is none."""
+
+    kind: EncoderKind
+    url: str
+    password: Secret | None = None
+    name: str | None = None
+    encoder_id: EncoderId | None = None
+    host_id: HostId | None = None
+    region: str | None = None
+    rack: str | None = None

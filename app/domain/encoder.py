@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from app.domain.ids import EncoderId, HostId, NodeId, StreamId, WorkerId
 
@@ -14,6 +15,10 @@ class EncoderKind(StrEnum):
     SIMULATED = "simulated"
     """A device that answers but encodes nothing: for load tests and drills of the manager itself."""
     AJA_HELO = "aja_helo"
+
+
+HARDWARE: Final = frozenset({EncoderKind.AJA_HELO})
+"""Devices with an input of their own, which control drives over their own interface."""
 
 
 class EncoderState(StrEnum):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from app.domain.device_feed import DeviceFeed
 from app.domain.drill import DrillOutcome
 from app.domain.encoder import EncoderKind
 from app.domain.ids import EncoderId, GatewayId, PlaybackId, StreamId
@@ -51,6 +52,16 @@ class StreamRequest:
     backup_input: bool = False
     """Hand out a second key, for a second encoder of the publisher that takes over when the first one goes."""
     slate: SlateMode = SlateMode.OFF
+    devices: DeviceWish | None = None
+    """None: somebody publishes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceWish:
+    """Devices with an input of their own are to publish it. `kind` None: of any make."""
+
+    kind: EncoderKind | None = None
+    grade: StandbyGrade = StandbyGrade.HOT
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +111,8 @@ class StreamRecord:
     backup_key_sha256: str | None = None
     slate: SlateMode = SlateMode.OFF
     last_drill: DrillOutcome | None = None
+    feed: DeviceFeed | None = None
+    """What devices do for it; None: somebody publishes it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import structlog
 
+from app.domain.device_feed import DeviceFeed
 from app.domain.errors import Conflict, InvalidRequest, ManagerError
 from app.domain.ids import EncoderId
 from app.domain.ladder import Ladder, Rendition
 from app.domain.session import Advice, ChangeOutcome, StreamChange, StreamRecord, StreamRequest
 from app.domain.stream import Destination, EncodeSettings, StreamMode
 from app.policy.stream_rules import MIN_RENDITION_BPS
+from app.services.device_change import DeviceChange
 from app.services.gateways import Gateways
 from app.services.live_streams import LiveStream, LiveStreams
 from app.services.opening import new_destinations
@@ -34,11 +36,13 @@ class Changing:
         streams: LiveStreams,
         gateways: Gateways,
         picture: Picture,
+        devices: DeviceChange,
     ) -> None:
         self._validator = validator
         self._streams = streams
         self._gateways = gateways
         self._picture = picture
+        self._devices = devices
 
     async def change(self, stream: LiveStream, change: StreamChange) -> ChangeOutcome:
         """Durable when it returns. Raises InvalidRequest, Unavailable, what the gateway or the encoder answered, or
@@ -47,10 +51,37 @@ class Changing:
         if stream.editing.locked():
             raise Conflict("another change of this stream is under way", hint="Try again when it is done.")
         async with stream.editing:
-            outcome = await self._changed(stream, change)
+            fed = stream.record.feed if stream.record.mode is StreamMode.PASSTHROUGH else None
+            if fed is not None and _touches_picture(change):
+                outcome = await self._changed_on_devices(stream, change, fed)
+            else:
+                outcome = await self._changed(stream, change)
             # A new picture does not wait for a store that is away; who is told that it is there does.
             await self._streams.settle(stream)
             return outcome
+
+    async def _changed_on_devices(self, stream: LiveStream, change: StreamChange, fed: DeviceFeed) -> ChangeOutcome:
+        if change.encoder_id is not None:
+            raise InvalidRequest("a picture and an encoder are changed one after the other")
+        old = fed.picture
+        asked = replace(
+            _request(stream.record, change),
+            width=change.width or old.width,
+            height=change.height or old.height,
+            bitrate_bps=change.bitrate_bps or old.video_bps,
+            fps=change.fps or old.fps,
+        )
+        _, advice = self._validator.demand(asked)
+        picture = replace(old, width=asked.width, height=asked.height, video_bps=asked.bitrate_bps, fps=asked.fps)
+        rest = replace(change, bitrate_bps=None, width=None, height=None, fps=None)
+        outcome = await self._changed(stream, rest)
+        if picture == old:
+            return outcome
+        self._gateways.demand(stream.record.gateway_id)
+        if not await self._devices.change(stream, picture):
+            cut = "there is no second device: the picture stood still while the only one was set anew"
+            advice = replace(advice, warnings=(*advice.warnings, cut))
+        return ChangeOutcome(stream.record, PLANNED_SWITCH, advice)
 
     async def _changed(self, stream: LiveStream, change: StreamChange) -> ChangeOutcome:
         async with stream.lock:

@@ -6,7 +6,7 @@ What is away then is told at its next hello, because nobody knows the stream any
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import structlog
@@ -38,13 +38,16 @@ class Ending:
         balancer: LoadBalancer,
         bus: Bus[Event],
         keeper: TaskGroupKeeper,
+        freed: Callable[[StreamRecord], None],
     ) -> None:
+        """`freed` is told of each stream that has ended, as it was."""
         self._streams = streams
         self._fleet = fleet
         self._gateways = gateways
         self._balancer = balancer
         self._bus = bus
         self._keeper = keeper
+        self._freed = freed
 
     async def end(self, stream: LiveStream, reason: str) -> None:
         """A no-op for a stream that ended meanwhile. Raises Unavailable while the store is away."""
@@ -64,6 +67,7 @@ class Ending:
         await self._streams.save(stream, ended, Note(now, stream.id, "stream ended", reason))
         self._streams.remove(stream)
         self._balancer.release(stream.id)
+        self._freed(gone)
         stream.machine.feed(Ended(), monotonic())
         log.info("stream ended", stream_id=stream.id, reason=reason)
         self._bus.tell(StreamChanged(stream.id, gone.tenant, StreamState.ENDED, now, reason))

@@ -8,8 +8,9 @@ from typing import Final
 from app.domain.errors import Unavailable
 from app.domain.failover import DecidedBy
 from app.domain.ids import GatewayId, StreamId
-from app.domain.link import CloseChannel, GatewayHello, OpenChannel, SwitchStream
+from app.domain.link import CloseChannel, GatewayHello, OpenChannel, SwitchInput, SwitchStream
 from app.domain.session import Playback, StreamRecord
+from app.domain.stream import Input
 from app.ports.link import Downlink
 from app.runtime.clock import monotonic
 from app.services.live_streams import LiveStreams
@@ -83,6 +84,11 @@ class Gateways:
     async def switch(self, record: StreamRecord, generation: int, *, cause: str, decided_by: DecidedBy) -> None:
         """Give the stream to its standby at a segment border. Done when decided; raises the gateway's answer."""
         order = SwitchStream(record.stream_id, generation, cause, decided_by)
+        await self._downlink.order(record.gateway_id, order, timeout_s=ORDER_S)
+
+    async def switch_input(self, record: StreamRecord, name: Input, *, cause: str, decided_by: DecidedBy) -> None:
+        """Have this input become the source at its next key frame. Done when noted; raises the gateway's answer."""
+        order = SwitchInput(record.stream_id, name, cause, decided_by)
         await self._downlink.order(record.gateway_id, order, timeout_s=ORDER_S)
 
     async def close_channel(self, gateway_id: GatewayId, stream_id: StreamId, reason: str) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 from app.domain.ladder import AUDIO_TRACK, Ladder
 from app.domain.link import ChannelReading, SourceUp
+from app.domain.stream import Input
 from app.policy.stream_state import Signs
 
 HISTORY_READINGS: Final = 30
@@ -79,6 +80,19 @@ class Observation:
         self._programme_seen = False
         self._progress_at = None
         self._source_progress_at = now
+
+    @property
+    def on_air(self) -> Input | None:
+        """The input that is the source now; None: none is, or it is not known."""
+        if self.source is not None:
+            return self.source.input
+        if self.reading is None or self.source_since is None:
+            return None
+        return next((each.input for each in self.reading.inputs if each.on_air), None)
+
+    def flows(self, name: Input) -> bool:
+        """Whether packets come there, by the last reading."""
+        return self.reading is not None and any(each.input is name and each.flows for each in self.reading.inputs)
 
     def signs(self, without_encoder: str | None) -> Signs:
         return Signs(

@@ -33,6 +33,8 @@ from app.domain.stream import (
 from app.policy.failover_states import Cover
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
+from app.services.device_places import new_feed
+from app.services.device_streams import DeviceStreams
 from app.services.ending import Ending
 from app.services.fleet import Fleet
 from app.services.gateways import Gateways, playback, rtmp_url, rtmps_url
@@ -70,8 +72,10 @@ class Opening:
         takeover: Takeover,
         recovery: Recovery,
         ending: Ending,
+        feeds: DeviceStreams,
         bus: Bus[Event],
     ) -> None:
+        self._feeds = feeds
         self._validator = validator
         self._streams = streams
         self._fleet = fleet
@@ -86,19 +90,22 @@ class Opening:
         """Raises InvalidRequest, NoCapacity, Unavailable, or what the gateway or an encoder answered."""
         ladder, advice = self._validator.demand(request)
         gateway = self._gateways.pick()
-        keys = _Keys(new_secret(), new_secret() if request.backup_input else None)
+        has_two = request.backup_input or request.devices is not None
+        keys = _Keys(new_secret(), new_secret() if has_two else None)
         record = _record(request, owner.tenant, ladder=ladder, gateway_id=gateway.gateway_id, keys=keys)
         stream, decision = self._placed(request, record)
         advice = _with_left_out(advice, ladder, stream.record.ladder)
         try:
+            fed = None if stream.record.feed is None else self._feeds.placed(stream)
             async with stream.lock:
                 await self._bring_up(stream, decision, gateway)
         finally:
             # Refused, cut off or ended on the way: its places are free again.
             if self._streams.find(stream.id) is None:
                 self._balancer.release(stream.id)
+                self._feeds.release(stream.id)
         self._bus.tell(StreamChanged(stream.id, owner.tenant, StreamState.WAITING, utc_now(), "opened"))
-        return self._opened(stream, keys=keys, gateway=gateway, advice=advice, decision=decision)
+        return self._opened(stream, keys=keys, gateway=gateway, advice=advice, decision=decision or fed)
 
     def _placed(self, request: StreamRequest, record: StreamRecord) -> tuple[LiveStream, PlacementDecision | None]:
         """The stream with its places. Of a ladder that nobody asked for, the lowest rungs are left out before
@@ -125,6 +132,8 @@ class Opening:
             await self._gateways.apply(stream.record)
             if primary is not None:
                 await self._start_workers(stream, *primary)
+            if stream.record.feed is not None:
+                await self._feeds.begin(stream)
         except ManagerError as error:
             await self._ending.end_held(stream, f"could not be opened: {error.detail}")
             raise
@@ -203,8 +212,9 @@ class Opening:
     ) -> OpenedStream:
         record = stream.record
         reasons = () if decision is None else decision.reasons
-        backup_id = record.backup_id if stream.machine.cover in (Cover.PROTECTED, Cover.PREPARING) else None
-        if record.mode is StreamMode.TRANSCODE and backup_id is None:
+        covered = stream.machine.cover in (Cover.PROTECTED, Cover.PREPARING)
+        backup_id = record.backup_id if covered or record.mode is StreamMode.PASSTHROUGH else None
+        if backup_id is None and (record.mode is StreamMode.TRANSCODE or record.feed is not None):
             advice = replace(
                 advice, warnings=(*advice.warnings, "no backup stands ready: the stream is unprotected")
             )
@@ -266,6 +276,9 @@ def _record(
         standby=request.standby,
         backup_key_sha256=None if keys.backup is None else sha256_hex(keys.backup),
         slate=request.slate,
+        feed=None
+        if request.devices is None or keys.backup is None
+        else new_feed(request, request.devices, main=keys.main, backup=keys.backup),
     )
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from app.domain.device_feed import DeviceFeed
 from app.domain.errors import Conflict
 from app.domain.ids import EncoderId, StreamId, WorkerId
 from app.domain.ladder import Ladder
 from app.domain.link import GatewayHello
 from app.domain.session import StreamRecord
-from app.domain.stream import ChannelPlan, EncodeSettings, Outputs, WorkerGrant, WorkerOrder
+from app.domain.stream import ChannelPlan, EncodeSettings, Outputs, StreamMode, WorkerGrant, WorkerOrder
 from app.services.names import new_id, new_secret, sha256_hex
 
 
@@ -88,7 +89,17 @@ def with_grants(
         primary_id=None if active is None else active.encoder_id,
         backup_id=None if standby is None else standby.encoder_id,
     )
+    if record.feed is not None:
+        raised = with_feed(raised, record.feed)
     return replace(raised, plan=plan_of(raised, active, standby, standby_ladder))
+
+
+def with_feed(record: StreamRecord, feed: DeviceFeed) -> StreamRecord:
+    """Where nobody else encodes the stream, its devices are its encoders. The gateway's plan stays as it is."""
+    fed = replace(record, feed=feed)
+    if record.mode is not StreamMode.PASSTHROUGH:
+        return fed
+    return replace(fed, primary_id=feed.primary_id, backup_id=feed.backup_id)
 
 
 def promoted(record: StreamRecord) -> StreamRecord:

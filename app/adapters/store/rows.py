@@ -53,7 +53,7 @@ def streams_of(rows: Iterable[Row[Any]], sealer: Sealer) -> tuple[StreamRecord, 
         except (ValueError, InvalidSettings) as error:
             sealed = error if isinstance(error, InvalidSettings) else sealed
             log.error("stream of the store cannot be read", stream_id=row.stream_id, reason=str(error))
-    if sealed is not None and not any(record.destinations for record in found):
+    if sealed is not None and not any(record.destinations or record.feed for record in found):
         raise sealed
     return tuple(found)
 

@@ -89,7 +89,7 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
     common |= {"balancer": balancer}
     takeover = Takeover(fleet=fleet, standbys=standbys, **common)  # type: ignore[arg-type] # one dict for three
     recovery = Recovery(takeover=takeover, standbys=standbys, **common)  # type: ignore[arg-type] # likewise
-    ending = Ending(fleet=fleet, **common)  # type: ignore[arg-type] # likewise
+    ending = Ending(fleet=fleet, freed=lambda _: None, **common)  # type: ignore[arg-type] # likewise
     watch = StreamWatch(
         streams=streams,
         fleet=fleet,

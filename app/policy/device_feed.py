@@ -1,0 +1,153 @@
+"""What is to be done next for a stream that devices feed. Pure: one look at both inputs in, commands out.
+
+Level-triggered: nothing is remembered but what is seen, so a control that was restarted goes on where the devices
+are. Which input is on air is the gateway's to decide at once; here it is followed, repaired behind, and moved only
+where an operator wants a device free. How a device is set up or found is for others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from app.domain.device import EngineState
+from app.domain.encoder import EncoderState
+from app.domain.ids import EncoderId
+from app.domain.stream import Input
+
+LOST_S: Final = 2.0
+"""A primary that has not flowed for so long is lost: a backup that stands by is started."""
+GRACE_S: Final = 12.0
+"""After its start a device has so long to be seen at the gateway, and one that broke to mend itself."""
+MAX_FAILURES: Final = 3
+"""A device that failed so often in a row is given up for another."""
+CHECK_S: Final = 60.0
+"""A device that stands by is looked at so often: somebody may have changed it by hand."""
+
+_LEAVING: Final = frozenset({EncoderState.STOPPED, EncoderState.DRAINING})
+
+
+class Deed(StrEnum):
+    PROMOTE = "promote"
+    """The gateway has this input on air: its device is the primary one from now on."""
+    SEEK = "seek"
+    """Find a device for this input."""
+    START = "start"
+    """Set it up and have it stream; one that streams as it should is left alone."""
+    RESTART = "restart"
+    """It says that it streams, and nothing comes."""
+    STAND_BY = "stand by"
+    """Set it up, and have it not stream."""
+    LET_GO = "let go"
+    SWITCH_TO = "switch to"
+    """Have the gateway put this input on air."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    deed: Deed
+    input: Input
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeatSeen:
+    """One input now; times in monotonic seconds.
+
+    `state` None: its device is none of the fleet any more. `busy`: a deed is under way. `quiet_since`: since when
+    nothing comes that should; None while it flows. `set_up_at`: when it was last set up or checked; None: it never
+    was by this control.
+    """
+
+    encoder_id: EncoderId | None
+    state: EncoderState | None = None
+    engine: EngineState | None = None
+    flows: bool = False
+    busy: bool = False
+    rests_until: float = 0.0
+    failures: int = 0
+    started_at: float | None = None
+    quiet_since: float | None = None
+    set_up_at: float | None = None
+
+    def is_leaving(self) -> bool:
+        return self.state in _LEAVING
+
+
+def judge(
+    seats: Mapping[Input, SeatSeen], *, primary: Input, on_air: Input | None, hot: bool, now: float
+) -> tuple[Command, ...]:
+    """One command at most for each input, and a promotion before all of them."""
+    commands: list[Command] = []
+    if on_air is not None and on_air is not primary:
+        commands.append(Command(Deed.PROMOTE, on_air, f"the {on_air} input is on air"))
+        primary = on_air
+    for name in (primary, primary.other):
+        seat = seats[name]
+        if seat.busy or now < seat.rests_until:
+            continue
+        command = _next(name, seat, seats[name.other], is_primary=name is primary, hot=hot, now=now)
+        if command is not None:
+            commands.append(command)
+    return tuple(commands)
+
+
+def _next(
+    name: Input, seat: SeatSeen, other: SeatSeen, *, is_primary: bool, hot: bool, now: float
+) -> Command | None:
+    if seat.encoder_id is None:
+        return Command(Deed.SEEK, name, "no device feeds this input")
+    left = _why_left(seat, other)
+    if left is not None:
+        # On air it is left only for one that flows, by a change at a key frame.
+        on_air_for_now = is_primary and seat.flows
+        return Command(Deed.SWITCH_TO, name.other, left) if on_air_for_now else Command(Deed.LET_GO, name, left)
+    if hot or is_primary or _is_needed(other, now):
+        return _to_stream(name, seat, now)
+    return _to_stand_by(name, seat, other, now)
+
+
+def _why_left(seat: SeatSeen, other: SeatSeen) -> str | None:
+    """Why this input is to have another device; None: it keeps it."""
+    if seat.flows:
+        # What comes is good, whatever control can reach; an operator's wish waits for the other one.
+        return "an operator wants the device free" if seat.is_leaving() and other.flows else None
+    if seat.state is None:
+        return "the device is none of the fleet any more"
+    if seat.state is EncoderState.OFFLINE:
+        return "the device does not answer"
+    if seat.is_leaving():
+        return "an operator wants the device free"
+    if seat.engine is EngineState.SHUT_DOWN:
+        return "the device has shut its encoder down"
+    return f"it failed {seat.failures} times" if seat.failures >= MAX_FAILURES else None
+
+
+def _is_needed(primary: SeatSeen, now: float) -> bool:
+    """Whether the one that stands by has to stream, because the primary does not or is to be left."""
+    lost = primary.quiet_since is not None and now - primary.quiet_since >= LOST_S
+    return lost or primary.encoder_id is None or primary.is_leaving()
+
+
+def _to_stream(name: Input, seat: SeatSeen, now: float) -> Command | None:
+    if seat.flows or seat.engine is EngineState.STARTING:
+        return None
+    since = max((at for at in (seat.started_at, seat.quiet_since) if at is not None), default=now)
+    mends = now - since < GRACE_S
+    if seat.engine is EngineState.RUNNING:
+        if seat.started_at is None:
+            return Command(Deed.START, name, "it streams, and not here")
+        return None if mends else Command(Deed.RESTART, name, "it says that it streams, and nothing comes")
+    if seat.engine is EngineState.FAILED and mends:
+        return None
+    return Command(Deed.START, name, "it is to stream")
+
+
+def _to_stand_by(name: Input, seat: SeatSeen, other: SeatSeen, now: float) -> Command | None:
+    if seat.flows or seat.engine is EngineState.RUNNING:
+        # Never the last one that flows.
+        return Command(Deed.STAND_BY, name, "the other one is on air") if other.flows else None
+    is_due = seat.set_up_at is None or now - seat.set_up_at >= CHECK_S
+    return Command(Deed.STAND_BY, name, "it is to stand ready") if is_due else None

@@ -1,0 +1,107 @@
+"""Gives a stream of devices another picture: the one that waits is set anew and goes on air, the other follows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+import structlog
+
+from app.domain.device_feed import DevicePicture
+from app.domain.errors import Conflict, ManagerError, Unavailable
+from app.domain.failover import DecidedBy
+from app.domain.stream import Input
+from app.runtime.clock import monotonic
+from app.runtime.tasks import TaskGroupKeeper
+from app.services.device_deeds import DeviceDeeds
+from app.services.device_places import DevicePlaces, feed_of
+from app.services.gateways import Gateways
+from app.services.live_streams import LiveStream
+
+LOOK_S: Final = 0.2
+CHANGE_S: Final = 45.0
+"""For a device to be set anew and to be seen at the gateway."""
+
+log = structlog.get_logger()
+
+
+class DeviceChange:
+    def __init__(
+        self, *, places: DevicePlaces, deeds: DeviceDeeds, gateways: Gateways, keeper: TaskGroupKeeper
+    ) -> None:
+        self._places = places
+        self._deeds = deeds
+        self._gateways = gateways
+        self._keeper = keeper
+
+    async def change(self, stream: LiveStream, picture: DevicePicture) -> bool:
+        """Go on with `picture`, over the other device where there is one; False: with a cut.
+
+        The caller holds `editing`. Raises Conflict, Unavailable, or the device's answer; the old picture
+        stays then.
+        """
+        room, old = self._places.room(stream), feed_of(stream)
+        on_air = stream.seen.on_air or old.primary
+        if any(seat.busy for seat in room.seats.values()):
+            raise Conflict("its devices are being set up", hint="Try again in a moment.")
+        first = on_air.other if old.seat(on_air.other).encoder_id is not None else on_air
+        for seat in room.seats.values():
+            seat.busy = True
+        try:
+            async with stream.lock:
+                await self._places.save(stream, replace(feed_of(stream), picture=picture))
+            await self._set_anew(stream, first)
+            if first is on_air:
+                return False
+            await self._gateways.switch_input(
+                stream.record, first, cause="change of picture", decided_by=DecidedBy.OPERATOR
+            )
+            await self._until(lambda: stream.seen.on_air is first, "the gateway did not change over")
+            self._keeper.start(self._follow(stream, on_air), name=f"change {stream.id}")
+            return True
+        except ManagerError:
+            async with stream.lock:
+                await self._places.save(stream, replace(feed_of(stream), picture=old.picture))
+            self._places.renew(stream, first)
+            raise
+        finally:
+            for seat in room.seats.values():
+                seat.busy = False
+
+    async def _set_anew(self, stream: LiveStream, name: Input) -> None:
+        seen = stream.seen
+        await self._deeds.restart(self._places.at(stream, name), self._places.profile(stream, name))
+        self._places.room(stream).seats[name].started_at = monotonic()
+        # What flowed before it was stopped may be told still.
+        asked = None if seen.reading is None else seen.reading.at
+        await self._until(
+            lambda: seen.flows(name) and seen.reading is not None and seen.reading.at != asked,
+            "nothing came from the device that was set anew",
+        )
+
+    async def _follow(self, stream: LiveStream, name: Input) -> None:
+        """The other device makes the new picture too; should it fail, its seat is looked at as ever."""
+        seat = self._places.room(stream).seats[name]
+        seat.busy = True
+        try:
+            profile, encoder_id = self._places.profile(stream, name), self._places.at(stream, name)
+            if feed_of(stream).is_hot:
+                await self._deeds.restart(encoder_id, profile)
+                seat.started_at = monotonic()
+            else:
+                await self._deeds.stand_by(encoder_id, profile)
+        except ManagerError as error:
+            seat.failures += 1
+            log.warning("device not set anew", stream_id=stream.id, input=name.value, reason=error.detail)
+        finally:
+            seat.busy = False
+
+    @staticmethod
+    async def _until(true: Callable[[], bool], otherwise: str) -> None:
+        deadline = monotonic() + CHANGE_S
+        while not true():
+            if monotonic() > deadline:
+                raise Unavailable(otherwise)
+            await asyncio.sleep(LOOK_S)

@@ -1,0 +1,258 @@
+"""Streams that devices feed: looks at each again and again, and has done what the policy says.
+
+The record says what each device is to do, and outlives control; which input is on air is the gateway's word. How a
+device is set up is `device_deeds.py`'s business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Final
+
+import structlog
+
+from app.domain.errors import ManagerError, NoCapacity
+from app.domain.events import Event, StreamErrorSeen
+from app.domain.failover import DecidedBy
+from app.domain.fleet import PlacementDecision
+from app.domain.ids import StreamId
+from app.domain.session import StreamRecord
+from app.domain.severity import Severity
+from app.domain.stream import Input
+from app.policy.device_feed import Command, Deed, SeatSeen, judge
+from app.runtime.bus import Bus
+from app.runtime.clock import monotonic, utc_now
+from app.runtime.tasks import TaskGroupKeeper
+from app.services.device_deeds import DeviceDeeds
+from app.services.device_places import DevicePlaces, Room, Seat, feed_of
+from app.services.devices import Devices
+from app.services.fleet import Fleet
+from app.services.gateways import Gateways
+from app.services.live_streams import LiveStream, LiveStreams
+from app.services.plans import with_feed
+
+BEAT_S: Final = 0.5
+REST_S: Final = 5.0
+"""After a deed that failed."""
+TRIED: Final = 3
+"""Devices that are asked before the caller is told that none takes the stream."""
+
+log = structlog.get_logger()
+
+
+class DeviceStreams:
+    """`run` runs until cancelled."""
+
+    def __init__(
+        self,
+        *,
+        streams: LiveStreams,
+        devices: Devices,
+        places: DevicePlaces,
+        deeds: DeviceDeeds,
+        fleet: Fleet,
+        gateways: Gateways,
+        bus: Bus[Event],
+        keeper: TaskGroupKeeper,
+    ) -> None:
+        self._streams = streams
+        self._devices = devices
+        self._places = places
+        self._deeds = deeds
+        self._fleet = fleet
+        self._gateways = gateways
+        self._bus = bus
+        self._keeper = keeper
+
+    async def run(self) -> None:
+        while True:
+            now = monotonic()
+            for stream in self._streams:
+                if stream.record.feed is not None and stream.seen.reading is not None:
+                    self.look(stream, now)
+            self._deeds.quiet_strays()
+            await asyncio.sleep(BEAT_S)
+
+    def ended(self, record: StreamRecord) -> None:
+        """The end of a stream frees its devices."""
+        self._places.release(record.stream_id)
+        for encoder_id in () if record.feed is None else (record.feed.primary_id, record.feed.backup_id):
+            if encoder_id is not None:
+                self._deeds.leave(encoder_id)
+
+    def promises_of_the_store(self) -> None:
+        """Write down the devices that running streams hold, before the first new one may be given."""
+        for stream in self._streams:
+            feed = stream.record.feed
+            if feed is not None:
+                self._places.promise(stream.id, feed)
+
+    # --- opening
+
+    def placed(self, stream: LiveStream) -> PlacementDecision:
+        """Give the stream its devices, the backup if there is one. Raises NoCapacity."""
+        return self._places.take_both(stream)
+
+    def release(self, stream_id: StreamId) -> None:
+        """It was not opened after all."""
+        self._places.release(stream_id)
+
+    async def begin(self, stream: LiveStream) -> None:
+        """Have its primary stream; the backup follows by itself. The caller holds the stream's lock.
+
+        Raises what the last device that was asked answered.
+        """
+        room, seat = self._places.room(stream), self._places.room(stream).seats[Input.MAIN]
+        seat.busy = True
+        try:
+            for attempt in range(1, TRIED + 1):
+                encoder_id = feed_of(stream).main.encoder_id
+                assert encoder_id is not None, "it was placed"
+                try:
+                    await self._deeds.start(encoder_id, self._places.profile(stream, Input.MAIN))
+                    seat.started_at = monotonic()
+                    return
+                except ManagerError as error:
+                    log.warning("device refused", stream_id=stream.id, encoder_id=encoder_id, reason=error.detail)
+                    room.failed_on[encoder_id] = monotonic()
+                    if attempt == TRIED:
+                        raise
+                    self._seat_another(stream, Input.MAIN, error)
+        finally:
+            seat.busy = False
+            self._streams.save_later(stream)
+
+    def _seat_another(self, stream: LiveStream, name: Input, error: ManagerError) -> None:
+        """Raises `error` where no other device is left."""
+        try:
+            found = self._places.place(stream, name)
+        except NoCapacity:
+            raise error from None
+        if found in self._places.room(stream).failed_on:
+            raise error
+        stream.record = with_feed(stream.record, feed_of(stream).seated(name, found))
+
+    # --- looking
+
+    def look(self, stream: LiveStream, now: float) -> None:
+        room, feed = self._places.room(stream), feed_of(stream)
+        seen = {name: self._seen(stream, room, name, now) for name in Input}
+        commands = judge(seen, primary=feed.primary, on_air=stream.seen.on_air, hot=feed.is_hot, now=now)
+        for command in commands:
+            if command.deed is Deed.PROMOTE:
+                self._promote(stream, command.input)
+            else:
+                self._start(stream, command)
+
+    def _seen(self, stream: LiveStream, room: Room, name: Input, now: float) -> SeatSeen:
+        seat, encoder_id = room.seats[name], feed_of(stream).seat(name).encoder_id
+        flows = stream.seen.flows(name)
+        if flows or encoder_id is None:
+            seat.quiet_since = None
+            seat.failures = 0 if flows else seat.failures
+        elif seat.quiet_since is None:
+            seat.quiet_since = now
+        presence = None if encoder_id is None else self._fleet.state(encoder_id, now)
+        reading = None if encoder_id is None else self._devices.reading(encoder_id)
+        return SeatSeen(
+            encoder_id=encoder_id,
+            state=None if presence is None or encoder_id not in self._devices else presence.state,
+            engine=None if reading is None else reading.streaming,
+            flows=flows,
+            busy=seat.busy,
+            rests_until=seat.rests_until,
+            failures=seat.failures,
+            started_at=seat.started_at,
+            quiet_since=seat.quiet_since,
+            set_up_at=seat.set_up_at,
+        )
+
+    # --- deeds
+
+    def _start(self, stream: LiveStream, command: Command) -> None:
+        self._places.room(stream).seats[command.input].busy = True
+        name = f"{command.deed} {stream.id} {command.input}"
+        self._keeper.start(self._carry_out(stream, command), name=name)
+
+    async def _carry_out(self, stream: LiveStream, command: Command) -> None:
+        seat = self._places.room(stream).seats[command.input]
+        try:
+            await self._do(stream, command)
+            seat.told = None
+        except ManagerError as error:
+            seat.failures += command.deed is not Deed.SEEK
+            seat.rests_until = monotonic() + REST_S
+            self._tell_failure(stream, seat, command, error)
+        finally:
+            seat.busy = False
+
+    async def _do(self, stream: LiveStream, command: Command) -> None:
+        name, seat = command.input, self._places.room(stream).seats[command.input]
+        match command.deed:
+            case Deed.SEEK:
+                await self._seek(stream, name)
+            case Deed.LET_GO:
+                await self._let_go(stream, name, command.reason)
+            case Deed.SWITCH_TO:
+                await self.switch_to(stream, name, cause=command.reason, decided_by=DecidedBy.OPERATOR)
+                seat.rests_until = monotonic() + REST_S
+            case Deed.START:
+                await self._deeds.start(self._places.at(stream, name), self._places.profile(stream, name))
+                seat.started_at = monotonic()
+            case Deed.RESTART:
+                await self._deeds.restart(self._places.at(stream, name), self._places.profile(stream, name))
+                seat.started_at = monotonic()
+                seat.failures += 1  # until something comes
+            case Deed.STAND_BY:
+                await self._deeds.stand_by(self._places.at(stream, name), self._places.profile(stream, name))
+                seat.set_up_at, seat.started_at = monotonic(), None
+
+    async def switch_to(self, stream: LiveStream, name: Input, *, cause: str, decided_by: DecidedBy) -> None:
+        """Put this input on air at its next key frame. Raises the gateway's answer."""
+        await self._gateways.switch_input(stream.record, name, cause=cause, decided_by=decided_by)
+
+    def _promote(self, stream: LiveStream, name: Input) -> None:
+        """The record follows the gateway, without waiting for anybody."""
+        feed = replace(feed_of(stream), primary=name)
+        stream.record = with_feed(stream.record, feed)
+        self._streams.save_later(stream)
+        self._places.promise(stream.id, feed)
+        was, now = feed.backup_id or "nobody", feed.primary_id or "nobody"
+        log.info("device on air", stream_id=stream.id, input=name.value, from_id=was, to_id=now)
+        self._error(stream, Severity.WARNING, "input changed", f"{was} is on air no more", f"{now} took over")
+
+    async def _seek(self, stream: LiveStream, name: Input) -> None:
+        async with stream.lock:
+            feed = stream.record.feed
+            if stream.ended or feed is None or feed.seat(name).encoder_id is not None:
+                return
+            found = self._places.place(stream, name)
+            await self._places.save(stream, feed_of(stream).seated(name, found))
+        self._places.renew(stream, name)
+        log.info("device found", stream_id=stream.id, input=name.value, encoder_id=found)
+
+    async def _let_go(self, stream: LiveStream, name: Input, reason: str) -> None:
+        async with stream.lock:
+            feed = stream.record.feed
+            gone = None if feed is None else feed.seat(name).encoder_id
+            if stream.ended or feed is None or gone is None:
+                return
+            self._places.room(stream).failed_on[gone] = monotonic()
+            await self._places.save(stream, feed.seated(name, None))
+            self._places.promise(stream.id, feed_of(stream))
+        self._places.renew(stream, name)
+        self._deeds.leave(gone)
+        self._error(stream, Severity.WARNING, "device given up", f"{gone}: {reason}", "another device is sought")
+
+    # --- inside
+
+    def _tell_failure(self, stream: LiveStream, seat: Seat, command: Command, error: ManagerError) -> None:
+        log.warning("device deed failed", stream_id=stream.id, deed=command.deed.value, reason=error.detail)
+        if seat.told != error.detail:
+            seat.told = error.detail
+            cause = f"{command.input} device: {command.deed}"
+            self._error(stream, Severity.WARNING, cause, error.detail, f"tried again in {REST_S:g} s")
+
+    def _error(self, stream: LiveStream, severity: Severity, cause: str, detail: str, acted: str) -> None:
+        self._bus.tell(StreamErrorSeen(stream.id, stream.record.tenant, severity, cause, detail, utc_now(), acted))
