@@ -23,6 +23,7 @@ from app.api.routes.keys import KeyRoutes
 from app.api.routes.monitoring import MonitoringRoutes
 from app.api.routes.streams import StreamRoutes
 from app.api.routes.system import SystemRoutes
+from app.api.routes.thermal import ThermalRoutes
 from app.api.services import DoorServices
 from app.api.sockets import SocketDoor
 from app.api.stream_log import StreamLogs
@@ -59,6 +60,7 @@ def all_rows(services: DoorServices) -> Registry:
         *FailoverRoutes(services).endpoints(),
         *EncoderEndpoints(services).endpoints(),
         *MonitoringRoutes(services).endpoints(),
+        *ThermalRoutes(services).endpoints(),
         *KeyRoutes(services).endpoints(),
         *SystemRoutes(services, description).endpoints(),
     )

@@ -109,6 +109,7 @@ def door_services(services: ControlServices, exporter: Exporter) -> DoorServices
         balancer=services.balancer,
         keys=services.keys,
         drills=services.drills,
+        thermal=services.thermal,
         bus=services.bus,
         ready=services.ready,
         media_origins=lambda: tuple(hello.http_url.rstrip("/") for hello in services.gateways.connected()),

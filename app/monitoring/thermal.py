@@ -136,8 +136,9 @@ class ThermalMonitor:
                 if encoder_id in self._watched:
                     self._feed(encoder_id, self._watched[encoder_id], Placed())
             case EncoderChanged(encoder_id, state):
-                if encoder_id in self._watched:
-                    watched = self._watched[encoder_id]
+                # One that came is known from now on, also before its first reading.
+                watched = self._watch(encoder_id)
+                if watched is not None:
                     watched.is_away = state in (EncoderState.OFFLINE, EncoderState.STOPPED)
                     self._tell(encoder_id, watched, monotonic())
 

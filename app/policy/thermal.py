@@ -119,6 +119,7 @@ class ThermalController:
             load=self._sample.load,
             score=self._score(celsius, next_hot),
             allowance=self._allowance(heat, now),
+            limits=self._limits,
             forecast=forecast(known, self._limits.critical_c) if self._state in _HOT else next_hot,
             leave=self._leave(known, now),
             shun=self._shun(celsius),

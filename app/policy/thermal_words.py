@@ -9,6 +9,7 @@ from app.domain.severity import Severity
 from app.policy.failover_words import Leave
 from app.policy.heat import Heat
 from app.policy.thermal_forecast import Forecast
+from app.policy.thermal_limits import ThermalLimits
 
 
 class ThermalState(StrEnum):
@@ -88,6 +89,7 @@ class Verdict:
     load: float | None
     score: float | None
     allowance: float
+    limits: ThermalLimits
     forecast: Forecast | None
     leave: Leave | None
     shun: Leave | None

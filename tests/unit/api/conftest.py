@@ -12,9 +12,13 @@ from app.api.limits import DoorLimits
 from app.api.peers import Network
 from app.api.services import DoorServices
 from app.domain.access import Scope
-from app.domain.events import Event
+from app.domain.encoder import EncoderReading
+from app.domain.events import EncoderRead, Event
+from app.monitoring.thermal import ThermalMonitor
 from app.policy.rates import Rate
+from app.policy.thermal_limits import ThermalLimits
 from app.runtime.bus import Bus
+from app.runtime.clock import utc_now
 from app.services.websocket_security import SocketLimits
 from tests.unit.api import fleet
 
@@ -59,6 +63,9 @@ async def serve() -> AsyncIterator[Serve]:
         encoders, drills = fleet.Encoders(streams), fleet.Drills(streams)
         errors: list[BaseException] = []
         bus: Bus[Event] = Bus(errors.append)
+        thermal = ThermalMonitor(limits=ThermalLimits(), info=lambda _: None, promised=lambda _: None, bus=bus)
+        bus.listen(thermal.hear)
+        bus.tell(EncoderRead(fleet.ENCODER, EncoderReading(), utc_now()))
         missing: list[str] = []
         counted: list[tuple[str, int]] = []
 
@@ -71,6 +78,7 @@ async def serve() -> AsyncIterator[Serve]:
             balancer=fleet.Balancer(streams),
             keys=keys,
             drills=drills,
+            thermal=thermal,
             bus=bus,
             ready=ready,
             media_origins=lambda: ("http://127.0.0.1:8081",),
