@@ -100,6 +100,10 @@ Rate = Annotated[int, Field(ge=1, le=1_000_000)]
 Percent = Annotated[float, Field(ge=1.0, le=100.0)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 BaseUrl = Annotated[str, Field(pattern=rf"^{_BASE_URL}$")]
+HostName = Annotated[
+    str, Field(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$", max_length=253)
+]
+HostNames = Annotated[tuple[HostName, ...], BeforeValidator(_listed)]
 DrillWindow = Annotated[str, AfterValidator(_window)]
 HotLimit = Annotated[float, Field(ge=40.0, le=85.0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -187,8 +191,6 @@ class Settings(BaseModel):
     rtmp_host: str = Field("127.0.0.1", description="Address the RTMP listener binds.")
     rtmp_port: Port = Field(1935, description="Port for publishers, encoder workers and RTMP viewers.")
     rtmps_port: OptionalPort = Field(None, description="Port for RTMP over TLS; empty: off.")
-    tls_cert: OptionalPath = Field(None, description="PEM chain for RTMPS.")
-    tls_key: OptionalPath = Field(None, description="PEM private key for RTMPS.")
     content_checks: bool = Field(
         True, description="Look at pictures and sound now and then: black, frozen, silent, whose fault it is."
     )
@@ -197,6 +199,26 @@ class Settings(BaseModel):
     public_host: str = Field("127.0.0.1", description="Host that publishers and viewers are told to use.")
     allowed_private_targets: Networks = Field(
         (), description="Private networks that programmes may be pushed to; every other one is refused."
+    )
+
+    # --- certificates
+    https_port: OptionalPort = Field(
+        None, description="Port of control over TLS, beside the plain one; empty: off."
+    )
+    tls_cert: OptionalPath = Field(
+        None, description="PEM chain for HTTPS and RTMPS; taken up anew when the file changes."
+    )
+    tls_key: OptionalPath = Field(None, description="PEM private key for HTTPS and RTMPS.")
+    certificate_roots: OptionalPath = Field(
+        None, description="PEM roots of an authority of your own, trusted beside the system's."
+    )
+    acme_directory: str = Field(
+        "", pattern=r"^(https://\S+)?$", description="ACME server that issues the certificate; empty: none."
+    )
+    acme_names: HostNames = Field((), description="Names it is issued for; each leads to this control's port 80.")
+    acme_email: OptionalText = Field(None, description="Address that the ACME server may write to.")
+    acme_ca: OptionalPath = Field(
+        None, description="PEM roots of the ACME server's own HTTPS; empty: the system's."
     )
 
     # --- encoder node
@@ -234,6 +256,9 @@ class Settings(BaseModel):
             "gateway_id": f"gateway-{host_name()}",
             "encoder_id": f"encoder-{host_name()}",
         }
+        if given.get("acme_directory") and not given.get("tls_cert"):
+            # One file for both: it is replaced in one step.
+            given = given | dict.fromkeys(("tls_cert", "tls_key"), Path(data_dir) / "certificates" / "pair.pem")
         return derived | {name: value for name, value in given.items() if value != "" or name not in derived}
 
     @property
@@ -247,6 +272,12 @@ class Settings(BaseModel):
             raise ValueError("tls_cert and tls_key go together: set both or none")
         if self.rtmps_port is not None and self.tls_cert is None:
             raise ValueError("rtmps_port needs tls_cert and tls_key")
+        if self.https_port is not None and self.tls_cert is None:
+            raise ValueError("https_port needs tls_cert and tls_key, or acme_directory")
+        if bool(self.acme_directory) != bool(self.acme_names):
+            raise ValueError("acme_directory and acme_names go together: set both or none")
+        if self.acme_directory and self.tls_cert != self.tls_key:
+            raise ValueError("with acme_directory the certificate is made here: leave tls_cert and tls_key out")
         for these, need in (
             (self.telegram_chat_id, ("telegram_token",)),
             (self.alert_email, ("smtp_host",)),
