@@ -10,7 +10,6 @@ import asyncio
 import gc
 import random
 import signal
-import ssl
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -23,8 +22,8 @@ from aiortmp import Limits, aio
 from app.adapters.host.machine_id import host_id
 from app.adapters.link.uplink import WebSocketUplink
 from app.assembly.descriptors import Places, places, raise_limit
+from app.assembly.own_certificate import OwnCertificate
 from app.assembly.settings import Settings, in_url
-from app.domain.errors import InvalidSettings
 from app.domain.ids import GatewayId, HostId
 from app.domain.link import GatewayHello
 from app.domain.stream import ChannelPlan, Destination
@@ -112,7 +111,7 @@ class RunningGateway:
     async def start(self) -> None:
         """Open the doors and dial control. Raises OSError for a port in use, InvalidSettings for a bad key."""
         settings = self._settings
-        tls = _tls_context(settings)
+        own = OwnCertificate.of(settings)
         door = self.rtmp_door
         loop = asyncio.get_running_loop()
         gathering = aio.Gathering(loop, GATHER_S)
@@ -120,8 +119,9 @@ class RunningGateway:
         port = settings.rtmp_port
         plain = await aio.serve(door.factory, host, port, limits=LIMITS, gathering=gathering, backlog=many)
         self._rtmp.append(plain)
-        if settings.rtmps_port is not None and tls is not None:
-            port = settings.rtmps_port
+        if settings.rtmps_port is not None and own is not None:
+            port, tls = settings.rtmps_port, own.pair.context
+            self._tasks.start(own.watch(own.pair.reload), name="certificate")
             secure = await aio.serve(
                 door.factory, host, port, ssl=tls, limits=LIMITS, gathering=gathering, backlog=many
             )
@@ -217,17 +217,6 @@ def collect_rarely() -> None:
     """
     gc.freeze()
     gc.set_threshold(500_000, 10, 10)
-
-
-def _tls_context(settings: Settings) -> ssl.SSLContext | None:
-    if settings.tls_cert is None or settings.tls_key is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(settings.tls_cert, settings.tls_key)
-    except (OSError, ssl.SSLError) as error:
-        raise InvalidSettings(f"tls_cert and tls_key cannot be used: {error}") from error
-    return context
 
 
 def _crashed(name: str, error: BaseException) -> None:
