@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections import Counter
 
 from aiohttp import web, web_protocol
@@ -135,13 +136,22 @@ class GuardedHandler(web_protocol.RequestHandler):
 
 
 class GuardedSite:
-    """Listens for `runner`'s application with the guard in front of every connection."""
+    """Listens for `runner`'s application with the guard in front of every connection. `tls`: None speaks plainly."""
 
-    def __init__(self, runner: web.AppRunner, *, host: str, port: int, limits: DoorLimits) -> None:
+    def __init__(
+        self,
+        runner: web.AppRunner,
+        *,
+        host: str,
+        port: int,
+        limits: DoorLimits,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._runner = runner
         self._host = host
         self._port = port
         self._limits = limits
+        self._tls = tls
         self.book = ConnectionBook(limits)
         self._server: asyncio.Server | None = None
 
@@ -157,7 +167,14 @@ class GuardedSite:
             return GuardedHandler(manager, book=self.book, deadline_s=self._limits.header_deadline_s, loop=loop)
 
         try:
-            self._server = await loop.create_server(make, self._host, self._port, backlog=512)
+            self._server = await loop.create_server(
+                make,
+                self._host,
+                self._port,
+                backlog=512,
+                ssl=self._tls,
+                ssl_handshake_timeout=self._limits.header_deadline_s if self._tls else None,
+            )
         except OSError as error:
             raise Unavailable(
                 f"cannot listen on {self._host}:{self._port}: {error.strerror}",

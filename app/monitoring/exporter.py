@@ -72,6 +72,10 @@ class Exporter(Collector):
     def count_request(self, operation: str, status: int, seconds: float) -> None:
         self._requests.labels(operation, str(status)).observe(seconds)
 
+    def add(self, collector: Collector) -> None:
+        """What another monitor knows goes out with the rest."""
+        self._registry.register(collector)
+
     def text(self) -> bytes:
         """The text format of Prometheus, version 0.0.4."""
         return generate_latest(self._registry)

@@ -107,6 +107,9 @@ class Devices:
             raise NotFound(f"{encoder_id} is no device that was entered here", hint="GET /api/encoders lists them.")
         return driver
 
+    def entries(self) -> tuple[DeviceEntry, ...]:
+        return tuple(kept.entry for kept in self._kept.values())
+
     def reading(self, encoder_id: EncoderId) -> DeviceReading | None:
         return self._readings.get(encoder_id)
 
