@@ -79,12 +79,15 @@ class ContentWatch:
 
     def see(self, sample: PictureSample, *, is_source: bool) -> None:
         runs = self._source if is_source else self._programme
-        runs[Fault.BLACK_PICTURE].add(sample.at_ms, is_black(sample))
-        still = runs[Fault.FROZEN_PICTURE]
-        if sample.compared_ms is not None and still.last_ms in (None, sample.compared_ms):
+        black = is_black(sample)
+        runs[Fault.BLACK_PICTURE].add(sample.at_ms, black)
+        # A black picture has nothing that could move.
+        still = None if black else is_still(sample)
+        run = runs[Fault.FROZEN_PICTURE]
+        if sample.compared_ms is not None and run.last_ms in (None, sample.compared_ms):
             # What two pictures say is true of the time between them.
-            still.add(sample.compared_ms + 1, is_still(sample))
-        still.add(sample.at_ms, is_still(sample))
+            run.add(sample.compared_ms + 1, still)
+        run.add(sample.at_ms, still)
 
     def hear(self, sample: SoundSample, *, is_source: bool) -> None:
         runs = self._source if is_source else self._programme
