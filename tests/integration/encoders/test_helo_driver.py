@@ -1,0 +1,291 @@
+"""The HELO driver on the wire: each way in which a device fails has its name, and no write goes twice."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from aiohttp import web
+
+from app.adapters.encoders.aja_helo import HeloDriver
+from app.adapters.encoders.helo.descriptors import DescriptorCache
+from app.domain.device import DeviceReading, Reach
+from app.domain.errors import (
+    DeviceError,
+    InvalidRequest,
+    ManagerError,
+    NotAllowed,
+    NotAuthenticated,
+    Unavailable,
+)
+from app.policy.breaker import OPENS_AFTER
+from app.simulators.helo.quirks import (
+    ExpiredPoll,
+    Locked,
+    QuietPoll,
+    Quirks,
+    RebootAnswer,
+    Refusal,
+    Unknown,
+    WhileDown,
+    WrongPassword,
+)
+from tests.contract.encoder_benches import PASSWORD, PROFILE, QUICK, DeviceBench, entry, helo_bench
+from tests.integration.encoders.scripted import Scripted, drop, scripted, value
+from tests.support.helo import helo
+
+BOUND_S = 20.0
+
+
+def driver_of(device: Scripted | str, *, password: str | None = None) -> HeloDriver:
+    url = device if isinstance(device, str) else device.url
+    return HeloDriver(entry(url, password=password), cache=DescriptorCache(), patience=QUICK, dice=lambda: 0.0)
+
+
+@contextlib.asynccontextmanager
+async def closing(driver: HeloDriver) -> AsyncIterator[HeloDriver]:
+    try:
+        yield driver
+    finally:
+        await driver.close()
+
+
+async def fails(driver: HeloDriver, error: type[ManagerError]) -> Reach:
+    with pytest.raises(error):
+        await driver.read()
+    return driver.reach
+
+
+@pytest.mark.parametrize(
+    ("scenario", "how", "error", "reach"),
+    [
+        ("hang", {}, Unavailable, Reach.SLOW),
+        ("slow_answers", {"seconds": 30.0}, Unavailable, Reach.SLOW),
+        ("nonsense", {}, DeviceError, Reach.GARBLED),
+        ("cut_answers", {}, DeviceError, Reach.GARBLED),
+        ("network", {"on": False}, Unavailable, Reach.UNREACHABLE),
+        ("password", {"is_now": "another"}, NotAuthenticated, Reach.LOGGED_OUT),
+    ],
+)
+async def test_each_failure_has_its_own_error_and_its_own_name_and_is_over_with_its_cause(
+    scenario: str, how: dict[str, object], error: type[ManagerError], reach: Reach
+) -> None:
+    async with helo_bench(password=PASSWORD) as bench:
+        bench.device.apply(scenario, **how)
+        assert await found(bench, error) is reach
+        bench.device.apply("well")
+        bench.device.apply("password", is_now=PASSWORD)
+        await again_well(bench)
+        assert bench.driver.reach is Reach.OK
+
+
+async def found(bench: DeviceBench, error: type[ManagerError]) -> Reach:
+    """How it ends once nothing is left that was read before the fault."""
+    async with asyncio.timeout(BOUND_S):
+        while True:
+            try:
+                await bench.driver.drift(PROFILE)
+            except error:
+                return bench.driver.reach
+
+
+async def look(bench: DeviceBench, true: Callable[[DeviceReading], bool], *, within_s: float) -> None:
+    async with asyncio.timeout(within_s):
+        while not true(await bench.driver.read()):
+            await asyncio.sleep(0.01)
+
+
+async def again_well(bench: DeviceBench) -> None:
+    async with asyncio.timeout(BOUND_S):
+        while True:
+            with contextlib.suppress(ManagerError):
+                await bench.driver.read()
+                return
+            await asyncio.sleep(0.2)
+
+
+async def test_one_that_answers_401_wants_a_password() -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(status=401)
+
+    async with scripted(answer) as device, closing(driver_of(device)) as driver:
+        assert await fails(driver, NotAuthenticated) is Reach.LOGGED_OUT
+
+
+async def test_one_that_is_not_ready_restarts() -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(status=503)
+
+    async with scripted(answer) as device, closing(driver_of(device)) as driver:
+        assert await fails(driver, Unavailable) is Reach.REBOOTING
+
+
+async def test_a_redirect_is_not_followed_anywhere() -> None:
+    async def elsewhere(request: web.Request) -> web.Response:
+        return value(request, "1")
+
+    async with scripted(elsewhere) as other:
+
+        async def answer(request: web.Request) -> web.Response:
+            return web.Response(status=302, headers={"Location": other.url + request.path_qs})
+
+        async with scripted(answer) as device, closing(driver_of(device)) as driver:
+            assert await fails(driver, DeviceError) is Reach.GARBLED
+        assert not other.asked
+
+
+async def test_an_answer_without_an_end_is_cut_off() -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            while True:
+                await response.write(bytes(65_536))
+        return response
+
+    async with scripted(answer) as device, closing(driver_of(device)) as driver:
+        assert await fails(driver, DeviceError) is Reach.GARBLED
+
+
+async def test_a_write_whose_answer_is_lost_is_never_sent_again() -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return drop(request) if request.query.get("action") == "set" else value(request, "0")
+
+    async with scripted(answer) as device, closing(driver_of(device)) as driver:
+        await driver.reboot()
+        assert device.asked["set Reboot"] == 1
+        with pytest.raises(DeviceError):
+            await driver.start_stream()
+        assert device.asked["set ReplicatorCommand"] == 1
+
+
+async def test_an_order_whose_answer_is_lost_is_done_when_the_state_says_so() -> None:
+    states = iter(["1", "1", "2"])
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.query.get("action") == "set":
+            return drop(request)
+        return value(request, next(states) if "StreamState" in request.query["paramid"] else "0")
+
+    async with scripted(answer) as device, closing(driver_of(device)) as driver:
+        await driver.start_stream()
+
+
+async def test_after_five_failures_it_is_left_in_peace() -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return drop(request)
+
+    async with scripted(answer) as device, closing(driver_of(device)) as driver:
+        for _ in range(OPENS_AFTER):
+            await fails(driver, Unavailable)
+        asked = device.asked.total()
+        with pytest.raises(Unavailable) as resting:
+            await driver.read()
+        assert device.asked.total() == asked
+        assert resting.value.retry_after_s is not None
+        assert resting.value.retry_after_s > 0
+        assert driver.reach is Reach.UNREACHABLE
+
+
+async def test_a_session_that_expired_is_renewed_with_one_login() -> None:
+    async with helo_bench(password=PASSWORD) as bench:
+        bench.device.apply("sessions_expire")
+        await bench.driver.start_stream()
+        assert bench.is_at_work
+
+
+@pytest.mark.parametrize("wrong", WrongPassword)
+async def test_a_wrong_password_is_said_whatever_the_device_answers_to_it(wrong: WrongPassword) -> None:
+    async with helo(password=PASSWORD, quirks=Quirks(wrong_password=wrong)) as device:
+        async with closing(driver_of(device.url, password="guessed")) as driver:
+            assert await fails(driver, NotAuthenticated) is Reach.LOGGED_OUT
+        async with closing(driver_of(device.url)) as driver:
+            assert await fails(driver, NotAuthenticated) is Reach.LOGGED_OUT
+
+
+@pytest.mark.parametrize(
+    "quirks",
+    [
+        Quirks(unknown=Unknown.CLOSED, quiet_poll=QuietPoll.CLOSE, expired_poll=ExpiredPoll.OBJECT),
+        Quirks(unknown=Unknown.FORBIDDEN, refusal=Refusal.FORBIDDEN, locked=Locked.FORBIDDEN),
+        Quirks(reboot_answer=RebootAnswer.FIRST, while_down=WhileDown.BUSY, quiet_poll=QuietPoll.FOREVER),
+        Quirks(locked=Locked.ACCEPTED, refusal=Refusal.CLAMPED, invalid_selector_names=False, tells_durations=True),
+    ],
+)
+async def test_whatever_no_document_says_it_is_read_configured_and_started(quirks: Quirks) -> None:
+    async with helo_bench(quirks=quirks) as bench:
+        assert (await bench.driver.read()).has_input is True
+        await bench.driver.start_stream()
+        assert bench.is_at_work
+
+
+async def test_an_event_makes_it_look_at_once() -> None:
+    async with helo_bench() as bench:
+        await look(bench, lambda reading: reading.is_well is True, within_s=BOUND_S)
+        bench.device.apply("input_lost")
+        # Sooner than the ten seconds after which it would be read anyway.
+        await look(bench, lambda reading: reading.has_input is False, within_s=8.0)
+
+
+async def test_a_refused_setting_is_named_and_secrets_are_in_no_log(capsys: pytest.CaptureFixture[str]) -> None:
+    async with helo_bench(password=PASSWORD) as bench:
+        bench.device.apply("bitrate_limit", kbps=500)
+        with contextlib.suppress(DeviceError):
+            await bench.driver.configure(PROFILE)
+        bench.device.apply("hang")
+        with pytest.raises(Unavailable):
+            await bench.driver.drift(PROFILE)
+    said = "".join(capsys.readouterr())
+    assert PASSWORD not in said
+    assert PROFILE.stream_key.reveal() not in said
+
+
+async def test_descriptors_are_fetched_once_for_each_firmware() -> None:
+    listing = '[{"param_id":"eParamID_ReplicatorCommand"},{"param_id":"eParamID_ReplicatorStreamState"}]'
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(text=listing) if request.path == "/desc.json" else value(request, "1")
+
+    cache = DescriptorCache()
+    async with scripted(answer) as device:
+        for _ in range(2):
+            driver = HeloDriver(entry(device.url), cache=cache, patience=QUICK)
+            async with closing(driver):
+                await driver.capabilities()
+                await driver.read()
+                assert (await driver.read()).temperature_c is None
+        assert device.asked["/desc.json"] == 1
+        assert device.asked["get Temperature"] == 0
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://10.0.0.1",
+        "http://user:word@10.0.0.1",
+        "http://10.0.0.1/path",
+        "http://10.0.0.1?x=1",
+        "http://",
+        "nonsense",
+    ],
+)
+def test_an_address_that_is_none_of_a_device_is_refused(url: str) -> None:
+    with pytest.raises(InvalidRequest):
+        driver_of(url)
+
+
+@pytest.mark.parametrize(
+    "host", ["169.254.169.254", "[fe80::1]", "224.0.0.1", "0.0.0.0", "[::ffff:169.254.169.254]"]
+)
+def test_an_address_where_no_device_can_be_is_refused(host: str) -> None:
+    with pytest.raises(NotAllowed):
+        driver_of(f"http://{host}")
+
+
+async def test_a_restart_that_is_answered_first_is_one_too() -> None:
+    async with helo_bench(quirks=Quirks(reboot_answer=RebootAnswer.FIRST)) as bench:
+        starts = bench.device.state()["starts"]
+        await bench.driver.reboot()
+        assert bench.device.state()["starts"] == starts + 1
