@@ -93,7 +93,7 @@ async def found(bench: DeviceBench, error: type[ManagerError]) -> Reach:
 
 async def look(bench: DeviceBench, true: Callable[[DeviceReading], bool], *, within_s: float) -> None:
     async with asyncio.timeout(within_s):
-        while not true(await bench.driver.read()):
+        while not true(await bench.driver.read()):  # noqa: ASYNC110 - a device is asked, it owes no event
             await asyncio.sleep(0.01)
 
 
