@@ -136,7 +136,7 @@ class GuardedHandler(web_protocol.RequestHandler):
 
 
 class GuardedSite:
-    """Listens for `runner`'s application with the guard in front of every connection. `tls`: None speaks plainly."""
+    """Listens for `runner`'s application, the guard in front of every connection. `tls`: None speaks plainly."""
 
     def __init__(
         self,
