@@ -30,7 +30,7 @@ def compact(body: object) -> str:
 
 def parameter_answer(memory: Memory, name: str, *, invalid_selectors: bool) -> dict[str, str]:
     """`name` without prefix; one that does not exist has an empty value."""
-    parameter = memory.catalogue.get(name)
+    parameter = memory.seen(name)
     if parameter is None:
         return {"paramid": "0", "name": PREFIX + name, "value": "", "value_name": _INVALID}
     value = memory.get(name)

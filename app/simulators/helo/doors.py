@@ -93,7 +93,7 @@ class Doors:
             return _not_found()
         try:
             response = await handler(request)
-        except web.HTTPNotFound:
+        except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
             return _not_found()
         finally:
             self._touched()
@@ -130,7 +130,7 @@ class Doors:
 
     def _parameter(self, request: web.Request, name: str) -> web.StreamResponse:
         unit = self._unit
-        if name not in unit.memory and unit.quirks.unknown is not Unknown.EMPTY:
+        if unit.memory.seen(name) is None and unit.quirks.unknown is not Unknown.EMPTY:
             if unit.quirks.unknown is Unknown.CLOSED:
                 return _dropped(request)
             return _not_found() if unit.quirks.unknown is Unknown.NOT_FOUND else _answer("", status=403)
@@ -184,13 +184,13 @@ class Doors:
         name = request.query.get("paramid", "")
         if name == "*":
             return await self._all_descriptors(request)
-        parameter = self._unit.memory.catalogue.get(name.removeprefix(PREFIX))
+        parameter = self._unit.memory.seen(name.removeprefix(PREFIX))
         found = [] if parameter is None else [answers.descriptor(parameter)]
         return _answer(answers.compact(found))
 
     async def _all_descriptors(self, request: web.Request) -> web.StreamResponse:
         await asyncio.sleep(self._unit.timing.descriptors_s)
-        everything = [answers.descriptor(one) for one in self._unit.memory.catalogue.values()]
+        everything = [answers.descriptor(one) for one in self._unit.memory.all_seen()]
         return _answer(answers.compact(everything))
 
     def _primary_clips(self) -> list[str]:

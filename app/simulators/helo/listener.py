@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import Final
 
 from aiohttp import web
@@ -13,19 +14,22 @@ _SHUTDOWN_S: Final = 0.2
 class Listener:
     """`port` 0: any free one, kept from then on."""
 
-    def __init__(self, application: web.Application, host: str, port: int) -> None:
+    def __init__(
+        self, application: web.Application, host: str, port: int, tls: ssl.SSLContext | None = None
+    ) -> None:
         # A request whose client has gone must not go on waiting.
         self._runner = web.AppRunner(
             application, access_log=None, shutdown_timeout=_SHUTDOWN_S, handler_cancellation=True
         )
         self._host = host
         self._port = port
+        self._tls = tls
         self._server: asyncio.Server | None = None
 
     @property
     def url(self) -> str:
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._port}"
+        return f"{'http' if self._tls is None else 'https'}://{host}:{self._port}"
 
     async def open(self) -> None:
         """Listen, unless it does. Raises OSError when the port is taken."""
@@ -35,7 +39,9 @@ class Listener:
             await self._runner.setup()
         factory = self._runner.server
         assert factory is not None, "setup made it"
-        self._server = await asyncio.get_running_loop().create_server(factory, self._host, self._port)
+        self._server = await asyncio.get_running_loop().create_server(
+            factory, self._host, self._port, ssl=self._tls
+        )
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def shut(self) -> None:

@@ -33,15 +33,21 @@ class Memory:
         """How many there were so far."""
         self.tells_durations = False
         """Whether what counts every second is a change worth an event."""
+        self.hidden: frozenset[str] = frozenset()
+        """Names that another firmware does not know: they work inside, and nobody sees them."""
         self._values = {name: parameter.default for name, parameter in catalogue.items()}
         self._log: deque[Change] = deque(maxlen=_KEPT_CHANGES)
         self._presets: dict[int, dict[str, str]] = {}
 
-    def __contains__(self, name: str) -> bool:
-        return name in self.catalogue
+    def seen(self, name: str) -> Parameter | None:
+        """The parameter as clients may know it; None: this firmware does not have it."""
+        return None if name in self.hidden else self.catalogue.get(name)
+
+    def all_seen(self) -> Iterator[Parameter]:
+        return (parameter for name, parameter in self.catalogue.items() if name not in self.hidden)
 
     def get(self, name: str) -> str:
-        """The value; empty for a name that this firmware does not have."""
+        """The value; empty for a name that no firmware has."""
         return self._values.get(self._stored(name), "")
 
     def number(self, name: str) -> int:
@@ -52,7 +58,7 @@ class Memory:
             return 0
 
     def put(self, name: str, value: str | int) -> None:
-        """Hold a value, whoever may write it. A name that this firmware does not have is passed over."""
+        """Hold a value, whoever may write it. A name that no firmware has is passed over."""
         parameter = self.catalogue.get(name)
         if parameter is None or self.get(name) == str(value):
             return
@@ -113,7 +119,8 @@ class Memory:
         return (item for item in self.catalogue.values() if item.section == section and item.is_profile_field)
 
     def _note(self, parameter: Parameter) -> None:
-        if parameter.name in DURATIONS and not self.tells_durations:
+        is_counting = parameter.name in DURATIONS and not self.tells_durations
+        if is_counting or parameter.name in self.hidden:
             return
         self.changes += 1
         self._log.append(Change(self.changes, parameter, self.get(parameter.name)))

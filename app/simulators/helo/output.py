@@ -17,6 +17,7 @@ from app.domain.errors import ManagerError, NotAllowed, Unavailable
 from app.media.encoding.card import Card
 from app.media.encoding.publish import TESTCARD, publish
 from app.media.encoding.testcard import CardPlan
+from app.runtime.tasks import TaskGroupKeeper
 from app.simulators.helo.picture import Look, OutputPlan
 from app.simulators.helo.scene import Scene
 from app.simulators.helo.streaming import Broken
@@ -54,6 +55,7 @@ class Sender:
         self._tls = tls
         self._generation: int | None = None
         self._task: asyncio.Task[None] | None = None
+        self._tasks = TaskGroupKeeper(on_crash=_crashed)
         self._scene: Scene | None = None
 
     def settle(self, output: Output | None, look: Look) -> None:
@@ -67,15 +69,13 @@ class Sender:
             if output is not None:
                 self._scene = self._draw(output.plan, look)
                 work = self._send(output, self._scene)
-                self._task = asyncio.get_running_loop().create_task(work, name="helo output")
+                self._task = self._tasks.start(work, name="helo output")
         if self._scene is not None:
             self._scene.look = look
 
     async def close(self) -> None:
-        task, self._task, self._generation = self._task, None, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        self._task = self._generation = None
+        await self._tasks.close()
 
     def _draw(self, plan: OutputPlan, look: Look) -> Scene:
         first = int(self._clock() % _DAY_S * plan.rate.num / plan.rate.den)
@@ -101,6 +101,10 @@ class Sender:
         except ValueError as error:  # an odd or tiny size: the profile cannot be encoded
             log.info("the simulated unit cannot encode its profile", reason=str(error))
             self._on_broken(output.generation, Broken.REFUSED)
+
+
+def _crashed(name: str, error: BaseException) -> None:
+    log.error("a part of the simulated unit failed", part=name, error=repr(error))
 
 
 def _card_plan(plan: OutputPlan) -> CardPlan:

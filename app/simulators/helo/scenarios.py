@@ -5,6 +5,8 @@ Leaves to others: what follows from it (`unit`, `doors`), how a name and words b
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from app.domain.secret import Secret
 from app.simulators.helo.stage import Stage, catalogue, play, scenario
 from app.simulators.helo.world import BAD_SIGNAL, FULL_HD_30, LOST_CLOCK_S, NO_SIGNAL, Event, Ingest, Show
@@ -215,7 +217,7 @@ def clock(stage: Stage, *, offset_s: float = 0.0) -> None:
 @scenario
 def somebody_writes(stage: Stage, *, parameter: str = "", value: str = "") -> None:
     """Another client changes a parameter, locked or not, by its name without prefix."""
-    if parameter not in stage.unit.memory:
+    if stage.unit.memory.seen(parameter) is None:
         raise ValueError(f"no parameter {parameter!r}")
     stage.unit.memory.put(parameter, value)
 
@@ -235,18 +237,26 @@ def calendar_event(stage: Stage, *, begins_s: float = 0.0, lasts_s: float = 60.0
 
 
 @scenario
+def firmware(stage: Stage, *, version: str = "", without: str = "") -> None:
+    """Another firmware runs: its version, and the parameters it does not know, separated by commas."""
+    if version:
+        stage.unit.identity = replace(stage.unit.identity, firmware=version)
+    stage.unit.memory.hidden = frozenset(name.strip() for name in without.split(",") if name.strip())
+
+
+@scenario
 def preset_fails(stage: Stage) -> None:
     """The next preset that is stored, recalled or erased comes to nothing."""
     stage.unit.presets.fail_next()
 
 
 @scenario
-def alarm(stage: Stage, *, name: str = "", on: bool = True) -> None:
+def alarm(stage: Stage, *, parameter: str = "", on: bool = True) -> None:
     """Any alarm, by its name without prefix, on or as the unit itself sees it."""
-    parameter = stage.unit.memory.catalogue.get(name)
-    if parameter is None or parameter.section != "alarms":
-        raise ValueError(f"no alarm {name!r}")
+    found = stage.unit.memory.catalogue.get(parameter)
+    if found is None or found.section != "alarms":
+        raise ValueError(f"no alarm {parameter!r}")
     if on:
-        stage.unit.raised.add(name)
+        stage.unit.raised.add(parameter)
     else:
-        stage.unit.raised.discard(name)
+        stage.unit.raised.discard(parameter)

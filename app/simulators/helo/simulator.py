@@ -37,6 +37,7 @@ class HeloSimulator:
 
     `limit`: the largest picture that is really encoded, whatever the profile says. `settings`: parameters, by name
     without prefix, that differ from the defaults. `ingest`: `Ingest.TAKES` sends nothing and counts as streaming.
+    `tls`: to dial rtmps with; `door_tls`: the web interface is HTTPS.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class HeloSimulator:
         limit: tuple[int, int] | None = None,
         ingest: Ingest = Ingest.REAL,
         tls: ssl.SSLContext | None = None,
+        door_tls: ssl.SSLContext | None = None,
         monotonic: Callable[[], float] = real_monotonic,
     ) -> None:
         self._monotonic = monotonic
@@ -73,6 +75,7 @@ class HeloSimulator:
         self.sessions = Sessions(password, self.unit.quirks.session_life_s)
         for name, value in (settings or {}).items():
             self.unit.memory.put(name, value)
+        self.unit.memory.put("HTTPSEnable", int(door_tls is not None))
         if password is not None:
             self.unit.memory.put("Authentication", 1)
         self._doors = Doors(
@@ -83,7 +86,7 @@ class HeloSimulator:
             changed=self._changed,
             touched=self.touch,
         )
-        self._listener = Listener(self._doors.application(), host, port)
+        self._listener = Listener(self._doors.application(), host, port, door_tls)
         self._control = Listener(control_application(self.state, self.apply), host, control_port)
         self._sender = Sender(
             clock=lambda: utc_now().timestamp(), on_live=self._live, on_broken=self._broke, tls=tls

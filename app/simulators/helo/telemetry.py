@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from app.simulators.helo.unit import Unit
 
 _OVER_TEMP: Final = 4
+_FORMAT_CHANGE_SHOWN_S: Final = 10.0
+_NO_RECORD_ALARM, _FILE_OPEN_FAILED = 1, 3
 _ZERO: Final = "00:00:00:00"
 
 
@@ -35,10 +37,16 @@ def show(unit: Unit, now: float) -> None:
     unit.storage.show(unit.memory, now)
     _show_network(unit)
     active = alarms(unit, now)
+    if active != unit.alarms_shown:
+        unit.alarms_shown = active
+        _show_alarms(unit, active)
+
+
+def _show_alarms(unit: Unit, active: set[str]) -> None:
     for name, parameter in unit.memory.catalogue.items():
         if parameter.section == "alarms":
-            value = alarm_value(is_active=name in active, severity=parameter.severity, text=parameter.label)
-            unit.memory.put(name, value)
+            is_active, severity, text = name in active, parameter.severity, parameter.label
+            unit.memory.put(name, alarm_value(is_active=is_active, severity=severity, text=text))
 
 
 def duration(seconds: float | None) -> str:
@@ -92,6 +100,7 @@ def _show_sessions(unit: Unit, now: float) -> None:
     memory.put("RecordingFormat", picture.words(memory, unit.world, "Recording") if record is not None else "")
     memory.put("FileDuration", duration(None if record is None else now - unit.recording.segment_since))
     memory.put("RecordingFilename", unit.recording.file)
+    memory.put("TransportRecordAlarm", _FILE_OPEN_FAILED if unit.recording.has_failed else _NO_RECORD_ALARM)
     event, following = unit.scheduler.current, unit.scheduler.following(unit.clock.time_s(now))
     memory.put("SchedulerCurrentEvent", event.name if event else "")
     memory.put("SchedulerNextEvent", following.name if following else "")
@@ -116,7 +125,7 @@ def _show_network(unit: Unit) -> None:
 
 def alarms(unit: Unit, now: float) -> set[str]:
     """Names of those that are on."""
-    conditions = _stream_alarms(unit) | _input_alarms(unit) | _system_alarms(unit)
+    conditions = _stream_alarms(unit) | _input_alarms(unit, now) | _system_alarms(unit)
     medium = unit.storage.at(unit.memory.number("RecordingDestination"))
     media = medium.alarms(now, is_recording=unit.is_recording) if medium is not None else set()
     return {name for name, is_on in conditions.items() if is_on} | media | unit.raised
@@ -140,14 +149,16 @@ def _stream_alarms(unit: Unit) -> dict[str, bool]:
     }
 
 
-def _input_alarms(unit: Unit) -> dict[str, bool]:
+def _input_alarms(unit: Unit, now: float) -> dict[str, bool]:
     memory, world = unit.memory, unit.world
     is_pattern = memory.number("VideoInSelect") == TEST_PATTERN
     found = picture.input_format(memory, world)
+    changed_at = unit.format_changed_at
     chosen = memory.number("AudioInSelect")
     return {
         "No_Video_Input_Alarm": not is_pattern and found == NO_SIGNAL,
         "Input_Error_Alarm": not is_pattern and found == BAD_SIGNAL,
+        "Input_Format_Changed_Alarm": changed_at is not None and now - changed_at < _FORMAT_CHANGE_SHOWN_S,
         "No_Audio_Input_Alarm": chosen != 4 and not world.has_sound,
         "AV_Mismatch_Alarm": chosen in (0, 1) and chosen != memory.number("VideoInSelect"),
     }

@@ -25,7 +25,7 @@ from app.simulators.helo.scheduler import RECORD, STREAM, Scheduler
 from app.simulators.helo.states import RTMP, Boot, Command, State, Stop
 from app.simulators.helo.storage import Storage
 from app.simulators.helo.streaming import Broken, StreamFacts, Streaming
-from app.simulators.helo.world import Ingest, WallClock, World
+from app.simulators.helo.world import BAD_SIGNAL, Ingest, WallClock, World
 
 _BEAT_S: Final = 1.0
 _OVER_TEMP_NOTICE_S: Final = 2.0
@@ -81,7 +81,12 @@ class Unit:
         self.clock = WallClock(epoch_s, now)
         self.raised: set[str] = set()
         """Alarms that a scenario switched on, whatever the rest says."""
+        self.alarms_shown: set[str] | None = None
+        """Those whose parameters are on; None: the parameters say nothing yet."""
         self.over_temp_at: float | None = None
+        self.format_changed_at: float | None = None
+        """When another signal came in place of the one before."""
+        self._seen_format = 0
         self._limit = limit
         self._output: Output | None = None
         self._starts_seen = 0
@@ -193,6 +198,7 @@ class Unit:
     def _run(self, now: float) -> None:
         if not self._has_booted:
             self._begin(now)
+        self._watch_input(now)
         enabled = self.memory.get("SchedulerEnabled") == "1"
         for turn in self.scheduler.tick(self.clock.time_s(now), is_enabled=enabled):
             if turn.activity & STREAM:
@@ -239,7 +245,7 @@ class Unit:
         self.recording.reset()
         self.presets.reset()
         self.memory.restart()
-        self.over_temp_at = self._output = None
+        self.over_temp_at = self._output = self.alarms_shown = None
 
     def _begin(self, now: float) -> None:
         """The unit has started up."""
@@ -256,6 +262,13 @@ class Unit:
             self.streaming.order(True, now)
         if wanted & RECORD:
             self.recording.order(True, now)
+
+    def _watch_input(self, now: float) -> None:
+        found = picture.input_format(self.memory, self.world)
+        if found != self._seen_format:
+            if self._seen_format > BAD_SIGNAL and found > BAD_SIGNAL:
+                self.format_changed_at = now
+            self._seen_format = found
 
     def _warm(self, now: float) -> None:
         is_on = self.power.is_up(now)

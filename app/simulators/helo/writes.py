@@ -63,7 +63,7 @@ class Written(Enum):
 
 def write(unit: Unit, name: str, value: str, now: float) -> Written:
     """`name` without prefix."""
-    parameter = unit.memory.catalogue.get(name)
+    parameter = unit.memory.seen(name)
     if parameter is None:
         return _UNKNOWN[unit.quirks.unknown]
     if name in _SETS_THE_CLOCK:
