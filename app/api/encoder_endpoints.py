@@ -8,13 +8,15 @@ from app.api.schemas.encoders import (
     EncoderAnswer,
     EncoderList,
     EncoderMetricsAnswer,
+    EnterBody,
     FleetView,
+    RemovedEncoder,
 )
 from app.api.schemas.system import EncoderHealth, EncoderHealthInner
 from app.api.services import DoorServices
 from app.domain.access import Principal, Scope
 from app.domain.encoder import EncoderReading
-from app.domain.errors import Conflict, DeviceError, NotFound, Unavailable
+from app.domain.errors import Conflict, DeviceError, InvalidRequest, NotAllowed, NotFound, Unavailable
 from app.domain.fleet import EncoderMetrics
 from app.domain.ids import EncoderId
 
@@ -37,6 +39,32 @@ class EncoderEndpoints:
                 scope=Scope.READ,
                 tag=TAG,
                 answer=EncoderList,
+            ),
+            Endpoint(
+                name="enter_encoder",
+                method="POST",
+                path="/encoders",
+                handler=self.enter,
+                summary="Enter a hardware encoder: it is asked who it is, and joins the fleet",
+                scope=Scope.ENCODERS,
+                tag=TAG,
+                body=EnterBody,
+                answer=EncoderAnswer,
+                status=201,
+                rate=RateKind.WRITE,
+                errors=(InvalidRequest, NotAllowed, Conflict, DeviceError, Unavailable),
+            ),
+            Endpoint(
+                name="remove_encoder",
+                method="DELETE",
+                path="/encoders/{encoder_id}",
+                handler=self.remove,
+                summary="Take a hardware encoder out of the fleet; the device itself is left as it is",
+                scope=Scope.ENCODERS,
+                tag=TAG,
+                answer=RemovedEncoder,
+                rate=RateKind.WRITE,
+                errors=(NotFound, Conflict, Unavailable),
             ),
             Endpoint(
                 name="get_encoder_system_status",
@@ -100,6 +128,15 @@ class EncoderEndpoints:
     async def list_all(self, call: Call[NoBody]) -> EncoderList:
         visible = self._services.visible(call.who)
         return EncoderList(encoders=[EncoderAnswer.of(view, visible) for view in self._encoders.list()])
+
+    async def enter(self, call: Call[EnterBody]) -> EncoderAnswer:
+        view = await self._encoders.enter(call.body.device(), call.who)
+        return EncoderAnswer.of(view, self._services.visible(call.who))
+
+    async def remove(self, call: Call[NoBody]) -> RemovedEncoder:
+        encoder_id = _id(call.params)
+        await self._encoders.remove(encoder_id, call.who)
+        return RemovedEncoder(encoder_id=encoder_id, removed=True)
 
     async def system(self, call: Call[NoBody]) -> FleetView:
         return FleetView.of(self._encoders.system())

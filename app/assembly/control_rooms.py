@@ -172,7 +172,13 @@ def put_together(
     )
     drills = DrillService(streams=streams, fleet=fleet, gateways=gateways, bus=bus)
     encoders = EncoderService(
-        fleet=fleet, ledger=ledger, streams=streams, gateways=gateways, on_restart=recovery.restart_all_on
+        fleet=fleet,
+        ledger=ledger,
+        streams=streams,
+        gateways=gateways,
+        on_restart=recovery.restart_all_on,
+        devices=hardware.devices,
+        feeds=hardware.feeds,
     )
     adoption = Adoption(
         streams=streams,

@@ -54,6 +54,9 @@ class DeviceFeed:
         seat = replace(self.seat(name), encoder_id=encoder_id)
         return replace(self, main=seat) if name is Input.MAIN else replace(self, backup=seat)
 
+    def input_of(self, encoder_id: EncoderId) -> Input | None:
+        return next((name for name in Input if self.seat(name).encoder_id == encoder_id), None)
+
     @property
     def is_hot(self) -> bool:
         return self.grade in (StandbyGrade.HOT, StandbyGrade.ACTIVE_ACTIVE)

@@ -50,6 +50,8 @@ class EncoderView:
     streams_backup: int
     used_pixels_per_s: float
     """Promised to streams, backups included."""
+    url: str | None = None
+    """Of a device: its web interface."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ class ConfiguredStream:
     stream_id: StreamId
     tenant: str
     role: Role
-    worker_id: WorkerId
+    worker_id: WorkerId | None
+    """None: a device, which publishes the stream."""
     generation: int
     encode: EncodeSettings | None
     running: bool | None

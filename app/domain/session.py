@@ -17,6 +17,7 @@ from app.domain.stream import (
     ChannelPlan,
     Destination,
     EncodeSettings,
+    Input,
     SlateMode,
     StandbyGrade,
     StreamMode,
@@ -165,6 +166,16 @@ class StandbyHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class InputHealth:
+    """One of the two places where the stream can be published. `encoder_id`: of the device that is to do it."""
+
+    input: Input
+    on_air: bool
+    flows: bool
+    encoder_id: EncoderId | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StreamHealth:
     """How a stream is. `protected` is false while no backup stands ready. None: not known."""
 
@@ -192,6 +203,7 @@ class StreamHealth:
     standby: StandbyHealth | None = None
     """None: the stream needs none, because it is passed through or has ended."""
     last_drill: DrillOutcome | None = None
+    inputs: tuple[InputHealth, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from app.services.live_streams import LiveStream, LiveStreams
 from app.services.load_balancer import LoadBalancer
 from app.services.plans import raised_above, renewed
 from app.services.recovery import Recovery
-from app.services.reports import Reports
+from app.services.reports import Reports, with_devices
 from app.services.standbys import Standbys
 
 UNSEEN: Final = 16
@@ -104,7 +104,7 @@ class Adoption:
     async def _take_reports(self, stream: LiveStream, channel: RunningChannel) -> None:
         """One after the other: all of a gateway's at once would fill the store's queue."""
         for report in channel.reports:
-            await self._reports.take(report, stream.record.tenant)
+            await self._reports.take(with_devices(report, stream.record), stream.record.tenant)
 
     async def _adopt_channel(self, stream: LiveStream, channel: RunningChannel | None) -> None:
         async with stream.lock:
@@ -218,7 +218,8 @@ class Adoption:
 
 def _switch_told_by(channel: RunningChannel, active: WorkerGrant, standby: WorkerGrant) -> Switched:
     """The fact that control missed; its report, where it is there already, says why."""
-    report = next((r for r in channel.reports if r.generation == channel.generation), None)
+    switches = (r for r in channel.reports if r.kind is not SwitchKind.INPUT)
+    report = next((r for r in switches if r.generation == channel.generation), None)
     return Switched(
         stream_id=channel.stream_id,
         at=utc_now() if report is None else report.at,

@@ -12,11 +12,11 @@ from typing import Final
 
 import structlog
 
-from app.domain.errors import ManagerError, NoCapacity
+from app.domain.errors import Conflict, ManagerError, NoCapacity, Unavailable
 from app.domain.events import Event, StreamErrorSeen
 from app.domain.failover import DecidedBy
 from app.domain.fleet import PlacementDecision
-from app.domain.ids import StreamId
+from app.domain.ids import EncoderId, StreamId
 from app.domain.session import StreamRecord
 from app.domain.severity import Severity
 from app.domain.stream import Input
@@ -33,6 +33,8 @@ from app.services.live_streams import LiveStream, LiveStreams
 from app.services.plans import with_feed
 
 BEAT_S: Final = 0.5
+SWITCH_S: Final = 13.0
+"""A little longer than the gateway waits for a key frame."""
 REST_S: Final = 5.0
 """After a deed that failed."""
 TRIED: Final = 3
@@ -132,6 +134,36 @@ class DeviceStreams:
         if found in self._places.room(stream).failed_on:
             raise error
         stream.record = with_feed(stream.record, feed_of(stream).seated(name, found))
+
+    # --- what operators do
+
+    async def make_way(self, encoder_id: EncoderId) -> None:
+        """Have another device on air where this one is. Raises Conflict where none is ready, Unavailable."""
+        for stream, name in self._fed_by(encoder_id):
+            if stream.seen.on_air is not name:
+                continue
+            if not stream.seen.flows(name.other):
+                raise Conflict(
+                    f"{encoder_id} is on air for {stream.id} and no other device sends beside it",
+                    hint="Wait until the stream is protected, or end it.",
+                )
+            await self.switch_to(stream, name.other, cause="restart of a device", decided_by=DecidedBy.OPERATOR)
+            deadline = monotonic() + SWITCH_S
+            while stream.seen.on_air is name:
+                if monotonic() > deadline:
+                    raise Unavailable("the gateway did not change to the other device in time")
+                await asyncio.sleep(BEAT_S / 2)
+
+    async def restart_on(self, encoder_id: EncoderId) -> None:
+        """Have the device begin its stream anew, off the air. Raises as `make_way`."""
+        await self.make_way(encoder_id)
+        for stream, name in self._fed_by(encoder_id):
+            if not self._places.room(stream).seats[name].busy:
+                self._start(stream, Command(Deed.RESTART, name, "by an operator's wish"))
+
+    def _fed_by(self, encoder_id: EncoderId) -> tuple[tuple[LiveStream, Input], ...]:
+        found = ((s, s.record.feed.input_of(encoder_id)) for s in self._streams if s.record.feed is not None)
+        return tuple((stream, name) for stream, name in found if name is not None)
 
     # --- looking
 

@@ -107,6 +107,10 @@ class Devices:
             raise NotFound(f"{encoder_id} is no device that was entered here", hint="GET /api/encoders lists them.")
         return driver
 
+    def url(self, encoder_id: EncoderId) -> str | None:
+        kept = self._kept.get(encoder_id)
+        return None if kept is None else kept.entry.url
+
     def entries(self) -> tuple[DeviceEntry, ...]:
         return tuple(kept.entry for kept in self._kept.values())
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 import structlog
 
 from app.domain.access import Principal
-from app.domain.encoder import EncoderKind, EncoderState
+from app.domain.device import DeviceReading, EngineState, NewDevice
+from app.domain.encoder import HARDWARE, EncoderState
 from app.domain.errors import Conflict
 from app.domain.fleet import (
     ConfiguredStream,
@@ -25,6 +26,8 @@ from app.domain.ids import EncoderId
 from app.domain.stream import WorkerGrant
 from app.policy.health_score import measures_of, score
 from app.runtime.clock import monotonic
+from app.services.device_streams import DeviceStreams
+from app.services.devices import Devices
 from app.services.fleet import Fleet, Member
 from app.services.gateways import Gateways
 from app.services.ledger import Ledger
@@ -51,12 +54,16 @@ class EncoderService:
         streams: LiveStreams,
         gateways: Gateways,
         on_restart: Callable[[EncoderId], None],
+        devices: Devices,
+        feeds: DeviceStreams,
     ) -> None:
         self._fleet = fleet
         self._ledger = ledger
         self._streams = streams
         self._gateways = gateways
         self._on_restart = on_restart
+        self._devices = devices
+        self._feeds = feeds
 
     def list(self) -> tuple[EncoderView, ...]:
         members = sorted(self._fleet, key=lambda member: member.info.encoder_id)
@@ -64,6 +71,20 @@ class EncoderService:
 
     def status(self, encoder_id: EncoderId) -> EncoderView:
         return self._view(self._fleet.member(encoder_id))
+
+    async def enter(self, new: NewDevice, who: Principal) -> EncoderView:
+        """Ask a device who it is and take it into the fleet. Raises what `Devices.enter` does."""
+        return self.status(await self._devices.enter(new, who))
+
+    async def remove(self, encoder_id: EncoderId, who: Principal) -> None:
+        """Raises Conflict for an encoder that comes by itself, and for a device that serves a stream."""
+        member = self._fleet.member(encoder_id)
+        if member.info.kind not in HARDWARE:
+            raise Conflict(
+                f"{encoder_id} is a {member.info.kind.value} encoder: it comes and goes by itself",
+                hint="Stop its process; `drain` moves its streams away before.",
+            )
+        await self._devices.remove(encoder_id, who)
 
     def metrics(self, encoder_id: EncoderId) -> EncoderMetrics:
         view = self.status(encoder_id)
@@ -78,6 +99,10 @@ class EncoderService:
             for role, grant in ((Role.PRIMARY, stream.active), (Role.BACKUP, stream.standby)):
                 if grant is not None and grant.encoder_id == encoder_id:
                     found.append(_configured(stream, role, grant, member))
+            feed = stream.record.feed
+            if feed is not None and encoder_id in (feed.primary_id, feed.backup_id):
+                role = Role.PRIMARY if encoder_id == feed.primary_id else Role.BACKUP
+                found.append(_fed(stream, role, self._devices.reading(encoder_id)))
         return EncoderConfig(encoder_id, tuple(found))
 
     async def control(self, encoder_id: EncoderId, action: EncoderAction, who: Principal) -> EncoderView:
@@ -85,10 +110,12 @@ class EncoderService:
 
         `stop` moves its streams to others and takes no new ones until `start`; `drain` has its streams switch to
         their standbys without a stall, keeps those that have none, and takes nothing new until `undrain`;
-        `restart` gives every stream of it a new worker.
+        `restart` gives every stream of it a new worker, and has a device begin its stream anew. A device that is to
+        restart its stream or itself goes off the air before, if another one can take over; else it is a Conflict.
         """
         member = self._fleet.member(encoder_id)
-        if action is EncoderAction.REBOOT and member.info.kind is not EncoderKind.AJA_HELO:
+        is_device = member.info.kind in HARDWARE
+        if action is EncoderAction.REBOOT and not is_device:
             raise Conflict(
                 f"{encoder_id} is a {member.info.kind.value} encoder: control cannot reboot its machine",
                 hint="`restart` starts its workers anew.",
@@ -97,6 +124,11 @@ class EncoderService:
         wish = _WISHES.get(action)
         if wish is not None:
             await self._fleet.wish(encoder_id, wish)
+        elif is_device and action is EncoderAction.REBOOT:
+            await self._feeds.make_way(encoder_id)
+            await self._devices.hardware(encoder_id).reboot()
+        elif is_device:
+            await self._feeds.restart_on(encoder_id)
         else:
             self._on_restart(encoder_id)
         return self.status(encoder_id)
@@ -129,6 +161,7 @@ class EncoderService:
             streams_primary=self._ledger.count(encoder_id, Role.PRIMARY),
             streams_backup=self._ledger.count(encoder_id, Role.BACKUP),
             used_pixels_per_s=self._ledger.totals(encoder_id)[0],
+            url=self._devices.url(encoder_id),
         )
 
 
@@ -142,4 +175,18 @@ def _configured(stream: LiveStream, role: Role, grant: WorkerGrant, member: Memb
         generation=grant.generation,
         encode=stream.record.encode,
         running=None if workers is None else grant.worker_id in workers,
+    )
+
+
+def _fed(stream: LiveStream, role: Role, reading: DeviceReading | None) -> ConfiguredStream:
+    """A device's part of a stream: it publishes, and runs no worker."""
+    streaming = None if reading is None else reading.streaming
+    return ConfiguredStream(
+        stream_id=stream.id,
+        tenant=stream.record.tenant,
+        role=role,
+        worker_id=None,
+        generation=0,
+        encode=None,
+        running=None if streaming is None else streaming is EngineState.RUNNING,
     )

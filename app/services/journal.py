@@ -8,7 +8,16 @@ from typing import Final
 import structlog
 
 from app.domain.errors import ManagerError
-from app.domain.events import EncoderChanged, Event, StreamChanged, StreamDrilled, StreamErrorSeen, WorkerReplaced
+from app.domain.events import (
+    EncoderChanged,
+    Event,
+    StreamChanged,
+    StreamDrilled,
+    StreamErrorSeen,
+    StreamFailedOver,
+    WorkerReplaced,
+)
+from app.domain.failover import SwitchKind
 from app.domain.note import Note
 from app.domain.stream import StreamState
 from app.ports.store import Store
@@ -56,6 +65,10 @@ def note_of(event: Event) -> Note | None:
             passed = outcome.fault is None
             text = outcome.kind.value if outcome.fault is None else f"{outcome.kind.value}: {outcome.fault}"
             return Note(outcome.at, event.stream_id, "drill passed" if passed else "drill failed", text)
+        case StreamFailedOver(report=report) if report.kind is SwitchKind.INPUT:
+            missing = "not counted" if report.frames_missing is None else f"about {report.frames_missing} missing"
+            text = f"{report.from_input} to {report.to_input}: {report.cause}; frames: {missing}"
+            return Note(report.at, event.stream_id, "input changed", text)
         case WorkerReplaced():
             text = f"{event.from_id} to {event.to_id}, generation {event.generation}: {event.cause}"
             return Note(event.at, event.stream_id, "worker replaced", text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -12,6 +13,7 @@ from app.domain.errors import Unavailable
 from app.domain.events import Event, StreamFailedOver
 from app.domain.failover import SwitchReport
 from app.domain.ids import StreamId
+from app.domain.session import StreamRecord
 from app.ports.store import Store
 from app.runtime.bus import Bus
 
@@ -23,6 +25,15 @@ MAX_REMEMBERED: Final = 32_000
 """Reports that are known to be taken: a gateway tells the last 16 of every stream again with each hello."""
 
 log = structlog.get_logger()
+
+
+def with_devices(report: SwitchReport, record: StreamRecord) -> SwitchReport:
+    """A change of input with the devices that publish there; the gateway knows inputs only."""
+    feed = record.feed
+    if feed is None or report.from_input is None or report.to_input is None:
+        return report
+    was, now = feed.seat(report.from_input).encoder_id, feed.seat(report.to_input).encoder_id
+    return replace(report, from_encoder_id=was, to_encoder_id=now)
 
 
 class Reports:

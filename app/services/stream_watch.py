@@ -25,6 +25,7 @@ from app.policy.stream_state import STUCK_S, is_stuck, judge, programme_moves
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
 from app.services.ending import Ending
+from app.services.feed_health import feed_standby, inputs_of
 from app.services.fleet import Fleet
 from app.services.gateways import Gateways
 from app.services.live_streams import LiveStream, LiveStreams, Standing
@@ -253,18 +254,24 @@ class StreamWatch:
     def health(self, stream: LiveStream) -> StreamHealth:
         record, active, standby = stream.record, stream.active, stream.standby
         worker = self._worker(active)
-        reading = None if active is None else self._fleet.reading(active.encoder_id)
+        works = record.primary_id if record.feed is not None and active is None else _encoder_of(active)
+        reading = None if works is None else self._fleet.reading(works)
         dropped = None if worker is None else worker.frames_dropped
         measures = replace(
             measures_of(reading), dropped_frames=dropped, bitrate_variance=stream.seen.bitrate_variance()
         )
         judged = score(measures)
         verdict = judge(stream.seen.signs(stream.without_encoder), monotonic())
+        fed = feed_standby(stream)
         protected = stream.machine.cover is Cover.PROTECTED and standby is not None
+        if fed is not None:
+            protected = fed.state is StandbyState.READY
         reasons: tuple[str, ...] = () if verdict.reason is None else (verdict.reason,)
         ready = self._readiness(stream, protected)
         if ready is not None:
             reasons += ready.reasons if protected else (_unprotected(stream),)
+        elif fed is not None and not protected:
+            reasons += (f"unprotected: a backup device is {fed.state}",)
         return StreamHealth(
             stream_id=stream.id,
             state=record.state,
@@ -273,8 +280,8 @@ class StreamWatch:
             reasons=reasons + judged.reasons,
             readiness=None if ready is None else ready.score,
             protected=protected,
-            primary_id=_encoder_of(active),
-            backup_id=_encoder_of(standby),
+            primary_id=_encoder_of(active) if fed is None else record.primary_id,
+            backup_id=_encoder_of(standby) if fed is None else record.backup_id,
             generation=0 if active is None else active.generation,
             cpu_usage=None if worker is None else worker.cpu_percent,
             # Where nobody encodes, no encoder can drop a frame.
@@ -283,8 +290,9 @@ class StreamWatch:
             source=stream.seen.source,
             channel=stream.seen.reading,
             restarts=stream.restarts,
-            standby=_standby_health(stream),
+            standby=fed or _standby_health(stream),
             last_drill=record.last_drill,
+            inputs=inputs_of(stream),
         )
 
     def _readiness(self, stream: LiveStream, protected: bool) -> Readiness | None:

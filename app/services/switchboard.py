@@ -39,7 +39,7 @@ from app.services.fleet import Fleet
 from app.services.gateways import Gateways
 from app.services.live_streams import LiveStream, LiveStreams
 from app.services.recovery import Recovery
-from app.services.reports import Reports
+from app.services.reports import Reports, with_devices
 
 log = structlog.get_logger()
 
@@ -128,7 +128,8 @@ class Switchboard:
                 code = "" if fact.exit_code is None else f" (exit code {fact.exit_code})"
                 self._worker_gone(stream, fact.worker_id, f"{fact.reason}{code}")
             case SwitchMeasured():
-                work = self._reports.take(fact.report, stream.record.tenant)
+                report = with_devices(fact.report, stream.record)
+                work = self._reports.take(report, stream.record.tenant)
                 self._keeper.start(work, name=f"report {stream.id}")
             case PublishRefused():
                 self._tell(stream, "publisher refused", fact)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from app.api.registry import Answer, Body
 from app.api.schemas.common import LadderView, ReadingView
+from app.api.schemas.texts import DeviceUrl, EncoderName, Name, Word
+from app.domain.device import NewDevice
+from app.domain.encoder import EncoderKind
 from app.domain.fleet import (
     BalancerView,
     Candidate,
@@ -18,7 +22,8 @@ from app.domain.fleet import (
     FleetSummary,
     PlacementDecision,
 )
-from app.domain.ids import StreamId
+from app.domain.ids import EncoderId, HostId, StreamId
+from app.domain.secret import Secret
 
 Visible = frozenset[StreamId] | None
 """Streams the caller may see; None: all of them."""
@@ -26,6 +31,38 @@ Visible = frozenset[StreamId] | None
 
 class ControlBody(Body):
     action: EncoderAction
+
+
+class EnterBody(Body):
+    """A hardware encoder that is to join the fleet."""
+
+    kind: Literal["aja_helo"]
+    url: DeviceUrl
+    password: Annotated[str, Field(min_length=1, max_length=128, description="never shown again")] | None = None
+    name: Name | None = None
+    encoder_id: EncoderName | None = Field(None, description="absent: made from its address")
+    host_id: Word | None = Field(
+        None, description="what it shares its fate with, such as a power supply; absent: nothing"
+    )
+    region: Word | None = None
+    rack: Word | None = None
+
+    def device(self) -> NewDevice:
+        return NewDevice(
+            kind=EncoderKind(self.kind),
+            url=self.url,
+            password=None if self.password is None else Secret(self.password),
+            name=self.name,
+            encoder_id=None if self.encoder_id is None else EncoderId(self.encoder_id),
+            host_id=None if self.host_id is None else HostId(self.host_id),
+            region=self.region,
+            rack=self.rack,
+        )
+
+
+class RemovedEncoder(Answer):
+    encoder_id: str
+    removed: bool
 
 
 class CodecView(Answer):
@@ -42,6 +79,7 @@ class EncoderAnswer(Answer):
     node_id: str
     region: str | None
     rack: str | None
+    url: str | None = Field(description="of a device: its own web interface; null: it has none")
     state: str
     reason: str | None
     score: float | None = Field(description="0 to 100; null while nothing is known")
@@ -72,6 +110,7 @@ class EncoderAnswer(Answer):
             node_id=info.node_id,
             region=info.region,
             rack=info.rack,
+            url=view.url,
             state=view.state,
             reason=view.reason,
             score=view.score,
@@ -120,7 +159,7 @@ class EncoderMetricsAnswer(Answer):
 class ConfiguredStreamView(Answer):
     stream_id: str
     role: str
-    worker_id: str
+    worker_id: str | None = Field(description="null: a device, which publishes the stream itself")
     generation: int
     running: bool | None
     ladder: LadderView | None

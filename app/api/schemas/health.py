@@ -48,6 +48,13 @@ class LastDrill(Answer):
     fault: str | None
 
 
+class InputView(Answer):
+    input: str = Field(description="main or backup")
+    on_air: bool = Field(description="what comes here is the stream's source")
+    flows: bool
+    encoder_id: str | None = Field(description="of the device that publishes here; null: none does")
+
+
 class HealthView(Answer):
     """`cpu_usage` is percent of one core, `bitrate` bit/s; null is not known."""
 
@@ -70,6 +77,7 @@ class HealthView(Answer):
     dropped_frames: int | None = Field(description="by the active worker; null while unknown, 0 where none encodes")
     bitrate: float | None
     source: SourceView | None
+    inputs: list[InputView] = Field(description="those that somebody is connected to, or a device belongs to")
     source_bitrate: float | None
     source_fps: float | None
     source_frames: int | None
@@ -111,6 +119,10 @@ class HealthView(Answer):
             )
             if source
             else None,
+            inputs=[
+                InputView(input=each.input, on_air=each.on_air, flows=each.flows, encoder_id=each.encoder_id)
+                for each in health.inputs
+            ],
             source_bitrate=channel.source_bps if channel else None,
             source_fps=channel.source_fps if channel else None,
             source_frames=channel.source_frames if channel else None,

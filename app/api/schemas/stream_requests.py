@@ -8,9 +8,10 @@ from pydantic import Field
 
 from app.api.registry import Body
 from app.api.schemas.texts import EncoderName, Name, RenditionName, Resolution, Target, Word
+from app.domain.encoder import EncoderKind
 from app.domain.ids import EncoderId
 from app.domain.ladder import AudioMode, FrameRate, Rendition
-from app.domain.session import StreamChange, StreamRequest
+from app.domain.session import DeviceWish, StreamChange, StreamRequest
 from app.domain.stream import SlateMode, StandbyGrade, StreamMode
 
 Bitrate = Annotated[int, Field(ge=1, le=1_000_000_000, description="bit/s", examples=[5_000_000])]
@@ -41,7 +42,14 @@ class InitBody(Body):
     bitrate: Bitrate
     fps: Fps
     name: Name | None = None
-    mode: StreamMode = StreamMode.TRANSCODE
+    input: Literal["publisher", "device"] = Field(
+        "publisher", description="device: two hardware encoders of the fleet publish it, from inputs of their own"
+    )
+    encoder_kind: Literal["aja_helo"] | None = Field(None, description="of the devices; absent: any")
+    mode: StreamMode | None = Field(
+        None,
+        description="absent: transcode, and for devices passthrough, unless renditions are asked for",
+    )
     renditions: Annotated[list[RenditionBody], Field(min_length=1, max_length=8)] | None = Field(
         None, description="absent: the asked resolution and the standard ones below it"
     )
@@ -56,10 +64,11 @@ class InitBody(Body):
     reconnect_window_s: Annotated[int, Field(ge=0, le=600)] = 60
     key_lifetime_s: Annotated[int, Field(ge=60, le=31_536_000)] = 24 * 3600
     region: Word | None = None
-    standby: StandbyGrade = Field(
-        StandbyGrade.WARM,
-        description="how ready the backup stands: cold (room is kept), warm (proved and silent), "
-        "hot (decodes along), active-active (encodes along)",
+    standby: StandbyGrade | None = Field(
+        None,
+        description="how ready the backup stands: cold (room is kept), warm (proved and silent; what is taken when "
+        "absent), hot (decodes along), active-active (encodes along). Of devices passed through: hot (both stream; "
+        "what is taken when absent), else the backup is set up, and started when it is needed",
     )
     backup_input: bool = Field(
         False, description="hand out a second key, for a second publisher that takes over when the first one goes"
@@ -70,13 +79,17 @@ class InitBody(Body):
 
     def request(self) -> StreamRequest:
         width, height = size_of(self.resolution)
+        mode = self.mode or self._usual_mode()
+        # Beside encoders that work on it, devices are always hot.
+        grade = self.standby if mode is StreamMode.PASSTHROUGH else None
+        kind = None if self.encoder_kind is None else EncoderKind(self.encoder_kind)
         return StreamRequest(
             width=width,
             height=height,
             bitrate_bps=self.bitrate,
             fps=self.fps,
             name=self.name,
-            mode=self.mode,
+            mode=mode,
             renditions=tuple(item.rendition() for item in self.renditions) if self.renditions else None,
             audio=self.audio,
             preset=self.preset,
@@ -89,10 +102,15 @@ class InitBody(Body):
             reconnect_window_s=self.reconnect_window_s,
             key_lifetime_s=self.key_lifetime_s,
             region=self.region,
-            standby=self.standby,
+            standby=self.standby or StandbyGrade.WARM,
             backup_input=self.backup_input,
             slate=self.slate,
+            devices=DeviceWish(kind, grade or StandbyGrade.HOT) if self.input == "device" else None,
         )
+
+    def _usual_mode(self) -> StreamMode:
+        passed = self.input == "device" and not self.renditions
+        return StreamMode.PASSTHROUGH if passed else StreamMode.TRANSCODE
 
 
 class ConfigBody(Body):

@@ -118,6 +118,7 @@ class StreamView(Answer):
     name: str | None
     tenant: str
     mode: str
+    input: str = Field(description="publisher, or device: hardware encoders of the fleet publish it")
     state: str
     rtmp_url: str | None = Field(description="the server part of where to publish")
     stream_key_last4: str
@@ -149,6 +150,7 @@ class StreamView(Answer):
             name=record.name,
             tenant=record.tenant,
             mode=record.mode,
+            input="publisher" if record.feed is None else "device",
             state=record.state,
             rtmp_url=server,
             stream_key_last4=record.key_last4,
@@ -174,7 +176,9 @@ class StreamView(Answer):
 
 
 def _grade(record: StreamRecord) -> StandbyGrade | None:
-    return record.standby if record.mode is StreamMode.TRANSCODE else None
+    if record.mode is StreamMode.TRANSCODE:
+        return record.standby
+    return None if record.feed is None else record.feed.grade
 
 
 class StreamList(Answer):

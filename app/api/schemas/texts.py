@@ -35,6 +35,12 @@ Target = Annotated[
     _told("should be an address like rtmp://HOST/APP/KEY or rtmps://HOST/APP/KEY"),
     Field(description="rtmp:// or rtmps:// with the stream key: never shown again"),
 ]
+DeviceUrl = Annotated[
+    str,
+    StringConstraints(min_length=8, max_length=512, pattern=r"^https?://[^\s/@?#\x00-\x1f\x7f]+/?$"),
+    _told("should be an address like http://HOST or https://HOST:PORT, without user, password or path"),
+    Field(description="http:// or https:// and host: the base of its web interface", examples=["http://10.1.2.3"]),
+]
 Name = Annotated[
     str,
     StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$"),

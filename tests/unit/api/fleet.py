@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from app.domain.access import ApiKey, Principal, Scope
+from app.domain.device import NewDevice
 from app.domain.drill import DrillKind
 from app.domain.encoder import (
     Capabilities,
@@ -232,6 +233,8 @@ class Encoders(EncoderService):
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
         self.actions: list[EncoderAction] = []
+        self.entered: list[NewDevice] = []
+        self.removed: list[EncoderId] = []
 
     def list(self) -> tuple[EncoderView, ...]:
         return (self.status(ENCODER),)
@@ -271,6 +274,14 @@ class Encoders(EncoderService):
             raise Conflict("a software encoder cannot reboot its machine")
         self.actions.append(action)
         return view
+
+    async def enter(self, new: NewDevice, who: Principal) -> EncoderView:
+        self.entered.append(new)
+        return self.status(ENCODER)
+
+    async def remove(self, encoder_id: EncoderId, who: Principal) -> None:
+        self.status(encoder_id)
+        self.removed.append(encoder_id)
 
     def system(self) -> FleetSummary:
         return FleetSummary(1, ((EncoderState.ONLINE, 1),), 2e8, 1e8, 1)

@@ -32,6 +32,7 @@ def body_for(endpoint: Endpoint) -> dict[str, Any] | None:
         "change_stream": {"record": True},
         "drill_stream": {"kind": "kill"},
         "control_encoder": {"action": "drain"},
+        "enter_encoder": {"kind": "aja_helo", "url": "http://10.1.2.3"},
         "create_key": {"name": "n", "scopes": ["read"]},
     }.get(endpoint.name)
 
