@@ -18,6 +18,7 @@ from app.api.middleware import add_headers, guard
 from app.api.page import Page
 from app.api.peers import Network
 from app.api.registry import Registry
+from app.api.routes.certificates import CertificateRoutes
 from app.api.routes.failovers import FailoverRoutes
 from app.api.routes.keys import KeyRoutes
 from app.api.routes.monitoring import MonitoringRoutes
@@ -61,6 +62,7 @@ def all_rows(services: DoorServices) -> Registry:
         *EncoderEndpoints(services).endpoints(),
         *MonitoringRoutes(services).endpoints(),
         *ThermalRoutes(services).endpoints(),
+        *CertificateRoutes(services).endpoints(),
         *KeyRoutes(services).endpoints(),
         *SystemRoutes(services, description).endpoints(),
     )

@@ -10,6 +10,7 @@ from app.domain.errors import Unavailable
 from app.domain.events import Event
 from app.domain.ids import StreamId
 from app.domain.session import Playback, StreamRecord
+from app.monitoring.cert_monitor import CertMonitor
 from app.monitoring.thermal import ThermalMonitor
 from app.runtime.bus import Bus
 from app.services.drill import DrillService
@@ -29,6 +30,7 @@ class DoorServices:
     keys: KeyService
     drills: DrillService
     thermal: ThermalMonitor
+    certificates: CertMonitor
     bus: Bus[Event]
     ready: Callable[[], Awaitable[tuple[str, ...]]]
     media_origins: Callable[[], tuple[str, ...]]

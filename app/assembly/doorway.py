@@ -13,16 +13,20 @@ from typing import Final
 import structlog
 from aiohttp import web
 
+from app.api import challenge
 from app.api.application import build
 from app.api.connections import GuardedSite
 from app.api.limits import DoorLimits
 from app.api.services import DoorServices
 from app.api.standby import standby_gate
+from app.assembly.certificate_rooms import CertificateRooms, certificate_rooms
 from app.assembly.control_services import ControlServices
+from app.assembly.own_certificate import OwnCertificate
 from app.assembly.seat import Seat
 from app.assembly.settings import Settings
 from app.domain.access import Principal, Scope
 from app.domain.ids import KeyId
+from app.monitoring.cert_monitor import CertMonitor
 from app.monitoring.exporter import Exporter
 from app.runtime.tasks import TaskGroupKeeper
 
@@ -38,10 +42,12 @@ class Doorway:
         self._settings = settings
         self._seat = seat
         self._limits = limits
-        self._site: GuardedSite | None = None
+        self._own = OwnCertificate.of(settings)
+        self._sites: tuple[GuardedSite, ...] = ()
         self._inside = AsyncExitStack()
         self._leaving = TaskGroupKeeper(_not_left_well)
         self.port = 0
+        self.https_port: int | None = None
 
     async def admit(self) -> ControlServices:
         """New services, standing by behind the door instead of those before.
@@ -52,8 +58,14 @@ class Doorway:
         try:
             services = ControlServices.on(self._seat, self._settings)
             inside.push_async_callback(services.close)
-            runner = await inside.enter_async_context(_doors(self._settings, services, self._limits))
+            certificates = certificate_rooms(self._settings, services, self._own, lambda: self.https_port)
+            inside.callback(certificates.close)
+            doors = _doors(self._settings, services, certificates, self._limits)
+            runner = await inside.enter_async_context(doors)
             await self._open_to(runner)
+            watchers = TaskGroupKeeper(_not_left_well)
+            inside.push_async_callback(watchers.close)
+            certificates.start(watchers, self._own, _not_left_well)
         except BaseException:
             await inside.aclose()
             raise
@@ -62,31 +74,43 @@ class Doorway:
         return services
 
     async def close(self) -> None:
-        if self._site is not None:
-            self._site.stop_listening()
+        for site in self._sites:
+            site.stop_listening()
         await self._inside.aclose()
         await self._leaving.close()
 
     async def _open_to(self, runner: web.AppRunner) -> None:
-        if self._site is not None:
-            self._site.lead_to(runner)
+        for site in self._sites:
+            site.lead_to(runner)
+        if self._sites:
             return
         host, port = self._settings.control_host, self._settings.control_port
         site = GuardedSite(runner, host=host, port=port, limits=self._limits)
         self.port = await site.start()
-        self._site = site
-        log.info("control listens", host=host, port=self.port)
+        self._sites = (site,)
+        https_port = self._settings.https_port
+        if https_port is not None and self._own is not None:
+            tls = self._own.pair.context
+            secure = GuardedSite(runner, host=host, port=https_port, limits=self._limits, tls=tls)
+            self.https_port = await secure.start()
+            self._sites = (site, secure)
+        log.info("control listens", host=host, port=self.port, https_port=self.https_port)
 
 
 @asynccontextmanager
-async def _doors(settings: Settings, services: ControlServices, limits: DoorLimits) -> AsyncIterator[web.AppRunner]:
+async def _doors(
+    settings: Settings, services: ControlServices, certificates: CertificateRooms, limits: DoorLimits
+) -> AsyncIterator[web.AppRunner]:
     exporter = Exporter(
         fleet=services.encoders.list,
         streams=lambda: services.streams.all_health(SEES_ALL),
         leads=lambda: services.standby() is None,
     )
+    exporter.add(certificates.metrics)
     unlisten = services.bus.listen(exporter.hear)
-    doors = build(door_services(services, exporter), limits=limits, trusted=settings.trusted_proxies)
+    served = door_services(services, exporter, certificates.monitor)
+    doors = build(served, limits=limits, trusted=settings.trusted_proxies)
+    challenge.mount(doors.app, certificates.challenges.answer)
     doors.app.router.add_get("/link", services.link.handle)
     doors.app.middlewares.append(standby_gate(services.standby))
     runner = web.AppRunner(doors.app, shutdown_timeout=SHUTDOWN_S)
@@ -102,7 +126,7 @@ async def _doors(settings: Settings, services: ControlServices, limits: DoorLimi
         unlisten()
 
 
-def door_services(services: ControlServices, exporter: Exporter) -> DoorServices:
+def door_services(services: ControlServices, exporter: Exporter, certificates: CertMonitor) -> DoorServices:
     return DoorServices(
         streams=services.streams,
         encoders=services.encoders,
@@ -110,6 +134,7 @@ def door_services(services: ControlServices, exporter: Exporter) -> DoorServices
         keys=services.keys,
         drills=services.drills,
         thermal=services.thermal,
+        certificates=certificates,
         bus=services.bus,
         ready=services.ready,
         media_origins=lambda: tuple(hello.http_url.rstrip("/") for hello in services.gateways.connected()),

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from app.cli import encoders, failovers, keys, streams, watch
+from app.cli.certificates import app as certificates_app
 from app.cli.doctor import doctor
 from app.cli.output import Json
 
@@ -22,6 +23,7 @@ streams.app.command()(failovers.failovers)
 app.add_typer(streams.app, name="streams")
 app.add_typer(encoders.app, name="encoders")
 app.add_typer(keys.app, name="keys")
+app.add_typer(certificates_app, name="certificates")
 app.command()(watch.watch)
 app.command()(failovers.drill)
 app.command()(doctor)

@@ -24,6 +24,7 @@ from app.ports.certificates import CertificateKeeper, CertificateProbe
 AT_ONCE: Final = 8
 MOST_PLACES: Final = 2_000
 OWN_NAME: Final = "own"
+STANDBY_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class OwnCertificate:
 
 class CertMonitor:
     """`places` are asked anew at each round. `keeper` None: no port of ours has a certificate; `renewal` None:
-    somebody else renews it."""
+    somebody else renews it. While another control `leads`, nothing is done."""
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class CertMonitor:
         renewal: Renewal | None,
         names: tuple[str, ...],
         tell: Callable[[Condition], None],
+        leads: Callable[[], bool] = lambda: True,
         utc_now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
@@ -57,6 +59,7 @@ class CertMonitor:
         self._renewal = renewal
         self._names = names
         self._tell = tell
+        self._leads = leads
         self._utc_now = utc_now
         self._monotonic = monotonic
         self._seen: dict[str, Watched] = {}
@@ -69,17 +72,18 @@ class CertMonitor:
     async def run(self) -> None:
         """Looks and tells until cancelled."""
         while True:
-            await self.look()
-            await asyncio.sleep(RETOLD_S)
+            if self._leads():
+                await self.look()
+            await asyncio.sleep(RETOLD_S if self._leads() else STANDBY_S)
 
     async def renew(self) -> None:
         """Renews until cancelled. Beside `run`: an order may take minutes."""
         while True:
             self._wake.clear()
-            if self._renewal is not None:
+            if self._renewal is not None and self._leads():
                 await self._renewal.look()
             try:
-                async with asyncio.timeout(RETOLD_S):
+                async with asyncio.timeout(RETOLD_S if self._leads() else STANDBY_S):
                     await self._wake.wait()
             except TimeoutError:
                 continue

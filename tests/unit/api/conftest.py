@@ -21,6 +21,7 @@ from app.runtime.bus import Bus
 from app.runtime.clock import utc_now
 from app.services.websocket_security import SocketLimits
 from tests.unit.api import fleet
+from tests.unit.api.cert_watch import cert_watch
 
 AMPLE = Rate(100_000, 60.0)
 ROOMY = DoorLimits(reads=AMPLE, writes=AMPLE, inits=AMPLE, wrong_keys=AMPLE, handshakes=AMPLE, public=AMPLE)
@@ -79,6 +80,7 @@ async def serve() -> AsyncIterator[Serve]:
             keys=keys,
             drills=drills,
             thermal=thermal,
+            certificates=cert_watch(bus),
             bus=bus,
             ready=ready,
             media_origins=lambda: ("http://127.0.0.1:8081",),

@@ -23,6 +23,7 @@ def filled(path: str, stream_id: str = UNKNOWN_STREAM) -> str:
         .replace("{encoder_id}", ENCODER)
         .replace("{key_id}", "key_unknown")
         .replace("{code}", "not_found")
+        .replace("{name}", "own")
     )
 
 
