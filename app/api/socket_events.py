@@ -81,7 +81,8 @@ def tell(event: Event, metrics: EncoderMetrics | None) -> Telling:
         case DeviceRead() | Condition():  # raw material: what follows from it is told as health, error or alert
             return Telling(None, None, ())
         case AlertChanged():
-            return Telling(None, None, (Saying("alert", _alert(event)),))
+            # About a stream: its tenant only, who hears nothing of others' by following all streams.
+            return Telling(event.alert.tenant, None, (Saying("alert", _alert(event)),))
         case StreamDrilled():  # what it did to the stream is told by its switch, how it went by the health
             return Telling(event.tenant, event.stream_id, ())
         case _:

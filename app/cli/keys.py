@@ -30,7 +30,7 @@ def create(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="What the key is for.")],
     scope: Annotated[
-        list[str] | None, typer.Option(help="read, streams, encoders, metrics or admin; may be repeated.")
+        list[str] | None, typer.Option(help="read, streams, encoders, metrics, alerts or admin; may be repeated.")
     ] = None,
     tenant: Annotated[str, typer.Option(help="Whose streams it sees.")] = "default",
     days: Annotated[int, typer.Option(min=1, max=730, help="Days until it expires.")] = 90,

@@ -18,6 +18,8 @@ class Scope(StrEnum):
     """Control encoders: drain, stop, start, restart."""
     METRICS = "metrics"
     """Read the Prometheus metrics of the whole system, and nothing else: for the key of a scraper."""
+    ALERTS = "alerts"
+    """Acknowledge and silence alerts, test channels, hand in those of an Alertmanager. Seeing them needs read."""
     ADMIN = "admin"
     """Everything, keys included; implies every other scope."""
 
