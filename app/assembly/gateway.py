@@ -80,10 +80,10 @@ class RunningGateway:
             utc_now=utc_now,
             make_outputs=lambda: ChannelOutputs(start_push=self._start_push, start_recording=self._start_recording),
         )
-        self._sampler = SamplingChild(SAMPLER_COMMAND, monotonic=monotonic)
+        self.sampler = SamplingChild(SAMPLER_COMMAND, monotonic=monotonic)
         self.content = ContentRounds(
             channels=lambda: [room.channel for room in self.gateway.rooms()],
-            sampler=self._sampler,
+            sampler=self.sampler,
             tell=uplink.tell,
             monotonic=monotonic,
             utc_now=utc_now,
@@ -148,7 +148,7 @@ class RunningGateway:
         except TimeoutError:
             log.warning("some connections did not close in time")
         await self._tasks.close()
-        await self._sampler.stop()
+        await self.sampler.stop()
         self._writers.shutdown()
 
     async def _close_doors(self) -> None:

@@ -31,8 +31,9 @@ LOOK_EVERY_S: Final = 1.0
 BUDGET: Final = 0.25
 """Share of one core that looking may take, of all streams together: about 25 of them each 2 s."""
 RETOLD_S: Final = 10.0
-SET_ASIDE_S: Final = 60.0
-"""After the child died of a stream: others are looked at first, for twice as long each time."""
+SET_ASIDE_S: Final = 5.0
+"""After the child died of a stream: others are looked at first, for twice as long each time until somebody else
+publishes."""
 SET_ASIDE_MOST_S: Final = 3_600.0
 FLOW_EVERY_S: Final = 1.0
 
@@ -63,7 +64,7 @@ class Watched:
     told: tuple[Finding, ...] = ()
     told_s: float = 0.0
     aside_until_s: float = 0.0
-    aside_s: float = SET_ASIDE_S
+    aside_s: float = 0.0
     flowing: tuple[Finding, ...] = ()
 
 
@@ -162,8 +163,8 @@ class ContentRounds:
         except Unavailable:
             self.failures += 1
             watched.compared_ms.clear()
+            watched.aside_s = min(SET_ASIDE_MOST_S, max(SET_ASIDE_S, watched.aside_s * 2))
             watched.aside_until_s = self._monotonic() + watched.aside_s
-            watched.aside_s = min(SET_ASIDE_MOST_S, watched.aside_s * 2)
             return
         self.looks += 1
         self.busy_s += seen.busy_ms / 1000
@@ -192,6 +193,7 @@ def _follow(channel: Channel, watched: Watched, now_s: float) -> None:
     publisher = channel.source.publisher
     if publisher is not watched.publisher:
         watched.publisher, watched.since_s = publisher, now_s
+        watched.aside_s = watched.aside_until_s = 0.0
         watched.flow.begin_source()
     plan = channel.shown_plan
     # Two that encode along with each other speak in turn: they are one.

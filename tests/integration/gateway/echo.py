@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from aiortmp import MediaBatch, MediaMessage, MessageType, amf0
 from aiortmp.aio import ClientConnection, Publish, connect
@@ -112,7 +112,13 @@ def nonce(generation: int) -> str:
     return f"nonce-{generation}"
 
 
-async def worker(rig: Rig, generation: int, token: str | None = None, top: str = "top") -> EchoWorker:
+async def worker(
+    rig: Rig,
+    generation: int,
+    token: str | None = None,
+    top: str = "top",
+    make: Callable[..., EchoWorker] = EchoWorker,
+) -> EchoWorker:
     args = {
         "stream_id": STREAM,
         "worker_id": f"wrk_{generation}",
@@ -122,6 +128,6 @@ async def worker(rig: Rig, generation: int, token: str | None = None, top: str =
     }
     connection = await connect(f"{rig.rtmp}/worker", args=args)
     picture, audio = await connection.publish(top), await connection.publish("audio")
-    echo = EchoWorker(connection, picture, audio, top=top, generation=generation)
+    echo = make(connection, picture, audio, top=top, generation=generation)
     await connection.play("source", echo)
     return echo
