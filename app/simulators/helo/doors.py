@@ -80,6 +80,8 @@ class Doors:
             await asyncio.sleep(faults.delay_s)
         now = self._monotonic()
         self._unit.tick(now)
+        if not self._unit.world.has_network:
+            return _dropped(request)
         if not self._unit.power.is_up(now):
             if self._unit.quirks.while_down is WhileDown.BUSY and not self._unit.power.is_off:
                 return _answer("", status=503)

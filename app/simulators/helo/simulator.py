@@ -124,6 +124,7 @@ class HeloSimulator:
             "stream_state": self.unit.memory.number("ReplicatorStreamState"),
             "record_state": self.unit.memory.number("ReplicatorRecordState"),
             "temperature_c": round(self.unit.heat.degrees_c, 2),
+            "polls_waiting": len(self._waiters),
             "outputs_begun": self.unit.streaming.outputs_begun,
         }
 
