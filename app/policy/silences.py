@@ -8,6 +8,7 @@ that comes twice a start is the first and an end the second: nothing leaks out o
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -81,10 +82,24 @@ def _borders(window: Window, day: date) -> tuple[datetime, datetime]:
     zone = ZoneInfo(window.zone)
     starts, ends = time.fromisoformat(window.starts), time.fromisoformat(window.ends)
     last = day if ends > starts else day + _DAY
-    # Two readings of one wall time differ where clocks are set back (both exist) or forward (neither does).
-    first = min(datetime.combine(day, starts, zone).replace(fold=fold).astimezone(UTC) for fold in (0, 1))
-    end = max(datetime.combine(last, ends, zone).replace(fold=fold).astimezone(UTC) for fold in (0, 1))
-    return first, end
+    return min(_readings(datetime.combine(day, starts), zone)), max(_readings(datetime.combine(last, ends), zone))
+
+
+def _readings(wall: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """When the wall clock shows `wall`: two moments where clocks are set back, else the same one twice; where they
+    are set forward past it, the moment of the jump."""
+    one, other = sorted(wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    if _wall(one, zone) == wall:
+        return one, other
+    # Only in a gap does neither show it: `one` is before the jump, `other` after it.
+    seconds = range(int((other - one).total_seconds()) + 1)
+    after = bisect_left(seconds, wall, key=lambda passed: _wall(one + timedelta(seconds=passed), zone))
+    jump = one + timedelta(seconds=after)
+    return jump, jump
+
+
+def _wall(at: datetime, zone: ZoneInfo) -> datetime:
+    return at.astimezone(zone).replace(tzinfo=None)
 
 
 def fits(matcher: Matcher, alert: Alert) -> bool:
