@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from heapq import heapify, heappop, heappush, heapreplace, nsmallest
+from heapq import heapify, heappop, heappush, heapreplace
 from itertools import count
 from typing import Final, TypeAlias
 
@@ -25,6 +25,7 @@ from app.policy.placement import (
     Standing,
     VetoCode,
     able_vetoes,
+    free,
     has_room,
     is_closed,
     judge,
@@ -75,9 +76,14 @@ class Fleetwide:
         """Number of the make, and how many are of it."""
         self._numbers = count()
         self._classes: dict[_Class, list[tuple[float, EncoderId]]] = {}
+        self._most_free: dict[_Class, float] = {}
+        """No member of the class has more room, in pixels per second; found anew when a stream was refused."""
+        self._ids: list[EncoderId] | None = None
         self._hosts: Counter[HostId] = Counter()
         self._racks: Counter[str | None] = Counter()
         self._closed: Counter[VetoCode] = Counter()
+        self._hot: dict[EncoderId, None] = {}
+        """Those that nothing but heat closes, in the order in which they became so."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -97,8 +103,11 @@ class Fleetwide:
         self._entries[encoder_id] = entry
         if entry.closed is None:
             insort(self._classes.setdefault(entry.of_class, []), (entry.least, encoder_id))
+            self._most_free[entry.of_class] = max(self._most_free.get(entry.of_class, 0.0), free(standing))
         else:
             self._closed[entry.closed] += 1
+            if entry.closed is VetoCode.HOT:
+                self._hot[encoder_id] = None
 
     def drop(self, encoder_id: EncoderId) -> None:
         entry = self._entries.pop(encoder_id, None)
@@ -117,9 +126,11 @@ class Fleetwide:
         """`instead`: how some of them are to be taken to stand."""
         return Ordered(self, need, instead or {})
 
-    def ranking(self, need: Need, instead: Mapping[EncoderId, Standing]) -> Ranking:
-        """Everyone judged."""
-        return rank((instead.get(key, entry.standing) for key, entry in self._entries.items()), need)
+    def heat_may_bar(self, need: Need) -> Iterator[EncoderId]:
+        """All that are too hot for the stream and have room for it, and some others."""
+        yield from self._hot
+        for _, members in self.cursors(need):
+            yield from (encoder_id for _, encoder_id in members if self._room(encoder_id, need))
 
     def closed(self) -> Counter[VetoCode]:
         """How many take nothing now, by why."""
@@ -129,15 +140,27 @@ class Fleetwide:
         """What is missing, when nobody can take the stream."""
         if not self._entries:
             return Obstacle.NO_ENCODER
-        able = [members for _, members in self.cursors(need)]
-        if any(self._room(encoder_id, need) for members in able for _, encoder_id in members):
+        self._find_room()
+        if any(True for _ in self.cursors(need)):
             return Obstacle.HOT  # there is room, but it would become too hot there
-        closed = self.closed()
+        closed, entries = self.closed(), self._entries
+        able = any(
+            not able_vetoes(entries[members[0][1]].standing.info, need) for members in self._classes.values()
+        )
         if able or closed[VetoCode.PLACES] or closed[VetoCode.MEMORY]:
             return Obstacle.FULL
         if closed[VetoCode.HOT] or closed[VetoCode.SENSOR]:
             return Obstacle.HOT
         return Obstacle.UNABLE if self._classes else Obstacle.AWAY
+
+    def _find_room(self) -> None:
+        for of_class, members in self._classes.items():
+            self._most_free[of_class] = max(free(self._entries[encoder_id].standing) for _, encoder_id in members)
+
+    def first_by_id(self, most: int) -> list[EncoderId]:
+        if self._ids is None:
+            self._ids = sorted(self._entries)
+        return self._ids[:most]
 
     def _room(self, encoder_id: EncoderId, need: Need) -> bool:
         return has_room(self._entries[encoder_id].standing, need)
@@ -147,12 +170,13 @@ class Fleetwide:
         return self._hosts[info.host_id] < others, self._racks[info.rack] < others
 
     def cursors(self, need: Need) -> Iterator[tuple[float, list[tuple[float, EncoderId]]]]:
-        """Of each class that could do the stream: what it adds to everyone there, and its members."""
-        for members in self._classes.values():
+        """Of each class that has room and could do the stream: what it adds to everyone there, and its members."""
+        for of_class, members in self._classes.items():
             sample = self._entries[members[0][1]].standing
-            if able_vetoes(sample.info, need):
+            pixels = need.pixels_on(sample.info.capabilities)
+            if pixels > self._most_free[of_class] or able_vetoes(sample.info, need):
                 continue
-            added = load_points(sample, need.pixels_on(sample.info.capabilities)) - SLACK
+            added = load_points(sample, pixels) - SLACK
             if need.region is not None and sample.info.region != need.region:
                 added += REGION_POINTS
             yield added, members
@@ -160,13 +184,15 @@ class Fleetwide:
     def _take_out(self, encoder_id: EncoderId, entry: _Entry) -> None:
         if entry.closed is not None:
             self._closed[entry.closed] -= 1
+            self._hot.pop(encoder_id, None)
             return
         members = self._classes[entry.of_class]
         del members[bisect_left(members, (entry.least, encoder_id))]
         if not members:
-            del self._classes[entry.of_class]
+            del self._classes[entry.of_class], self._most_free[entry.of_class]
 
     def _comes(self, info: EncoderInfo) -> int:
+        self._ids = None
         self._hosts[info.host_id] += 1
         self._racks[info.rack] += 1
         number, users = self._makes.get(_make(info)) or (next(self._numbers), 0)
@@ -174,6 +200,7 @@ class Fleetwide:
         return number
 
     def _leaves(self, info: EncoderInfo) -> None:
+        self._ids = None
         self._hosts[info.host_id] -= 1
         self._racks[info.rack] -= 1
         if not self._hosts[info.host_id]:
@@ -215,7 +242,8 @@ class Ordered:
         return tuple(self._found)
 
     def in_panic(self) -> Ranking:
-        return self._fleet.ranking(self._need, self.instead).in_panic()
+        asked = {*self._fleet.heat_may_bar(self._need), *self.instead}
+        return rank((self.standing(encoder_id) for encoder_id in asked), self._need).in_panic()
 
     def refusals(self) -> tuple[str, ...]:
         if not len(self._fleet):
@@ -226,7 +254,7 @@ class Ordered:
         return (*told, f"and {more} more") if more > 0 else tuple(told)
 
     def first_by_id(self, most: int) -> list[EncoderId]:
-        return nsmallest(most, (standing.info.encoder_id for standing in self._fleet.standings()))
+        return self._fleet.first_by_id(most)
 
     def obstacle(self) -> Obstacle:
         """What is missing, when nobody can take the stream."""

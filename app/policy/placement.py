@@ -227,16 +227,20 @@ def able_vetoes(info: EncoderInfo, need: Need) -> tuple[Veto, ...]:
     return () if codec is None else (Veto(VetoCode.CODEC, codec),)
 
 
+def free(standing: Standing) -> float:
+    """Pixels per second; below zero where more was promised than there is."""
+    return standing.info.capabilities.capacity_pixels_per_s - standing.promised_pixels_per_s
+
+
 def has_room(standing: Standing, need: Need) -> bool:
-    able = standing.info.capabilities
-    return need.pixels_on(able) <= able.capacity_pixels_per_s - standing.promised_pixels_per_s
+    return need.pixels_on(standing.info.capabilities) <= free(standing)
 
 
 def _vetoes(standing: Standing, need: Need, pixels: float) -> tuple[Veto, ...]:
-    free = standing.info.capabilities.capacity_pixels_per_s - standing.promised_pixels_per_s
+    left = free(standing)
     room: tuple[Veto, ...] = ()
-    if pixels > free:
-        text = f"{pixels / 1e6:.1f} Mpixel/s are needed, {max(free, 0.0) / 1e6:.1f} are free"
+    if pixels > left:
+        text = f"{pixels / 1e6:.1f} Mpixel/s are needed, {max(left, 0.0) / 1e6:.1f} are free"
         room = (Veto(VetoCode.CAPACITY, text),)
     return (*idle_vetoes(standing), *room, *able_vetoes(standing.info, need))
 

@@ -134,7 +134,7 @@ class Fleet:
         self._members[info.encoder_id] = member
         self._by_node[info.node_id] = info.encoder_id
         self._stand(member, now)
-        self._tell_changes(now)
+        self._tell_change(member, now)
 
     def entered(self, info: EncoderInfo, driver: EncoderDriver) -> None:
         """An operator entered a device, or the store knows it: a member before it has answered."""
@@ -146,6 +146,7 @@ class Fleet:
         member = self._members.pop(encoder_id, None)
         if member is not None:
             self._by_node.pop(member.info.node_id, None)
+            self._picture.drop(encoder_id)
 
     def heard(self, encoder_id: EncoderId, reading: EncoderReading) -> None:
         member = self._members.get(encoder_id)
@@ -164,7 +165,7 @@ class Fleet:
         if member is not None:
             member.link_up = False
             self._stand(member, monotonic())
-            self._tell_changes(monotonic())
+            self._tell_change(member, monotonic())
 
     def failed(self, encoder_id: EncoderId, stream_id: StreamId) -> None:
         """A worker was lost there: it counts against the encoder for a while."""
@@ -172,7 +173,8 @@ class Fleet:
         if member is not None:
             now = monotonic()
             member.conduct = ejection.lost_worker(member.conduct, stream_id, now)
-            self._judge_conduct(now)
+            if member.conduct.faults:
+                self._judge_conduct(now)
             self._stand(member, now)
 
     async def wish(self, encoder_id: EncoderId, wish: OperatorWish) -> None:
@@ -181,12 +183,14 @@ class Fleet:
         self._wishes[encoder_id] = wish
         member.wish = wish
         self._stand(member, monotonic())
-        self._tell_changes(monotonic())
+        self._tell_change(member, monotonic())
 
     def tell_changes(self, now: float) -> tuple[EncoderId, ...]:
         """Tell every encoder whose state is another one than last told; the ones that take streams again since the
         last call."""
-        self._tell_changes(now)
+        self._look(now)
+        for member in tuple(self._members.values()):
+            self._tell_change(member, now)
         came, self._came = tuple(self._came), []
         return came
 
@@ -195,22 +199,19 @@ class Fleet:
         for member in self._members.values():
             member.last_heard += paused_s
 
-    def _tell_changes(self, now: float) -> None:
-        self._look(now)
-        for member in tuple(self._members.values()):
-            presence = self.presence(member, now)
-            if presence.state is member.told:
-                continue
-            if presence.state is EncoderState.OFFLINE and member.wish is not OperatorWish.STOPPED:
-                member.conduct = ejection.departed(member.conduct, now)
-                self._judge_conduct(now)
-            member.told = presence.state
-            self._stand(member, now)
-            encoder_id = member.info.encoder_id
-            log.info("encoder state", encoder_id=encoder_id, state=presence.state.value, reason=presence.reason)
-            self._bus.tell(EncoderChanged(encoder_id, presence.state, utc_now(), presence.reason))
-            if presence.state is EncoderState.ONLINE:
-                self._came.append(encoder_id)
+    def _tell_change(self, member: Member, now: float) -> None:
+        presence = self.presence(member, now)
+        if presence.state is member.told:
+            return
+        if presence.state is EncoderState.OFFLINE and member.wish is not OperatorWish.STOPPED:
+            member.conduct = ejection.departed(member.conduct, now)
+        member.told = presence.state
+        self._stand(member, now)
+        encoder_id = member.info.encoder_id
+        log.info("encoder state", encoder_id=encoder_id, state=presence.state.value, reason=presence.reason)
+        self._bus.tell(EncoderChanged(encoder_id, presence.state, utc_now(), presence.reason))
+        if presence.state is EncoderState.ONLINE:
+            self._came.append(encoder_id)
 
     def forget_the_gone(self, now: float) -> None:
         for encoder_id, member in tuple(self._members.items()):
