@@ -6,10 +6,12 @@ Leaves to others: streaming and recording.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from app.simulators.helo.world import Event
 
 RECORD, STREAM = 1, 2
+_LATE_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,12 @@ class Scheduler:
         self.current: Event | None = None
         self.was_canceled = False
         """A person stopped what an event runs."""
+        self.was_late = False
+        """The present event, or the last one, began after its time: the unit was away."""
+
+    def reset(self) -> None:
+        """The unit restarts: an event that still lasts begins again, late."""
+        self.current = None
 
     def following(self, time_s: float) -> Event | None:
         later = [event for event in self.events if event.begin_s > time_s]
@@ -41,6 +49,7 @@ class Scheduler:
             self.current = next(running, None)
             if self.current is not None:
                 self.was_canceled = False
+                self.was_late = time_s - self.current.begin_s > _LATE_S
                 turns.append(Turn(self.current.activity, starts=True))
         return turns
 

@@ -173,6 +173,7 @@ def _system_alarms(unit: Unit) -> dict[str, bool]:
         "Safe_Boot_Mode_Alarm": unit.power.safeboot,
         "Safeboot_Alarm": unit.power.safeboot,
         "Scheduled_Event_Active_Alarm": scheduler.current is not None,
+        "Scheduled_Event_Late_Alarm": scheduler.was_late,
         "Scheduled_Event_Canceled_Alarm": scheduler.was_canceled,
         "Scheduler_Takes_Priority_Alarm": memory.get("SchedulerEnabled") == "1"
         and memory.get("PowerUpState") != "0",

@@ -117,7 +117,12 @@ class Unit:
             telemetry.show(self, now)
 
     def order(self, command: Command, now: float) -> None:
-        """What `ReplicatorCommand` says. A stop by hand ends an event of the calendar too."""
+        """What `ReplicatorCommand` says. A stop by hand ends an event of the calendar too.
+
+        A unit that is still starting up does not listen.
+        """
+        if self.power.boot(now) is not Boot.RUNNING:
+            return
         match command:
             case Command.START_STREAMING | Command.STOP_STREAMING:
                 self.streaming.order(command is Command.START_STREAMING, now)
@@ -244,6 +249,7 @@ class Unit:
         self.streaming.reset()
         self.recording.reset()
         self.presets.reset()
+        self.scheduler.reset()
         self.memory.restart()
         self.over_temp_at = self._output = self.alarms_shown = None
 

@@ -332,6 +332,27 @@ def test_who_stops_a_scheduled_stream_by_hand_cancels_its_event() -> None:
     assert (scene.get("ReplicatorStreamState"), scene.is_on("Scheduled_Event_Canceled_Alarm")) == ("1", True)
 
 
+def test_a_restart_in_the_middle_of_an_event_begins_it_again_late() -> None:
+    scene = Scene()
+    scene.aim()
+    scene.play("calendar_event", lasts_s=600.0)
+    scene.wait(5)
+    assert not scene.is_on("Scheduled_Event_Late_Alarm")
+    scene.put("Reboot", 1)
+    scene.wait(TIMING.down_s + TIMING.boot_s + 5)
+    assert (scene.get("ReplicatorStreamState"), scene.is_on("Scheduled_Event_Late_Alarm")) == ("2", True)
+
+
+def test_a_command_to_a_unit_that_is_starting_up_is_lost() -> None:
+    scene = Scene()
+    scene.aim()
+    scene.play("restart", down_s=0.0)
+    scene.wait(1)
+    scene.order(Command.START_STREAMING)
+    scene.wait(TIMING.boot_s + 5)
+    assert scene.get("ReplicatorStreamState") == "1"
+
+
 def test_a_reboot_loop_comes_to_its_end() -> None:
     scene = Scene()
     scene.play("restart", down_s=1.0, loops=3)
