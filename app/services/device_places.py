@@ -39,6 +39,11 @@ class Seat:
     told: str | None = None
     """The fault that was told last, so that it is told once."""
 
+    def renew(self) -> None:
+        """In its place, because a deed that is under way holds it."""
+        self.rests_until, self.failures = 0.0, 0
+        self.started_at = self.quiet_since = self.set_up_at = None
+
 
 @dataclass(slots=True)
 class Room:
@@ -66,8 +71,7 @@ class DevicePlaces:
 
     def renew(self, stream: LiveStream, name: Input) -> None:
         """Another device, or another picture: what was seen of the old one counts no more."""
-        seat = self.room(stream).seats[name]
-        self.room(stream).seats[name] = Seat(busy=seat.busy, told=seat.told)
+        self.room(stream).seats[name].renew()
 
     def release(self, stream_id: StreamId) -> None:
         """The stream is over, or was not opened after all."""
