@@ -99,7 +99,7 @@ def _next(
 ) -> Command | None:
     if seat.encoder_id is None:
         return Command(Deed.SEEK, name, "no device feeds this input")
-    left = _why_left(seat, other)
+    left = _why_left(seat, other, is_primary=is_primary)
     if left is not None:
         # On air it is left only for one that flows, by a change at a key frame.
         on_air_for_now = is_primary and seat.flows
@@ -109,11 +109,12 @@ def _next(
     return _to_stand_by(name, seat, other, now)
 
 
-def _why_left(seat: SeatSeen, other: SeatSeen) -> str | None:
+def _why_left(seat: SeatSeen, other: SeatSeen, *, is_primary: bool) -> str | None:
     """Why this input is to have another device; None: it keeps it."""
     if seat.flows:
-        # What comes is good, whatever control can reach; an operator's wish waits for the other one.
-        return "an operator wants the device free" if seat.is_leaving() and other.flows else None
+        # What comes is good, whatever control can reach; an operator's wish waits for one that is to stay.
+        may_go = other.flows and not (is_primary and other.is_leaving())
+        return "an operator wants the device free" if seat.is_leaving() and may_go else None
     if seat.state is None:
         return "the device is none of the fleet any more"
     if seat.state is EncoderState.OFFLINE:

@@ -1,0 +1,167 @@
+"""What is done next for a stream that devices feed: sees this, does that."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.device import EngineState
+from app.domain.encoder import EncoderState
+from app.domain.ids import EncoderId
+from app.domain.stream import Input
+from app.policy.device_feed import CHECK_S, GRACE_S, LOST_S, MAX_FAILURES, Command, Deed, SeatSeen, judge
+
+MAIN, BACKUP = Input.MAIN, Input.BACKUP
+NOW = 1_000.0
+WELL = SeatSeen(
+    EncoderId("helo-a"),
+    state=EncoderState.ONLINE,
+    engine=EngineState.RUNNING,
+    flows=True,
+    started_at=NOW - 500,
+    set_up_at=NOW,
+)
+READY = replace(WELL, encoder_id=EncoderId("helo-b"), engine=EngineState.STOPPED, flows=False, started_at=None)
+DEAD = replace(WELL, state=EncoderState.OFFLINE, flows=False, quiet_since=NOW - LOST_S)
+EMPTY = SeatSeen(None)
+
+
+def look(
+    main: SeatSeen,
+    backup: SeatSeen,
+    *,
+    primary: Input = MAIN,
+    on_air: Input | None = MAIN,
+    hot: bool = True,
+    now: float = NOW,
+) -> list[tuple[Deed, Input]]:
+    commands = judge({MAIN: main, BACKUP: backup}, primary=primary, on_air=on_air, hot=hot, now=now)
+    return [(command.deed, command.input) for command in commands]
+
+
+def test_where_all_is_well_nothing_is_done() -> None:
+    assert look(WELL, WELL) == []
+    assert look(WELL, READY, hot=False) == []
+
+
+def test_an_input_without_a_device_gets_one_sought_once_its_rest_is_over() -> None:
+    assert look(WELL, EMPTY) == [(Deed.SEEK, BACKUP)]
+    assert look(WELL, replace(EMPTY, rests_until=NOW + 1)) == []
+    assert look(WELL, replace(EMPTY, busy=True)) == []
+
+
+def test_the_record_follows_the_gateway_and_the_lost_device_makes_room() -> None:
+    assert look(DEAD, WELL, on_air=BACKUP) == [(Deed.PROMOTE, BACKUP), (Deed.LET_GO, MAIN)]
+
+
+def test_a_device_that_control_cannot_reach_is_left_alone_while_its_picture_comes() -> None:
+    assert look(replace(DEAD, flows=True, quiet_since=None), WELL) == []
+
+
+def test_a_hot_device_that_stopped_is_started_and_one_that_mends_itself_is_given_time() -> None:
+    stopped = replace(WELL, engine=EngineState.STOPPED, flows=False, quiet_since=NOW)
+    assert look(WELL, stopped) == [(Deed.START, BACKUP)]
+    failed = replace(stopped, engine=EngineState.FAILED)
+    assert look(WELL, failed) == []
+    assert look(WELL, failed, now=NOW + GRACE_S) == [(Deed.START, BACKUP)]
+    assert look(WELL, replace(stopped, engine=EngineState.STARTING)) == []
+
+
+def test_a_device_that_says_it_streams_and_does_not_is_restarted_after_its_grace() -> None:
+    mute = replace(WELL, flows=False, quiet_since=NOW - 1)
+    assert look(WELL, mute) == []
+    assert look(WELL, mute, now=NOW + GRACE_S) == [(Deed.RESTART, BACKUP)]
+
+
+def test_after_a_restart_of_control_a_device_that_streams_elsewhere_is_set_up() -> None:
+    assert look(WELL, replace(WELL, flows=False, started_at=None)) == [(Deed.START, BACKUP)]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"failures": MAX_FAILURES},
+        {"engine": EngineState.SHUT_DOWN},
+        {"state": None},
+        {"state": EncoderState.OFFLINE},
+    ],
+)
+def test_a_device_of_no_use_is_given_up_for_another(fault: dict[str, object]) -> None:
+    useless = replace(WELL, flows=False, **fault)  # type: ignore[arg-type] # any field of it
+    assert look(WELL, useless) == [(Deed.LET_GO, BACKUP)]
+
+
+def test_a_backup_that_stands_by_is_started_once_the_primary_is_lost_and_not_before() -> None:
+    lost = replace(WELL, flows=False, engine=EngineState.FAILED, quiet_since=NOW - LOST_S + 0.1)
+    assert look(lost, READY, hot=False, on_air=None) == []
+    lost = replace(lost, quiet_since=NOW - LOST_S)
+    assert look(lost, READY, hot=False, on_air=None) == [(Deed.START, BACKUP)]
+    assert look(EMPTY, READY, hot=False, on_air=None) == [(Deed.SEEK, MAIN), (Deed.START, BACKUP)]
+
+
+def test_a_device_that_was_lost_and_is_back_stands_by_for_the_one_that_took_over() -> None:
+    assert look(READY, WELL, primary=BACKUP, on_air=BACKUP, hot=False) == []
+    never_set = replace(READY, set_up_at=None)
+    assert look(never_set, WELL, primary=BACKUP, on_air=BACKUP, hot=False) == [(Deed.STAND_BY, MAIN)]
+    assert look(WELL, WELL, primary=BACKUP, on_air=BACKUP, hot=False) == [(Deed.STAND_BY, MAIN)]
+
+
+def test_one_that_stands_by_is_looked_at_again_in_case_somebody_changed_it() -> None:
+    assert look(WELL, READY, hot=False, now=NOW + CHECK_S) == [(Deed.STAND_BY, BACKUP)]
+
+
+def test_a_device_that_an_operator_wants_free_leaves_the_air_by_a_change_and_then_its_seat() -> None:
+    for state in (EncoderState.DRAINING, EncoderState.STOPPED):
+        leaving = replace(WELL, state=state)
+        assert look(leaving, WELL) == [(Deed.SWITCH_TO, BACKUP)]
+        assert look(leaving, WELL, on_air=BACKUP) == [(Deed.PROMOTE, BACKUP), (Deed.LET_GO, MAIN)]
+        assert look(WELL, leaving) == [(Deed.LET_GO, BACKUP)]
+
+
+def test_a_device_that_an_operator_wants_free_stays_while_no_other_flows() -> None:
+    leaving = replace(WELL, state=EncoderState.STOPPED)
+    assert look(leaving, EMPTY) == [(Deed.SEEK, BACKUP)]
+    assert look(leaving, READY, hot=False) == [(Deed.START, BACKUP)]
+
+
+def test_of_two_devices_that_are_to_be_free_the_backup_goes_first() -> None:
+    leaving = replace(WELL, state=EncoderState.DRAINING)
+    assert look(leaving, leaving) == [(Deed.LET_GO, BACKUP)]
+
+
+SEATS = st.builds(
+    SeatSeen,
+    encoder_id=st.sampled_from([None, EncoderId("helo-a")]),
+    state=st.sampled_from([None, *EncoderState]),
+    engine=st.sampled_from([None, *EngineState]),
+    flows=st.booleans(),
+    busy=st.booleans(),
+    rests_until=st.sampled_from([0.0, NOW + 1]),
+    failures=st.integers(0, MAX_FAILURES + 1),
+    started_at=st.sampled_from([None, NOW - 500, NOW - 1]),
+    quiet_since=st.sampled_from([None, NOW - 500, NOW - 1]),
+    set_up_at=st.sampled_from([None, NOW - 500, NOW - 1]),
+)
+
+
+@given(SEATS, SEATS, st.sampled_from(Input), st.sampled_from([None, *Input]), st.booleans())
+def test_whatever_is_seen_the_only_input_that_flows_is_never_stopped(
+    main: SeatSeen, backup: SeatSeen, primary: Input, on_air: Input | None, hot: bool
+) -> None:
+    seats = {MAIN: main, BACKUP: backup}
+    commands: tuple[Command, ...] = judge(seats, primary=primary, on_air=on_air, hot=hot, now=NOW)
+    acted = [command.input for command in commands if command.deed not in (Deed.PROMOTE, Deed.SWITCH_TO)]
+    assert len(acted) == len(set(acted))
+    deeds = {(command.deed, command.input) for command in commands}
+    for command in commands:
+        if command.deed is Deed.SWITCH_TO:
+            assert (Deed.LET_GO, command.input) not in deeds
+        seat = seats[command.input]
+        if command.deed in (Deed.LET_GO, Deed.STAND_BY, Deed.RESTART) and seat.flows:
+            assert seats[command.input.other].flows
+        if command.deed not in (Deed.PROMOTE, Deed.SWITCH_TO):
+            assert not seat.busy
+            assert seat.rests_until <= NOW
