@@ -18,6 +18,7 @@ STATES_BY_EVENT_S: Final = 5.0
 SIGNAL_S: Final = 10.0
 PARTS_S: Final = 30.0
 REST_S: Final = 300.0
+_NEVER: Final = float("-inf")
 KEPT_PACES: Final = 3.0
 """A value that was not read again for so many paces is not known any more."""
 
@@ -53,13 +54,20 @@ class PollingPlan:
         self._paces = dict(_PACES)
         self._read_at: dict[str, float] = {}
         self._hastened: set[str] = set()
-        self._lacking: set[str] = set()
-        self.has_events = False
+
+    def flows(self, *, has_events: bool) -> None:
+        """Whether the device tells of its changes."""
+        pace_s = STATES_BY_EVENT_S if has_events else STATES_S
+        self._paces |= {i: pace_s for i in (p.STREAM_STATE, p.RECORD_STATE) if i in self._paces}
 
     def due(self, now: float) -> tuple[str, ...]:
         """What to read in this round, in this order."""
-        waiting = [i for i in self._paces if i not in self._lacking and self._is_due(i, now)]
-        waiting.sort(key=lambda i: (i not in self._hastened, self._paces[i], self._read_at.get(i, 0.0)))
+        read_at, hastened = self._read_at, self._hastened
+        # Asked for each device each second: one pass, and no call for what is not due.
+        waiting = [
+            i for i, pace_s in self._paces.items() if now - read_at.get(i, _NEVER) >= pace_s or i in hastened
+        ]
+        waiting.sort(key=lambda i: (i not in hastened, self._paces[i], read_at.get(i, _NEVER)))
         return tuple(waiting[:PER_ROUND])
 
     def read(self, param_id: str, now: float) -> None:
@@ -72,7 +80,8 @@ class PollingPlan:
         self._hastened.update(i for i in ids if i in self._paces and i not in (p.DURATION, p.SYSTEM_TIME))
 
     def lacks(self, param_id: str) -> None:
-        self._lacking.add(param_id)
+        self._paces.pop(param_id, None)
+        self._hastened.discard(param_id)
 
     def all_anew(self) -> None:
         """The device was away: nothing read before holds."""
@@ -80,20 +89,13 @@ class PollingPlan:
 
     def offer(self, ids: frozenset[str], alarms: Iterable[str]) -> None:
         """What the device's descriptors list: nothing else is asked, and every alarm is."""
-        self._paces |= {i: REST_S for i in alarms if i not in self._paces}
-        self._lacking = {i for i in self._paces if i not in ids}
+        paces = {**dict.fromkeys(alarms, REST_S), **_PACES, **self._paces}
+        self._paces = {i: pace_s for i, pace_s in paces.items() if i in ids}
 
-    def is_known(self, param_id: str, now: float) -> bool:
-        """Whether what was read last still holds."""
-        at = self._read_at.get(param_id)
-        return at is not None and now - at <= KEPT_PACES * max(self._pace_s(param_id), STATES_BY_EVENT_S)
-
-    def _is_due(self, param_id: str, now: float) -> bool:
-        if param_id in self._hastened:
-            return True
-        at = self._read_at.get(param_id)
-        return at is None or now - at >= self._pace_s(param_id)
-
-    def _pace_s(self, param_id: str) -> float:
-        pace_s = self._paces[param_id]
-        return STATES_BY_EVENT_S if self.has_events and pace_s == STATES_S else pace_s
+    def forgotten(self, now: float) -> frozenset[str]:
+        """What was read, and not again for so long that it is not known any more."""
+        return frozenset(
+            i
+            for i, at in self._read_at.items()
+            if now - at > KEPT_PACES * max(self._paces.get(i, 0.0), STATES_BY_EVENT_S)
+        )

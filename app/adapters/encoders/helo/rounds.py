@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -21,6 +22,7 @@ from app.domain.ids import EncoderId
 from app.runtime.clock import monotonic, utc_now
 from app.runtime.tasks import TaskGroupKeeper
 
+FORGET_EVERY_S: Final = 10.0
 LONGEST_ROUND_S: Final = 5.0
 """A device that takes seconds for each answer is told of after so long, not after eight of them."""
 
@@ -39,6 +41,9 @@ class Rounds:
         self._offered_for: tuple[str, str] | None = None
         self._describe_from = 0.0
         self._was_away = False
+        self._last: DeviceReading | None = None
+        self._is_changed = True
+        self._forget_from = 0.0
         self._turn = asyncio.Lock()
         self._tasks = TaskGroupKeeper(self._crashed)
         self._follower: asyncio.Task[None] | None = None
@@ -59,6 +64,7 @@ class Rounds:
                 self._plan.all_anew()
                 self._values.clear()
                 self._alarms.clear()
+                self._is_changed = True
             try:
                 await self._learn()
                 await self._read_due()
@@ -68,6 +74,7 @@ class Rounds:
                 self._was_away = True
                 raise
             self._was_away = False
+            self._forget_old()
             self._follow_events()
             return self._reading()
 
@@ -83,8 +90,9 @@ class Rounds:
         """A value now, kept for the reading too. None: the device does not have it."""
         found = await self._client.get(param_id)
         if found is None:
-            self._values.pop(param_id, None)
+            self._drop(param_id)
             return None
+        self._is_changed = self._is_changed or self._values.get(param_id) != found.value
         self._values[param_id] = found.value
         self._plan.read(param_id, monotonic())
         return found.value
@@ -119,11 +127,10 @@ class Rounds:
                 return
 
     async def _refresh(self, param_id: str) -> None:
-        self._alarms.pop(param_id, None)
         try:
             value = await self.get(param_id)
         except DeviceError:
-            self._values.pop(param_id, None)
+            self._drop(param_id)
             raise
         if value is None:
             self._plan.lacks(param_id)
@@ -138,16 +145,34 @@ class Rounds:
             alarm = read_alarm(param_id, value)
         except Garbled as error:
             log.warning("unreadable alarm", encoder_id=self._encoder_id, reason=str(error))
-            return
-        if alarm is not None:
+            alarm = None
+        if alarm is None:
+            self._alarms.pop(param_id, None)
+        else:
             self._alarms[param_id] = alarm
 
     def _reading(self) -> DeviceReading:
+        if self._last is not None and not self._is_changed:
+            return replace(self._last, at=utc_now())
+        alarms = tuple(alarm for _, alarm in sorted(self._alarms.items()))
+        offset_s = self._offset_s if p.SYSTEM_TIME in self._values else None
+        self._last = build(self._values, alarms, at=utc_now(), offset_s=offset_s)
+        self._is_changed = False
+        return self._last
+
+    def _forget_old(self) -> None:
+        """What a device is too slow to tell again is not known any more."""
         now = monotonic()
-        known = {i: value for i, value in self._values.items() if self._plan.is_known(i, now)}
-        alarms = tuple(alarm for i, alarm in sorted(self._alarms.items()) if self._plan.is_known(i, now))
-        offset_s = self._offset_s if p.SYSTEM_TIME in known else None
-        return build(known, alarms, at=utc_now(), offset_s=offset_s)
+        if now < self._forget_from:
+            return
+        self._forget_from = now + FORGET_EVERY_S
+        for param_id in self._plan.forgotten(now):
+            self._drop(param_id)
+
+    def _drop(self, param_id: str) -> None:
+        is_known = self._values.pop(param_id, None) is not None
+        had_alarm = self._alarms.pop(param_id, None) is not None
+        self._is_changed = self._is_changed or is_known or had_alarm
 
     async def _learn(self) -> None:
         """Who it is, and its descriptors for a firmware not met yet, before anything else is asked.
@@ -176,7 +201,7 @@ class Rounds:
             self._follower = self._tasks.start(follower.follow(), name=f"events of {self._encoder_id}")
 
     def _flowing(self, has_events: bool) -> None:
-        self._plan.has_events = has_events
+        self._plan.flows(has_events=has_events)
 
     def _crashed(self, name: str, error: BaseException) -> None:
         log.error("task failed", task=name, error=repr(error))

@@ -42,7 +42,7 @@ def test_in_the_long_run_each_has_its_pace() -> None:
 def test_while_events_flow_states_are_read_less_often_and_what_an_event_names_at_once() -> None:
     plan = PollingPlan()
     run(plan, begin=0.0, rounds=60)
-    plan.has_events = True
+    plan.flows(has_events=True)
     assert run(plan, begin=60.0, rounds=50).count(p.STREAM_STATE) == 10
     plan.hasten({p.TEMPERATURE, "NotOurs", p.DURATION})
     assert plan.due(110.0)[0] == p.TEMPERATURE
@@ -62,12 +62,20 @@ def test_what_it_turned_out_to_lack_is_not_asked_again() -> None:
     assert p.TEMPERATURE not in run(plan, begin=0.0, rounds=100)
 
 
-def test_a_value_that_was_not_read_again_for_three_paces_is_not_known() -> None:
+def test_a_value_that_was_not_read_again_for_three_paces_is_forgotten() -> None:
     plan = PollingPlan()
-    assert not plan.is_known(p.TEMPERATURE, 0.0)
+    assert plan.forgotten(0.0) == frozenset()
     plan.read(p.TEMPERATURE, 0.0)
-    assert plan.is_known(p.TEMPERATURE, 90.0)
-    assert not plan.is_known(p.TEMPERATURE, 91.0)
+    assert plan.forgotten(90.0) == frozenset()
+    assert plan.forgotten(91.0) == {p.TEMPERATURE}
+
+
+def test_another_firmware_may_have_again_what_the_last_one_lacked() -> None:
+    plan = PollingPlan()
+    plan.offer(frozenset({p.STREAM_STATE}), ())
+    plan.flows(has_events=True)
+    plan.offer(frozenset({p.STREAM_STATE, p.TEMPERATURE}), ())
+    assert set(run(plan, begin=0.0, rounds=3)) == {p.STREAM_STATE, p.TEMPERATURE}
 
 
 def test_after_an_absence_everything_is_read_anew() -> None:
