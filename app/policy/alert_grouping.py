@@ -10,7 +10,7 @@ get out is `app/monitoring/outbox.py`'s business.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -22,6 +22,9 @@ from app.policy.alert_causes import group_key
 GROUP_WAIT_S: Final = 10.0
 """Of a group that has not spoken; with something critical in it, none."""
 GROUP_INTERVAL_S: Final = 60.0
+CALM_WAIT_S: Final = 60.0
+"""A group that ends piece by piece says so after so long without another end."""
+MAX_CLEARING_S: Final = 300.0
 REPEAT_S: Final = 4 * 3600.0
 BURST: Final = 2
 BURST_S: Final = 12.0
@@ -57,6 +60,7 @@ class _Entry:
     told: AlertState | None = None
     was_due: bool = False
     """It would have been said, and was held back: its end alone is then worth a word."""
+    ended: float = 0.0
 
     @property
     def is_unsaid(self) -> bool:
@@ -100,6 +104,8 @@ class Grouper:
             key = self._group_of[alert.fingerprint] = group_key(root or alert)
         group = self._groups.setdefault(key, _Group())
         entry = group.entries.setdefault(alert.fingerprint, _Entry(alert))
+        if alert.state is AlertState.RESOLVED and entry.alert.state is AlertState.FIRING:
+            entry.ended = now
         entry.alert = alert
         if entry.is_over:
             self._forget(key, alert.fingerprint)
@@ -115,7 +121,7 @@ class Grouper:
         key = self._group_of[alert.fingerprint] = group or group_key(alert)
         kept = self._groups.setdefault(key, _Group())
         is_late = alert.state is AlertState.RESOLVED and told is None
-        entry = kept.entries[alert.fingerprint] = _Entry(alert, told, was_due=is_late)
+        entry = kept.entries[alert.fingerprint] = _Entry(alert, told, was_due=is_late, ended=now)
         if said is not None:
             kept.sent = said if kept.sent is None else max(kept.sent, said)
         if entry.is_unsaid and kept.unsaid_since is None:
@@ -137,7 +143,7 @@ class Grouper:
         if is_blocked:
             for _, group in due:
                 for entry in group.entries.values():
-                    entry.was_due = entry.was_due or self._triggers(entry, quiet)
+                    entry.was_due = entry.was_due or self._triggers(entry, now, quiet)
             return ()
         self._drop_rested(now)
         due = [(key, group) for key, group in due if self._has_room(group, now, quiet)]
@@ -162,21 +168,26 @@ class Grouper:
         return RANKS.index(alert.severity) >= RANKS.index(self._least)
 
     def _is_due(self, group: _Group, now: float, quiet: Quiet) -> bool:
-        triggers = [entry for entry in group.entries.values() if self._triggers(entry, quiet)]
+        triggers = [entry for entry in group.entries.values() if self._triggers(entry, now, quiet)]
         if not triggers:
             return self._is_to_be_repeated(group, now, quiet)
         if group.sent is None:
             is_critical = any(entry.alert.severity is Severity.CRITICAL for entry in triggers)
             since = now if group.unsaid_since is None else group.unsaid_since
             return is_critical or now - since >= GROUP_WAIT_S
-        return now - group.sent >= GROUP_INTERVAL_S or any(self._is_new_cause(group, entry) for entry in triggers)
+        if any(self._is_new_cause(group, entry) for entry in triggers):
+            return True
+        if _is_clearing(group, triggers, now):
+            return False
+        return now - group.sent >= GROUP_INTERVAL_S
 
-    def _triggers(self, entry: _Entry, quiet: Quiet) -> bool:
+    def _triggers(self, entry: _Entry, now: float, quiet: Quiet) -> bool:
         alert = entry.alert
         if not entry.is_unsaid or (alert.acknowledged_by is not None and alert.state is AlertState.FIRING):
             return False
         cause = self._entry(alert.cause_fingerprint or "")
-        if cause is not None and cause.alert.state is AlertState.FIRING:
+        if cause is not None and (cause.alert.state is AlertState.FIRING or now - cause.ended < CALM_WAIT_S):
+            # What follows from a cause ends a little after it.
             return False
         return not quiet(alert)
 
@@ -201,7 +212,7 @@ class Grouper:
 
     def _has_room(self, group: _Group, now: float, quiet: Quiet) -> bool:
         """Whether the limit of the encoder that the group is about allows one more message of news."""
-        subject = self._limited(group, quiet)
+        subject = self._limited(group, now, quiet)
         if subject is None:
             return True
         count, per_s = LIMITS[subject[1]]
@@ -209,15 +220,15 @@ class Grouper:
         is_free = times is None or len(times) < count or now - times[0] >= per_s
         if not is_free:
             for entry in group.entries.values():
-                entry.was_due = entry.was_due or self._triggers(entry, quiet)
+                entry.was_due = entry.was_due or self._triggers(entry, now, quiet)
         return is_free
 
-    def _limited(self, group: _Group, quiet: Quiet) -> tuple[str, Severity] | None:
+    def _limited(self, group: _Group, now: float, quiet: Quiet) -> tuple[str, Severity] | None:
         """The encoder and severity that this group's next message counts for; None: no news, or of no encoder."""
         news = [
             entry.alert
             for entry in group.entries.values()
-            if entry.alert.state is AlertState.FIRING and self._triggers(entry, quiet)
+            if entry.alert.state is AlertState.FIRING and self._triggers(entry, now, quiet)
         ]
         if not news:
             return None
@@ -233,7 +244,7 @@ class Grouper:
         said: list[Alert] = []
         group_of: dict[str, str] = {}
         for name, group in groups:
-            self._count(self._limited(group, quiet), now)
+            self._count(self._limited(group, now, quiet), now)
             for fingerprint, entry in tuple(group.entries.items()):
                 if quiet(entry.alert):
                     continue
@@ -265,16 +276,26 @@ class Grouper:
                 del self._groups[key]
 
 
+def _is_clearing(group: _Group, triggers: Sequence[_Entry], now: float) -> bool:
+    """Only ends are to be said, not everything has ended, and more ends may follow soon."""
+    if any(entry.alert.state is AlertState.FIRING for entry in triggers):
+        return False
+    if all(entry.alert.state is AlertState.RESOLVED for entry in group.entries.values()):
+        return False
+    ends = [entry.ended for entry in triggers]
+    return now - max(ends) < CALM_WAIT_S and now - min(ends) < MAX_CLEARING_S
+
+
 def in_order(alerts: Iterable[Alert]) -> tuple[Alert, ...]:
-    """Causes first, then firing before resolved, the worst first, the oldest first."""
+    """Firing before resolved, causes first, the worst first, the oldest first."""
     alerts = tuple(alerts)
     causes = {alert.cause_fingerprint for alert in alerts}
 
     def rank(alert: Alert) -> tuple[bool, bool, bool, int, float]:
         return (
+            alert.state is AlertState.RESOLVED,
             alert.fingerprint not in causes or alert.cause_fingerprint is not None,
             alert.cause_fingerprint is not None,
-            alert.state is AlertState.RESOLVED,
             -RANKS.index(alert.severity),
             alert.started_at.timestamp(),
         )
