@@ -98,7 +98,8 @@ class Doors:
         except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
             return _not_found()
         finally:
-            self._touched()
+            if request.query.get("action") != "get":
+                self._touched()
         return await _cut(request, response) if faults.cuts_answers else response
 
     def _may_enter(self, request: web.Request, now: float) -> bool:

@@ -12,6 +12,8 @@ class Power:
         self.up_at: float | None = now - timing.boot_s
         """From when the unit answers; None: it is off."""
         self.starts = 1
+        self.downs = 0
+        """How often it went down, for a restart or for good."""
         self.loops_left = 0
         """How often it still restarts by itself, as soon as it is up."""
         self.safeboot = False
@@ -32,10 +34,12 @@ class Power:
     def restart(self, now: float, *, down_s: float | None = None, safeboot: bool = False) -> None:
         self.up_at = now + (self._timing.down_s if down_s is None else down_s)
         self.starts += 1
+        self.downs += 1
         self.safeboot = safeboot
 
     def off(self) -> None:
         self.up_at = None
+        self.downs += 1
 
     def due(self, now: float) -> float | None:
         """When the next step of starting comes."""

@@ -89,7 +89,7 @@ class Unit:
         self._seen_format = 0
         self._limit = limit
         self._output: Output | None = None
-        self._starts_seen = 0
+        self._downs_seen = 0
         self._has_booted = False
         self.memory.put("SystemName", f"aja-helo-{self.identity.serial}")
         self.tick(now)
@@ -108,7 +108,7 @@ class Unit:
         return min((at for at in moments if at is not None), default=now + _BEAT_S)
 
     def tick(self, now: float) -> None:
-        if self._starts_seen != self.power.starts:
+        if self._downs_seen != self.power.downs:
             self._go_down()
         if self.power.boot(now) is Boot.RUNNING:
             self._run(now)
@@ -201,8 +201,8 @@ class Unit:
         return all(one.width * one.height * one.rate.fps > _FULL_HD_PIXELS_S for one in pictures)
 
     def _run(self, now: float) -> None:
-        if not self._has_booted:
-            self._begin(now)
+        if not self._has_booted and not self._begin(now):
+            return
         self._watch_input(now)
         enabled = self.memory.get("SchedulerEnabled") == "1"
         for turn in self.scheduler.tick(self.clock.time_s(now), is_enabled=enabled):
@@ -244,7 +244,7 @@ class Unit:
 
     def _go_down(self) -> None:
         """A restart begins: everything stops, and only what is stored stays."""
-        self._starts_seen = self.power.starts
+        self._downs_seen = self.power.downs
         self._has_booted = False
         self.streaming.reset()
         self.recording.reset()
@@ -253,21 +253,21 @@ class Unit:
         self.memory.restart()
         self.over_temp_at = self._output = self.alarms_shown = None
 
-    def _begin(self, now: float) -> None:
-        """The unit has started up."""
+    def _begin(self, now: float) -> bool:
+        """The unit has started up. False: only to go down again."""
         self._has_booted = True
         if self.power.loops_left > 0:
             self.power.loops_left -= 1
             self.power.restart(now)
             self._go_down()
-            return
-        if self.memory.get("SchedulerEnabled") == "1":
-            return
-        wanted = self.memory.number("PowerUpState")
+            return False
+        by_calendar = self.memory.get("SchedulerEnabled") == "1"
+        wanted = 0 if by_calendar else self.memory.number("PowerUpState")
         if wanted & STREAM:
             self.streaming.order(True, now)
         if wanted & RECORD:
             self.recording.order(True, now)
+        return True
 
     def _watch_input(self, now: float) -> None:
         found = picture.input_format(self.memory, self.world)

@@ -298,6 +298,20 @@ def test_after_power_up_it_does_what_it_was_told_to(wanted: int, states: tuple[s
     assert (scene.get("ReplicatorStreamState"), scene.get("ReplicatorRecordState")) == states
 
 
+def test_a_unit_without_power_sends_nothing_and_remembers_only_what_is_stored() -> None:
+    scene = Scene(ingest=Ingest.REAL)
+    scene.aim()
+    scene.order(Command.START_STREAMING)
+    scene.wait(2)
+    scene.put("AVMute", 1)
+    assert scene.unit.output is not None
+    scene.play("power", on=False)
+    assert scene.unit.output is None
+    scene.play("power", on=True)
+    scene.wait(TIMING.boot_s + 1)
+    assert (scene.unit.output, scene.get("AVMute"), scene.get("ReplicatorStreamState")) == (None, "0", "1")
+
+
 def test_with_the_scheduler_on_the_power_up_state_does_not_count_and_says_so() -> None:
     scene = Scene()
     scene.aim()
@@ -353,9 +367,13 @@ def test_a_command_to_a_unit_that_is_starting_up_is_lost() -> None:
     assert scene.get("ReplicatorStreamState") == "1"
 
 
-def test_a_reboot_loop_comes_to_its_end() -> None:
-    scene = Scene()
+def test_a_reboot_loop_comes_to_its_end_and_runs_nothing_meanwhile() -> None:
+    scene = Scene(ingest=Ingest.REAL)
+    scene.aim()
+    scene.play("calendar_event", lasts_s=9_999.0)
     scene.play("restart", down_s=1.0, loops=3)
+    scene.wait(1 + 3 * TIMING.down_s + 3 * TIMING.boot_s)
+    assert (scene.unit.power.starts, scene.unit.streaming.outputs_begun) == (5, 0)
     scene.wait(4 * (TIMING.down_s + TIMING.boot_s) + 10)
     assert scene.unit.power.starts == 1 + 1 + 3
     assert scene.get("SystemState") == "4"
