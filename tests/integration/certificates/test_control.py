@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import ssl
 import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from app.adapters.certificates import tls_probe
 from app.assembly.control import serving
 from app.assembly.settings import Settings
 from tests.integration.certificates.conftest import KEY, NAMES, environment, settings_of, until
 from tests.support.acme import pebble
+from tests.support.peers import free_port
 
 AUTH = {"Authorization": f"Bearer {KEY.reveal()}"}
 
@@ -112,11 +116,40 @@ async def test_the_challenge_route_knows_the_running_order_and_nothing_else(tmp_
                 assert answer.status == 404
 
 
+@asynccontextmanager
+async def patient_proxy(port: int, behind: int) -> AsyncIterator[None]:
+    async with aiohttp.ClientSession() as http:
+
+        async def pass_on(request: web.Request) -> web.Response:
+            async with asyncio.timeout(20):
+                while True:
+                    try:
+                        async with http.get(f"http://127.0.0.1:{behind}{request.path}") as answer:
+                            if answer.status == 200:
+                                return web.Response(body=await answer.read())
+                    except aiohttp.ClientError:
+                        pass
+                    await asyncio.sleep(0.05)
+
+        app = web.Application()
+        app.router.add_get("/{path:.*}", pass_on)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        try:
+            yield
+        finally:
+            await runner.cleanup()
+
+
 @pytest.mark.parametrize("moment", ["order.json", "pair.pem"])
 async def test_a_control_killed_in_an_order_goes_on_with_it(tmp_path: Path, moment: str) -> None:
-    """Killed when the order is on disk, and when its certificate just got there."""
-    with pebble(tmp_path / "pebble", most_sleep_s=2) as server:
-        settings = settings_of(tmp_path, server)
+    """Killed when the order is on disk, and when its certificate just got there. The server looks when it likes: a
+    proxy before the control holds its question until somebody answers."""
+    async with AsyncExitStack() as stack:
+        server = stack.enter_context(pebble(tmp_path / "pebble"))
+        settings = settings_of(tmp_path, server, control_port=free_port())
+        await stack.enter_async_context(patient_proxy(server.http_port, settings.control_port))
         told = environment(settings)
         folder = settings.data_dir / "certificates"
 
