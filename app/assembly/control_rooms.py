@@ -18,6 +18,8 @@ from app.domain.ids import EncoderId
 from app.monitoring.thermal import Promised, ThermalMonitor
 from app.policy.drill_plan import DrillPlan
 from app.policy.placement import Panic
+from app.policy.reserve import Reserve
+from app.policy.session_cost import SessionCosts
 from app.policy.thermal_limits import ThermalLimits
 from app.runtime.bus import Bus
 from app.runtime.tasks import TaskGroupKeeper
@@ -35,6 +37,7 @@ from app.services.opening import Opening
 from app.services.picture import Picture
 from app.services.recovery import Recovery
 from app.services.reports import Reports
+from app.services.session_meter import SessionMeter
 from app.services.standbys import Standbys
 from app.services.stream_service import StreamService
 from app.services.stream_validator import StreamValidator
@@ -69,6 +72,7 @@ def put_together(
     bus: Bus[Event],
     keeper: TaskGroupKeeper,
     panic: Panic,
+    keep_reserve: Reserve,
     thermal_limits: ThermalLimits,
     drill_plan: DrillPlan | None,
 ) -> ControlRooms:
@@ -78,7 +82,9 @@ def put_together(
     reports = Reports(store=store, bus=bus)
     gateways = Gateways(downlink=link, streams=streams)
     fleet = Fleet(driver_for=_driver_over(link), store=store, ledger=ledger, bus=bus)
-    balancer = LoadBalancer(fleet=fleet, ledger=ledger, panic=panic)
+    costs = SessionCosts()
+    bus.listen(SessionMeter(streams=streams, fleet=fleet, costs=costs).hear)
+    balancer = LoadBalancer(fleet=fleet, ledger=ledger, panic=panic, keep_reserve=keep_reserve, costs=costs)
     standbys = Standbys(streams=streams, fleet=fleet, gateways=gateways, balancer=balancer, keeper=keeper)
     takeover = Takeover(
         streams=streams,
@@ -165,6 +171,7 @@ def put_together(
         balancer=balancer,
         gateways=gateways,
         opening=opening,
+        validator=validator,
         changing=changing,
         ending=ending,
         watch=watch,

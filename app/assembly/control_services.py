@@ -26,6 +26,7 @@ from app.monitoring.thermal import ThermalMonitor
 from app.policy.drill_plan import DrillPlan
 from app.policy.outgoing import Network
 from app.policy.placement import Panic
+from app.policy.reserve import Reserve
 from app.policy.signs import Limits
 from app.policy.thermal_limits import ThermalLimits
 from app.runtime.bus import Bus
@@ -96,6 +97,7 @@ class ControlServices:
             settings.bootstrap_api_key or None,
             reign=reign,
             panic=settings.panic,
+            keep_reserve=settings.reserve,
             thermal_limits=ThermalLimits.of(settings.temp_high_threshold),
             drill_plan=_drill_plan(settings),
             ways=ways_of(settings),
@@ -180,6 +182,7 @@ class ControlServices:
         *,
         reign: Reign | None = None,
         panic: Panic = Panic.LEAST_BAD,
+        keep_reserve: Reserve = Reserve.WARN,
         thermal_limits: ThermalLimits = NORMAL_LIMITS,
         drill_plan: DrillPlan | None = None,
         ways: Ways = NO_WAYS,
@@ -195,6 +198,7 @@ class ControlServices:
             bus=bus,
             keeper=keeper,
             panic=panic,
+            keep_reserve=keep_reserve,
             thermal_limits=thermal_limits,
             drill_plan=drill_plan,
         )

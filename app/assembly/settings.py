@@ -33,6 +33,7 @@ from app.domain.severity import Severity
 from app.policy.drill_plan import DrillPlan
 from app.policy.lease import LEASE_S
 from app.policy.placement import Panic
+from app.policy.reserve import Reserve
 from app.policy.signs import CPU_HIGH_PERCENT, MEMORY_HIGH_PERCENT
 from app.policy.thermal_limits import HOT_C
 
@@ -158,6 +159,10 @@ class Settings(BaseModel):
     panic: Panic = Field(
         Panic.LEAST_BAD,
         description="When every encoder is too hot: least_bad takes the coolest below 95 °C, refuse takes none.",
+    )
+    reserve: Reserve = Field(
+        Reserve.WARN,
+        description="A stream for which no second encoder has room: warn takes it unprotected, refuse does not.",
     )
 
     # --- alerts

@@ -47,6 +47,8 @@ class Question:
     panic: Panic = Panic.LEAST_BAD
     avoid: tuple[EncoderId, ...] = ()
     primary: EncoderInfo | None = None
+    needs_two: bool = False
+    """A stream for which no second place is left is not taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,9 @@ def answer(question: Question, order: Order) -> Choice:
             choice = choose(order)
             if choice.primary is None and question.panic is Panic.LEAST_BAD:
                 choice = _though_hot(choose(order.in_panic()), choice)
+            if question.needs_two and choice.primary is not None and choice.backup is None:
+                # The second reason says why there is no second place.
+                return Choice(None, None, choice.reasons[1:], choice.cautions)
             return choice
         case Seek.PRIMARY:
             return _choose_next(question, order)

@@ -19,9 +19,10 @@ from app.domain.access import Principal, Scope
 from app.domain.errors import Conflict, NotFound, Unavailable
 from app.domain.events import Event, StreamChanged
 from app.domain.ids import EncoderId, GatewayId, StreamId
+from app.domain.ladder import Ladder
 from app.domain.note import Note
 from app.domain.session import StreamRecord
-from app.domain.stream import StandbyGrade, StreamMode, StreamState, WorkerGrant, WorkerOrder
+from app.domain.stream import EncodeSettings, StandbyGrade, StreamMode, StreamState, WorkerGrant, WorkerOrder
 from app.policy.content_evidence import ContentEvidence
 from app.policy.failover import FailoverMachine
 from app.policy.failover_states import Cover
@@ -119,14 +120,8 @@ class LiveStream:
 
     @property
     def need(self) -> Need:
-        encode = self.record.encode
-        return Need(
-            ladder_cost(self.record.ladder),
-            "auto" if encode is None else encode.codec,
-            self.record.region,
-            shape=None if encode is None else shape_of(encode),
-            shares_reserve=self.record.standby in IDLE_GRADES,
-        )
+        record = self.record
+        return need_of(record.ladder, record.encode, region=record.region, grade=record.standby)
 
     def life(self, now: float) -> Life:
         """The wall clock was asked once, when the stream was taken up: its later steps end no key."""
@@ -152,6 +147,16 @@ class LiveStream:
         now = monotonic()
         self.failed_on = {e: at for e, at in self.failed_on.items() if now - at < AVOID_S}
         return tuple(sorted(self.failed_on, key=lambda encoder_id: self.failed_on[encoder_id]))
+
+
+def need_of(ladder: Ladder, encode: EncodeSettings | None, *, region: str | None, grade: StandbyGrade) -> Need:
+    return Need(
+        ladder_cost(ladder),
+        "auto" if encode is None else encode.codec,
+        region,
+        shape=None if encode is None else shape_of(encode),
+        shares_reserve=grade in IDLE_GRADES,
+    )
 
 
 def live_stream(record: StreamRecord) -> LiveStream:

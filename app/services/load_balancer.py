@@ -70,9 +70,9 @@ class LoadBalancer:
 
         The result tells no candidates: they are made for those who ask for `decisions`.
         """
-        question = Question(Seek.BOTH, self._measured(need), self._panic)
+        question = self._for_both(need)
         order = self._fleet.order(question.need)
-        choice = self._with_reserve(answer(question, order))
+        choice = answer(question, order)
         decision = self._log.keep(stream_id, question, choice, order)
         if choice.primary is None:
             raise self._nobody(choice, order)
@@ -83,9 +83,9 @@ class LoadBalancer:
 
     def consider(self, need: Need) -> PlacementDecision:
         """What `place` would decide now, with the candidates; nothing is reserved or kept."""
-        question = Question(Seek.BOTH, self._measured(need), self._panic)
+        question = self._for_both(need)
         order = self._fleet.order(question.need)
-        return DecisionLog.told_once(question, self._with_reserve(answer(question, order)), order)
+        return DecisionLog.told_once(question, answer(question, order), order)
 
     def place_primary(self, stream_id: StreamId, need: Need, *, avoid: Sequence[EncoderId]) -> EncoderId:
         """Reserve the best encoder; what the stream itself holds counts as free. Raises NoCapacity.
@@ -195,6 +195,11 @@ class LoadBalancer:
         cores = self._costs.cores(need.shape)
         return dataclasses.replace(need, cores=cores) if cores else need
 
+    def _for_both(self, need: Need) -> Question:
+        return Question(
+            Seek.BOTH, self._measured(need), self._panic, needs_two=self._keep_reserve is Reserve.REFUSE
+        )
+
     def _promise(self, info: EncoderInfo, stream_id: StreamId, role: Role, need: Need) -> None:
         self._ledger.promise(
             info.encoder_id,
@@ -204,12 +209,6 @@ class LoadBalancer:
             host_id=info.host_id,
             shares=need.shares_reserve,
         )
-
-    def _with_reserve(self, choice: Choice) -> Choice:
-        if choice.backup is None and choice.primary is not None and self._keep_reserve is Reserve.REFUSE:
-            # The second line says why there is no second place.
-            return Choice(None, None, choice.reasons[1:], (Caution.UNPROTECTED,))
-        return choice
 
     def _nobody(self, choice: Choice, order: Ordered) -> NoCapacity:
         if Caution.UNPROTECTED in choice.cautions:

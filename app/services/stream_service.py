@@ -29,7 +29,9 @@ from app.services.live_streams import LiveStreams, may_see
 from app.services.load_balancer import LoadBalancer
 from app.services.opening import Opening
 from app.services.reports import Reports
+from app.services.stream_validator import StreamValidator
 from app.services.stream_watch import StreamWatch
+from app.services.what_if import consider
 
 ENDED_LISTED: Final = 20
 """Each is read and opened anew; who looks at lists often looks for what runs."""
@@ -48,6 +50,7 @@ class StreamService:
         balancer: LoadBalancer,
         gateways: Gateways,
         opening: Opening,
+        validator: StreamValidator,
         changing: Changing,
         ending: Ending,
         watch: StreamWatch,
@@ -58,6 +61,7 @@ class StreamService:
         self._balancer = balancer
         self._gateways = gateways
         self._opening = opening
+        self._validator = validator
         self._changing = changing
         self._ending = ending
         self._watch = watch
@@ -65,6 +69,10 @@ class StreamService:
 
     async def open(self, request: StreamRequest, owner: Principal) -> OpenedStream:
         return await self._opening.open(request, owner)
+
+    def consider(self, request: StreamRequest) -> PlacementDecision:
+        """Where it would be placed now; nothing is reserved. Raises InvalidRequest."""
+        return consider(request, validator=self._validator, balancer=self._balancer)
 
     async def health(self, stream_id: StreamId, who: Principal) -> StreamHealth:
         stream = self._streams.find(stream_id)

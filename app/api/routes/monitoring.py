@@ -6,16 +6,18 @@ from app.api.registry import ROOT_ONLY, Call, Endpoint, NoBody, Raw
 from app.api.routes.summary import judge, totals
 from app.api.schemas.encoders import (
     BalancerAnswer,
+    DecisionView,
     EncoderAnswer,
     EncoderConfigAnswer,
     EncoderMetricsAnswer,
     FleetView,
 )
 from app.api.schemas.health import HealthList, HealthView
+from app.api.schemas.stream_requests import InitBody
 from app.api.schemas.system import HealthDetailed, SystemMetrics, SystemStatus
 from app.api.services import DoorServices
 from app.domain.access import Scope
-from app.domain.errors import NotFound
+from app.domain.errors import InvalidRequest, NotFound
 from app.domain.ids import EncoderId
 from app.runtime.clock import utc_now
 from app.version import __version__
@@ -88,6 +90,18 @@ class MonitoringRoutes:
                 scope=Scope.READ,
                 tag=TAG,
                 answer=BalancerAnswer,
+            ),
+            Endpoint(
+                name="ask_load_balancer",
+                method="POST",
+                path="/monitoring/load-balancer/what-if",
+                handler=self.what_if,
+                summary="Where such a stream would be placed now, and why; nothing is opened or reserved",
+                scope=Scope.READ,
+                tag=TAG,
+                body=InitBody,
+                answer=DecisionView,
+                errors=(InvalidRequest,),
             ),
             Endpoint(
                 name="get_monitored_encoder_metrics",
@@ -165,6 +179,9 @@ class MonitoringRoutes:
 
     async def balancer(self, call: Call[NoBody]) -> BalancerAnswer:
         return BalancerAnswer.of(self._services.balancer.view(), self._services.visible(call.who))
+
+    async def what_if(self, call: Call[InitBody]) -> DecisionView:
+        return DecisionView.of(self._services.streams.consider(call.body.request()))
 
     async def encoder_metrics(self, call: Call[NoBody]) -> EncoderMetricsAnswer:
         metrics = self._services.encoders.metrics(EncoderId(call.params["encoder_id"]))

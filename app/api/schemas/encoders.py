@@ -15,6 +15,7 @@ from app.domain.encoder import EncoderKind
 from app.domain.fleet import (
     BalancerView,
     Candidate,
+    CostView,
     EncoderAction,
     EncoderConfig,
     EncoderMetrics,
@@ -243,6 +244,10 @@ class DecisionView(Answer):
     primary_encoder_id: str | None
     backup_encoder_id: str | None
     reasons: list[str]
+    cautions: list[str] = Field(description="unprotected, same_host, same_rack, hot, or one that is not known yet")
+    replays: bool | None = Field(
+        description="whether its kept inputs give the same choice again; null: nothing was judged"
+    )
     candidates: list[CandidateView]
 
     @classmethod
@@ -254,6 +259,8 @@ class DecisionView(Answer):
             primary_encoder_id=decision.primary_id,
             backup_encoder_id=decision.backup_id,
             reasons=list(decision.reasons),
+            cautions=list(decision.cautions),
+            replays=decision.replays,
             candidates=[CandidateView.of(candidate) for candidate in decision.candidates],
         )
 
@@ -269,6 +276,38 @@ class ReservationView(Answer):
     pixels_per_s: float
 
 
+class ReserveAnswer(Answer):
+    """Whether every stream keeps a place after the loss of any one host."""
+
+    holds: bool
+    worst_host: str | None
+    shortfall_pixels_per_s: float = Field(description="what finds no room after the worst loss")
+    without_place: list[str] = Field(description="streams without a second place on another host, the first ones")
+    without_place_count: int
+
+
+class CostAnswer(Answer):
+    """What sessions of one shape cost on one CPU model, as measured on those that run."""
+
+    codec: str
+    preset: str
+    renditions: list[str]
+    cpu_model: str | None
+    cores: float = Field(description="busy cores, with the margin that is planned for")
+    readings: int
+
+    @classmethod
+    def of(cls, cost: CostView) -> CostAnswer:
+        return cls(
+            codec=cost.codec,
+            preset=cost.preset,
+            renditions=[f"{width}x{height}@{fps:g}" for width, height, fps in cost.renditions],
+            cpu_model=cost.cpu_model,
+            cores=round(cost.cores, 3),
+            readings=cost.readings,
+        )
+
+
 class BalancerAnswer(Answer):
     """`candidates`: how each encoder would be judged for one more 1080p30 stream now."""
 
@@ -276,6 +315,8 @@ class BalancerAnswer(Answer):
     candidates: list[CandidateView]
     reserved: list[ReservationView]
     decisions: list[DecisionView]
+    reserve: ReserveAnswer
+    costs: list[CostAnswer]
 
     @classmethod
     def of(cls, view: BalancerView, visible: Visible) -> BalancerAnswer:
@@ -292,4 +333,12 @@ class BalancerAnswer(Answer):
                 for decision in view.decisions
                 if visible is None or decision.stream_id in visible
             ],
+            reserve=ReserveAnswer(
+                holds=view.reserve.holds,
+                worst_host=view.reserve.worst_host,
+                shortfall_pixels_per_s=view.reserve.shortfall_pixels_per_s,
+                without_place=[one for one in view.reserve.without_place if visible is None or one in visible],
+                without_place_count=view.reserve.without_place_count,
+            ),
+            costs=[CostAnswer.of(cost) for cost in view.costs],
         )

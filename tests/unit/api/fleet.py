@@ -143,6 +143,9 @@ class Streams(StreamService):
             Secret(BACKUP_KEY) if request.backup_input else None,
         )
 
+    def consider(self, request: StreamRequest) -> PlacementDecision:
+        return decision(None)
+
     def _own(self, stream_id: StreamId, who: Principal) -> StreamRecord:
         record = self.records.get(stream_id)
         if record is None or (record.tenant != who.tenant and not who.may(Scope.ADMIN)):

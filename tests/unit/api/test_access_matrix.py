@@ -33,6 +33,7 @@ def filled(path: str, stream_id: str = UNKNOWN_STREAM) -> str:
 def body_for(endpoint: Endpoint) -> dict[str, Any] | None:
     return {
         "init_stream": {"resolution": "1280x720", "bitrate": 3_000_000, "fps": 30},
+        "ask_load_balancer": {"resolution": "1280x720", "bitrate": 3_000_000, "fps": 30},
         "change_stream": {"record": True},
         "drill_stream": {"kind": "kill"},
         "control_encoder": {"action": "drain"},
