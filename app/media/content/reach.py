@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from app.domain.ladder import AUDIO_TRACK
 from app.domain.stream import StreamMode
 from app.media.channel import Channel
@@ -9,11 +11,11 @@ from app.media.content.tap import ContentTap, SideTap
 from app.policy.content_watch import Reach
 from app.policy.flow_watch import FlowReading
 
+NOWHERE: Final = Reach(None, None)
+"""Of a stream whose source does not flow: nothing of it is anybody's fault."""
+
 
 def reach_of(channel: Channel, tap: ContentTap) -> Reach:
-    """A source that is silent for a while is no fault of anybody here: it does not run."""
-    if not channel.source.is_up:
-        return Reach(None, None)
     source_ms = _furthest(tap.source)
     return Reach(source_ms, _furthest(tap.programme) if channel.plan.mode is StreamMode.TRANSCODE else None)
 

@@ -18,7 +18,7 @@ from app.domain.ids import StreamId
 from app.domain.link import ContentSeen, Fact
 from app.domain.stream import StandbyGrade, StreamMode
 from app.media.channel import Channel
-from app.media.content.reach import flow_of, reach_of
+from app.media.content.reach import NOWHERE, flow_of, reach_of
 from app.media.content.talk import Look, Seen
 from app.media.content.tap import ContentTap, SideTap, Taken
 from app.policy.content_watch import ContentWatch
@@ -27,6 +27,8 @@ from app.policy.flow_watch import FlowWatch
 BEAT_S: Final = 0.25
 WARM_UP_S: Final = 3.0
 """A publisher that stays for less is not worth a process that decodes."""
+FLOWS_S: Final = 1.0
+"""A source that is silent for longer does not flow; what the programme shows meanwhile is a slate, or nothing."""
 LOOK_EVERY_S: Final = 1.0
 BUDGET: Final = 0.25
 """Share of one core that looking may take, of all streams together: about 25 of them each 2 s."""
@@ -58,6 +60,7 @@ class Watched:
     flow_at_s: float = 0.0
     generation: int = 0
     publisher: object = None
+    flows: bool = False
     looked_s: dict[bool, float] = field(default_factory=dict)
     """When the source (True) and the programme (False) were looked at last."""
     compared_ms: dict[str, int] = field(default_factory=dict)
@@ -102,10 +105,12 @@ class ContentRounds:
         channels = {channel.plan.stream_id: channel for channel in self._channels() if not channel.ended}
         self._attend(channels, now_s)
         for stream_id, is_source in self._due(channels, now_s):
-            if self._monotonic() < self._rest_until_s or self._sampler.is_resting:
+            now_s = self._monotonic()
+            if now_s < self._rest_until_s or self._sampler.is_resting:
                 break
-            if not channels[stream_id].ended:
-                await self._look(stream_id, self._watched[stream_id], is_source=is_source)
+            watched = self._watched[stream_id]
+            if not channels[stream_id].ended and now_s >= watched.aside_until_s:
+                await self._look(stream_id, watched, is_source=is_source)
         now_s = self._monotonic()
         for stream_id, watched in self._watched.items():
             self._judge(channels[stream_id], watched, now_s)
@@ -140,9 +145,7 @@ class ContentRounds:
         """Sides to look at now, those that have waited longest first."""
         due: list[tuple[float, StreamId, bool]] = []
         for stream_id, watched in self._watched.items():
-            if not channels[stream_id].source.is_up or now_s < watched.aside_until_s:
-                continue
-            if now_s - watched.since_s < WARM_UP_S:
+            if not watched.flows or now_s < watched.aside_until_s or now_s - watched.since_s < WARM_UP_S:
                 continue
             for is_source in (True, False):
                 looked_s = watched.looked_s.get(is_source, 0.0)
@@ -176,7 +179,8 @@ class ContentRounds:
         if now_s - watched.flow_at_s >= FLOW_EVERY_S:
             watched.flow_at_s = now_s
             watched.flowing = watched.flow.judge(flow_of(channel, watched.tap, now_s))
-        seen = watched.content.judge(reach_of(channel, watched.tap))
+        reach = reach_of(channel, watched.tap) if watched.flows else NOWHERE
+        seen = watched.content.judge(reach)
         self._say(channel, watched, (*seen, *watched.flowing), now_s)
 
     def _say(self, channel: Channel, watched: Watched, found: tuple[Finding, ...], now_s: float) -> None:
@@ -190,11 +194,19 @@ class ContentRounds:
 
 def _follow(channel: Channel, watched: Watched, now_s: float) -> None:
     """Who publishes and who encodes may have changed."""
-    publisher = channel.source.publisher
-    if publisher is not watched.publisher:
-        watched.publisher, watched.since_s = publisher, now_s
+    source = channel.source
+    if source.publisher is not watched.publisher:
+        watched.publisher, watched.since_s = source.publisher, now_s
         watched.aside_s = watched.aside_until_s = 0.0
         watched.flow.begin_source()
+    flows = source.is_up and now_s - source.last_data_s <= FLOWS_S
+    if flows and not watched.flows:
+        # What was shown while it did not says nothing of how its packets are encoded.
+        watched.since_s = now_s
+        watched.tap.programme.forget_picture()
+        watched.content.begin_programme()
+        watched.flow.begin_source()
+    watched.flows = flows
     plan = channel.shown_plan
     # Two that encode along with each other speak in turn: they are one.
     both = plan.grade is StandbyGrade.ACTIVE_ACTIVE and plan.active is not None
