@@ -56,7 +56,7 @@ class Mail:
             port=self._port,
             timeout=TOTAL_S,
             use_tls=self._tls is MailTls.TLS,
-            start_tls=self._tls is MailTls.STARTTLS,
+            start_tls=False,
             tls_context=self._context if self._context is not None else ssl.create_default_context(),
         )
         try:
@@ -67,6 +67,8 @@ class Mail:
     async def _deliver(self, client: aiosmtplib.SMTP, message: EmailMessage) -> None:
         try:
             await client.connect()
+            if self._tls is MailTls.STARTTLS:
+                await self._encrypt(client)
             if self._user:
                 await client.login(self._user, self._password.reveal())
             await client.send_message(message)
@@ -83,16 +85,22 @@ class Mail:
         except aiosmtplib.SMTPException as error:
             if isinstance(error.__cause__, ssl.SSLError):
                 raise NotAllowed("the mail server's certificate is not to be trusted") from error
-            if self._tls is MailTls.STARTTLS and client.is_connected and not client.supports_extension("starttls"):
-                raise NotAllowed("the mail server offers no encryption, so it gets no mail") from error
             raise Unavailable(f"the mail server does not take it: {type(error).__name__}") from error
         except (OSError, TimeoutError) as error:
             raise Unavailable(f"the mail server cannot be reached: {type(error).__name__}") from error
 
+    @staticmethod
+    async def _encrypt(client: aiosmtplib.SMTP) -> None:
+        await client.ehlo()
+        if not client.supports_extension("starttls"):
+            raise NotAllowed("the mail server offers no encryption, so it gets no mail")
+        await client.starttls()
+
     def _written(self, group: AlertGroup) -> EmailMessage:
         message = EmailMessage(policy=SMTP)
-        # No text of a name or summary can end a header: what steers is gone, and the policy refuses the rest.
-        message["Subject"] = clean(group.title, MAX_SUBJECT)
+        # No text of a name can end a header: what steers is gone, and what a reader would decode to it is broken up
+        # (RFC 2047 words: the standard library decodes them here, line ends and all).
+        message["Subject"] = clean(group.title, MAX_SUBJECT).replace("=?", "= ?")
         message["From"] = self._sender
         message["To"] = self._recipients
         message["Date"] = group.at
