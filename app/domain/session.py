@@ -53,6 +53,8 @@ class StreamRequest:
     backup_input: bool = False
     """Hand out a second key, for a second encoder of the publisher that takes over when the first one goes."""
     slate: SlateMode = SlateMode.OFF
+    content_checks: bool = True
+    """Have the gateway look at pictures and sound now and then."""
     devices: DeviceWish | None = None
     """None: somebody publishes it."""
 
@@ -111,6 +113,7 @@ class StreamRecord:
     standby: StandbyGrade = StandbyGrade.WARM
     backup_key_sha256: str | None = None
     slate: SlateMode = SlateMode.OFF
+    content_checks: bool = True
     last_drill: DrillOutcome | None = None
     feed: DeviceFeed | None = None
     """What devices do for it; None: somebody publishes it."""

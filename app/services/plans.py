@@ -68,6 +68,7 @@ def plan_of(
         grade=record.standby,
         backup_key_sha256=record.backup_key_sha256,
         slate=record.slate,
+        content_checks=record.content_checks,
     )
 
 

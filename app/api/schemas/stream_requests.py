@@ -76,6 +76,11 @@ class InitBody(Body):
     slate: SlateMode = Field(
         SlateMode.OFF, description="what is shown while nobody publishes and the reconnect window is open"
     )
+    content_checks: bool = Field(
+        True,
+        description="look at pictures and sound now and then: black, frozen, silent; an encoder that does "
+        "that to a source that is well is left",
+    )
 
     def request(self) -> StreamRequest:
         width, height = size_of(self.resolution)
@@ -105,6 +110,7 @@ class InitBody(Body):
             standby=self.standby or StandbyGrade.WARM,
             backup_input=self.backup_input,
             slate=self.slate,
+            content_checks=self.content_checks,
             devices=DeviceWish(kind, grade or StandbyGrade.HOT) if self.input == "device" else None,
         )
 

@@ -130,6 +130,7 @@ class StreamView(Answer):
     )
     backup_input: bool
     slate: str
+    content_checks: bool = Field(description="whether pictures and sound are looked at now and then")
     ladder: LadderView
     playback: PlaybackView
     destinations: list[DestinationView]
@@ -160,6 +161,7 @@ class StreamView(Answer):
             standby=_grade(record),
             backup_input=record.backup_key_sha256 is not None,
             slate=record.slate,
+            content_checks=record.content_checks,
             ladder=LadderView.of(record.ladder),
             playback=PlaybackView.of(playback),
             destinations=[DestinationView.of(destination) for destination in record.destinations],
