@@ -18,6 +18,7 @@ from app.api.middleware import add_headers, guard
 from app.api.page import Page
 from app.api.peers import Network
 from app.api.registry import Registry
+from app.api.routes.alerts import AlertRoutes
 from app.api.routes.certificates import CertificateRoutes
 from app.api.routes.failovers import FailoverRoutes
 from app.api.routes.keys import KeyRoutes
@@ -63,6 +64,7 @@ def all_rows(services: DoorServices) -> Registry:
         *MonitoringRoutes(services).endpoints(),
         *ThermalRoutes(services).endpoints(),
         *CertificateRoutes(services).endpoints(),
+        *AlertRoutes(services).endpoints(),
         *KeyRoutes(services).endpoints(),
         *SystemRoutes(services, description).endpoints(),
     )

@@ -10,6 +10,7 @@ from app.domain.errors import Unavailable
 from app.domain.events import Event
 from app.domain.ids import StreamId
 from app.domain.session import Playback, StreamRecord
+from app.monitoring.alert_desk import AlertDesk
 from app.monitoring.cert_monitor import CertMonitor
 from app.monitoring.thermal import ThermalMonitor
 from app.runtime.bus import Bus
@@ -31,6 +32,7 @@ class DoorServices:
     drills: DrillService
     thermal: ThermalMonitor
     certificates: CertMonitor
+    alerts: AlertDesk
     bus: Bus[Event]
     ready: Callable[[], Awaitable[tuple[str, ...]]]
     media_origins: Callable[[], tuple[str, ...]]

@@ -135,6 +135,7 @@ def door_services(services: ControlServices, exporter: Exporter, certificates: C
         drills=services.drills,
         thermal=services.thermal,
         certificates=certificates,
+        alerts=services.alerting.desk,
         bus=services.bus,
         ready=services.ready,
         media_origins=lambda: tuple(hello.http_url.rstrip("/") for hello in services.gateways.connected()),

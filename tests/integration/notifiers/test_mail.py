@@ -151,7 +151,7 @@ async def test_a_wrong_password_is_refused_as_a_whole_and_never_told(
     server_tls: ssl.SSLContext, trusting: ssl.SSLContext
 ) -> None:
     def refuse(*_: object) -> AuthResult:
-        return AuthResult(success=False)
+        return AuthResult(success=False, handled=False)
 
     async with served(server_tls, require_starttls=True, authenticator=refuse) as box:
         with pytest.raises(NotAllowed) as refused:

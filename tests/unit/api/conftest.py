@@ -14,6 +14,7 @@ from app.api.services import DoorServices
 from app.domain.access import Scope
 from app.domain.encoder import EncoderReading
 from app.domain.events import EncoderRead, Event
+from app.monitoring.alert_board import AlertBoard
 from app.monitoring.thermal import ThermalMonitor
 from app.policy.rates import Rate
 from app.policy.thermal_limits import ThermalLimits
@@ -22,6 +23,7 @@ from app.runtime.clock import utc_now
 from app.services.websocket_security import SocketLimits
 from tests.unit.api import fleet
 from tests.unit.api.cert_watch import cert_watch
+from tests.unit.api.desk import desk
 
 AMPLE = Rate(100_000, 60.0)
 ROOMY = DoorLimits(reads=AMPLE, writes=AMPLE, inits=AMPLE, wrong_keys=AMPLE, handshakes=AMPLE, public=AMPLE)
@@ -43,6 +45,7 @@ class House:
     missing: list[str]
     site: GuardedSite
     counted: list[tuple[str, int]]
+    board: AlertBoard
 
     def auth(self, text: str = "admin") -> dict[str, str]:
         return {"Authorization": f"Bearer {text}"}
@@ -73,7 +76,10 @@ async def serve() -> AsyncIterator[Serve]:
         async def ready() -> tuple[str, ...]:
             return tuple(missing)
 
+        alerts = desk(bus, streams)
+        await alerts.board.load()
         services = DoorServices(
+            alerts=alerts.desk,
             streams=streams,
             encoders=encoders,
             balancer=fleet.Balancer(streams),
@@ -111,6 +117,7 @@ async def serve() -> AsyncIterator[Serve]:
             missing=missing,
             site=site,
             counted=counted,
+            board=alerts.board,
         )
 
     yield start
