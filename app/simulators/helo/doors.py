@@ -119,12 +119,13 @@ class Doors:
         return response
 
     async def _config(self, request: web.Request) -> web.StreamResponse:
-        name = request.query.get("paramid", "").removeprefix(PREFIX)
+        name = _name(request)
         match request.query.get("action"):
-            case "get":
+            case "set" if "value" in request.query:
+                return self._write(request, name, request.query["value"])
+            case "get" | "set":
+                # The maker's own examples read with a set that has no value.
                 return self._parameter(request, name)
-            case "set":
-                return self._write(request, name, request.query.get("value", ""))
             case "connect":
                 return self._connect()
             case "wait_for_config_events":
@@ -184,10 +185,9 @@ class Doors:
         return _answer(answers.compact(events(self._unit.memory.since(seen))), kind=_JSON)
 
     async def _descriptors(self, request: web.Request) -> web.StreamResponse:
-        name = request.query.get("paramid", "")
-        if name == "*":
+        if request.query.get("paramid") == "*":
             return await self._all_descriptors(request)
-        parameter = self._unit.memory.seen(name.removeprefix(PREFIX))
+        parameter = self._unit.memory.seen(_name(request))
         found = [] if parameter is None else [answers.descriptor(parameter)]
         return _answer(answers.compact(found))
 
@@ -227,6 +227,12 @@ class Doors:
     async def _clock(self, request: web.Request) -> web.StreamResponse:
         shown = datetime.fromtimestamp(self._unit.clock.time_s(self._monotonic()), UTC)
         return _answer(shown.strftime("%m/%d/%Y %H:%M:%S"))
+
+
+def _name(request: web.Request) -> str:
+    """The parameter's name without prefix; empty for what has none: no parameter is called like that."""
+    asked = request.query.get("paramid", "")
+    return asked.removeprefix(PREFIX) if asked.startswith(PREFIX) else ""
 
 
 def _answer(text: str, *, status: int = 200, kind: str = _HTML) -> web.Response:

@@ -57,34 +57,35 @@ class Sender:
         self._task: asyncio.Task[None] | None = None
         self._tasks = TaskGroupKeeper(on_crash=_crashed)
         self._scene: Scene | None = None
+        self._look = Look()
 
     def settle(self, output: Output | None, look: Look) -> None:
         """Make what is sent what ought to be."""
         generation = None if output is None else output.generation
-        if generation != self._generation:
-            self._generation = generation
-            if self._task is not None:
-                self._task.cancel()
-            self._task = None
-            if output is not None:
-                self._scene = self._draw(output.plan, look)
-                work = self._send(output, self._scene)
-                self._task = self._tasks.start(work, name="helo output")
+        self._look = look
         if self._scene is not None:
             self._scene.look = look
+        if generation == self._generation:
+            return
+        self._generation = generation
+        if self._task is not None:
+            self._task.cancel()
+        self._task = None if output is None else self._tasks.start(self._send(output), name="helo output")
 
     async def close(self) -> None:
         self._task = self._generation = None
         await self._tasks.close()
 
-    def _draw(self, plan: OutputPlan, look: Look) -> Scene:
+    def _draw(self, plan: OutputPlan) -> Scene:
+        """Raises ValueError for a size that no card can have."""
         first = int(self._clock() % _DAY_S * plan.rate.num / plan.rate.den)
         scene = Scene(Card(plan.width, plan.height, plan.rate), first)
-        scene.look = look
+        scene.look = self._look
         return scene
 
-    async def _send(self, output: Output, scene: Scene) -> None:
+    async def _send(self, output: Output) -> None:
         try:
+            self._scene = scene = self._draw(output.plan)
             await publish(
                 TESTCARD,
                 output.plan.url,

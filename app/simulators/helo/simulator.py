@@ -12,9 +12,12 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Final
 
+import structlog
+
 from app.domain.secret import Secret
 from app.runtime.clock import monotonic as real_monotonic
 from app.runtime.clock import utc_now
+from app.runtime.tasks import TaskGroupKeeper, run_again
 from app.simulators.helo.control_door import control_application
 from app.simulators.helo.doors import Doors
 from app.simulators.helo.faults import Faults
@@ -30,6 +33,14 @@ from app.simulators.helo.unit import Identity, Unit
 from app.simulators.helo.world import Ingest
 
 _SHORTEST_BEAT_S: Final = 0.01
+_AFTER_CRASH_S: Final = 0.5
+"""Somebody else may have taken the port while the unit was down: it is tried again."""
+
+log = structlog.get_logger("helo")
+
+
+def _crashed(name: str, error: BaseException) -> None:
+    log.error("a part of the simulated unit failed", part=name, error=repr(error))
 
 
 class HeloSimulator:
@@ -95,7 +106,7 @@ class HeloSimulator:
         self._touched = asyncio.Event()
         self._told = 0
         self._starts = 1
-        self._beat: asyncio.Task[None] | None = None
+        self._keeper = TaskGroupKeeper(on_crash=_crashed)
 
     @property
     def url(self) -> str:
@@ -135,12 +146,11 @@ class HeloSimulator:
     async def start(self) -> None:
         await self._control.open()
         await self._listener.open()
-        self._beat = asyncio.get_running_loop().create_task(self._run(), name="helo")
+        work = run_again(self._run, pause_s=_AFTER_CRASH_S, on_crash=_crashed)
+        self._keeper.start(work, name="helo")
 
     async def close(self) -> None:
-        if self._beat is not None:
-            self._beat.cancel()
-            await asyncio.gather(self._beat, return_exceptions=True)
+        await self._keeper.close()
         await self._sender.close()
         await self._listener.end()
         await self._control.end()

@@ -71,6 +71,15 @@ async def test_a_profile_selector_has_no_names(invalid: bool, name: str) -> None
         assert (await ask.put("StreamingProfileSel", 3))["value_name"] == name
 
 
+async def test_a_set_without_a_value_reads_and_a_name_without_its_prefix_is_unknown() -> None:
+    async with helo() as unit, page(unit) as ask:
+        await ask.put("SystemName", "north")
+        _, text = await ask.fetch("/config", action="set", paramid="eParamID_SystemName")
+        assert json.loads(text)["value"] == "north"
+        _, text = await ask.fetch("/config", action="get", paramid="SystemName")
+        assert json.loads(text)["value"] == ""
+
+
 async def test_text_is_percent_encoded_and_kept_as_it_is() -> None:
     async with helo() as unit, page(unit) as ask:
         await ask.put("FilenamePrefix", "Größe & <b>1</b>+2")

@@ -89,6 +89,16 @@ async def test_a_wrong_key_never_counts_as_streaming(recovers: int, state: int) 
         assert (await ask.get("StreamingFailedAlarm")).startswith("CAEQAB")
 
 
+async def test_a_picture_that_cannot_be_encoded_is_a_failed_stream_and_nothing_worse() -> None:
+    async with ingest() as server, helo(ingest="real", limit=(32, 32)) as unit, page(unit) as ask:
+        await ask.aim(server.url, "k")
+        await ask.put("ReplicatorCommand", 3)
+        await ask.until("ReplicatorStreamState", 4)
+        assert server.published == []
+        await ask.put("ReplicatorCommand", 4)
+        await ask.until("ReplicatorStreamState", 1)
+
+
 async def test_a_frozen_then_black_then_silent_source_goes_on_as_a_stream() -> None:
     async with ingest() as server, helo(ingest="real") as unit, page(unit) as ask:
         await ask.aim(server.url, "k")
