@@ -3,23 +3,52 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from app.domain.device import KeptDevice
 from app.domain.errors import Conflict, Unavailable
 from app.domain.failover import SwitchReport
 from app.domain.fleet import OperatorWish
 from app.domain.ids import EncoderId, StreamId
 from app.domain.note import Note
+from app.domain.notification import KeptAlert, OutMessage, Silence
 from app.domain.session import StreamRecord
 
 WRITE_S = 0.003
+
+
+class MemoryAlerts:
+    """Implements what of `AlertStore` a fleet needs that tells nobody: alerts alone."""
+
+    def __init__(self, turn: Callable[[], Awaitable[None]]) -> None:
+        self._turn = turn
+        self._kept: dict[tuple[str, datetime], KeptAlert] = {}
+
+    async def keep_alerts(self, alerts: Sequence[KeptAlert], messages: Sequence[OutMessage] = ()) -> None:
+        await self._turn()
+        assert not messages, "no channel is set up here"
+        self._kept.update({(kept.alert.fingerprint, kept.alert.started_at): kept for kept in alerts})
+
+    async def open_alerts(self) -> tuple[KeptAlert, ...]:
+        await self._turn()
+        return tuple(kept for kept in self._kept.values() if not kept.is_settled)
+
+    async def waiting_messages(self) -> tuple[OutMessage, ...]:
+        await self._turn()
+        return ()
+
+    async def silences(self) -> tuple[Silence, ...]:
+        await self._turn()
+        return ()
 
 
 class MemoryStore:
     """Implements what of `Store` a fleet without API needs."""
 
     def __init__(self) -> None:
+        self.alerts = MemoryAlerts(self._turn)
         self._streams: dict[StreamId, StreamRecord] = {}
         self._reports: dict[tuple[StreamId, int], SwitchReport] = {}
         self._wishes: dict[EncoderId, OperatorWish] = {}
@@ -73,6 +102,10 @@ class MemoryStore:
     async def put_wish(self, encoder_id: EncoderId, wish: OperatorWish, at: datetime) -> None:
         await self._turn()
         self._wishes[encoder_id] = wish
+
+    async def devices(self) -> tuple[KeptDevice, ...]:
+        await self._turn()
+        return ()
 
     async def add_note(self, note: Note) -> None:
         await self._turn()

@@ -63,7 +63,7 @@ class Node:
         self.roster = Roster(info.capabilities.max_streams)
         self.workers: dict[WorkerId, SimWorker] = {}
         self.cut = False
-        self.temperature_c = 50.0
+        self.temperature_c: float | None = 50.0
         self._tasks: list[asyncio.Task[Any]] = []
 
     @property
