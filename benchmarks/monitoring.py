@@ -4,8 +4,8 @@
 
 One process watches, as control does, with the HELO driver over HTTP; another is the devices, which answer at once.
 With `--in-memory` the devices are objects, so only the watching itself is left. The cost of the first rounds, in
-which everything is read and each device's list of parameters is fetched, is printed apart. Printed as JSON. Lag means
-something only on a machine that nothing else keeps busy: its load is printed beside it.
+which everything is read and each device's list of parameters is fetched, is printed apart. Lag means something only
+where nothing else keeps the machine busy: its load is printed beside it. Printed as JSON.
 """
 
 from __future__ import annotations

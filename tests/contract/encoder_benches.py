@@ -110,7 +110,7 @@ class WorkerBench:
         if isinstance(self.device, SimulatedEncoder):
             self.device.is_off = False
         else:
-            self.device.refuse = None
+            self.device.refuse = lambda _: None
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What a HELO says of its own parameters, and what follows for what it can do. Pure.
+"""What a HELO says of its own parameters, and what follows for what it can do. Pure but for the cache.
 
 Printed ranges are sometimes wrong, so they are hints: none refuses a value that the device itself told. A Plus is
 known by the ids it has, not by its name.
@@ -6,6 +6,7 @@ known by the ids it has, not by its name.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -81,6 +82,15 @@ class DescriptorCache:
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[str, str], Descriptors] = OrderedDict()
+        self._turn = asyncio.Lock()
+
+    async def read(self, body: bytes) -> Descriptors:
+        """Beside the event loop, one list at a time: it takes tens of milliseconds, and a fleet starts at once.
+
+        Raises Garbled.
+        """
+        async with self._turn:
+            return await asyncio.to_thread(read_descriptors, body)
 
     def get(self, serial: str, firmware: str) -> Descriptors | None:
         return self._known.get((serial, firmware))

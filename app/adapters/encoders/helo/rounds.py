@@ -11,7 +11,7 @@ import structlog
 from app.adapters.encoders.helo import parameters as p
 from app.adapters.encoders.helo.alarms import read_alarm
 from app.adapters.encoders.helo.client import HeloClient
-from app.adapters.encoders.helo.descriptors import DescriptorCache, Descriptors, read_descriptors
+from app.adapters.encoders.helo.descriptors import DescriptorCache, Descriptors
 from app.adapters.encoders.helo.events import EventFollower
 from app.adapters.encoders.helo.polling import REST_S, PollingPlan
 from app.adapters.encoders.helo.reading import build, epoch_s
@@ -103,8 +103,7 @@ class Rounds:
         if found is None:
             body = await self._client.descriptors()
             try:
-                # A megabyte of JSON takes tens of milliseconds, in which nobody else had a turn.
-                found = await asyncio.to_thread(read_descriptors, body)
+                found = await self._cache.read(body)
             except Garbled as error:
                 raise DeviceError(str(error)) from error
             self._cache.put(serial, firmware, found)
