@@ -1,0 +1,105 @@
+"""A large fleet in order without judging everyone: always the order that judging everyone gives."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.encoder import EncoderInfo, EncoderState
+from app.policy.candidates import Fleetwide, Obstacle
+from app.policy.placement import Need, Panic, Standing, VetoCode
+from app.policy.ranking import Choice, Question, Seek, answer, rank
+from tests.unit.policy.fleets import FLEETS, NEEDS, WELL, X264, standing
+
+NEED = Need(30e6, "auto")
+
+
+def fleetwide(standings: list[Standing]) -> tuple[Fleetwide, dict[str, Standing]]:
+    """The later of two standings of one encoder is how it stands."""
+    fleet, last = Fleetwide(), {}
+    for one in standings:
+        fleet.put(one)
+        last[one.info.encoder_id] = one
+    return fleet, last
+
+
+def ids(choice: Choice) -> tuple[str | None, str | None]:
+    def id_of(info: EncoderInfo | None) -> str | None:
+        return None if info is None else info.encoder_id
+
+    return id_of(choice.primary), id_of(choice.backup)
+
+
+@given(FLEETS, NEEDS, st.sets(st.integers(0, 12)))
+def test_the_order_is_the_one_that_judging_everyone_gives(
+    standings: list[Standing], need: Need, gone: set[int]
+) -> None:
+    fleet, last = fleetwide(standings)
+    for number in gone:
+        fleet.drop(standing(f"e{number:02}").info.encoder_id)
+        last.pop(f"e{number:02}", None)
+    plain, order = rank(last.values(), need), fleet.order(need)
+    assert [judged.standing for judged in order.fit()] == [judged.standing for judged in plain.fit()]
+    assert list(order.fit()) == list(plain.fit()), "asked again it says the same"
+    assert list(order.in_panic().fit()) == list(plain.in_panic().fit())
+
+
+@given(FLEETS, NEEDS, FLEETS)
+def test_who_is_to_be_taken_otherwise_is_judged_so(
+    standings: list[Standing], need: Need, others: list[Standing]
+) -> None:
+    fleet, last = fleetwide(standings)
+    instead = {one.info.encoder_id: one for one in others if one.info.encoder_id in last}
+    plain, order = rank((last | instead).values(), need), fleet.order(need, instead)
+    assert list(order.fit()) == list(plain.fit())
+    assert list(order.in_panic().fit()) == list(plain.in_panic().fit())
+
+
+@given(FLEETS, NEEDS, st.sampled_from(Panic), st.booleans())
+def test_the_choice_is_the_plain_one(standings: list[Standing], need: Need, panic: Panic, needs_two: bool) -> None:
+    fleet, last = fleetwide(standings)
+    question = Question(Seek.BOTH, need, panic, needs_two=needs_two)
+    chosen, plain = answer(question, fleet.order(need)), answer(question, rank(last.values(), need))
+    assert ids(chosen) == ids(plain)
+    assert chosen.cautions == plain.cautions
+    assert chosen.reasons
+
+
+@given(FLEETS, NEEDS)
+def test_after_a_refusal_room_that_comes_back_is_seen(standings: list[Standing], need: Need) -> None:
+    fleet, last = fleetwide(standings)
+    full = [dataclasses.replace(one, promised_pixels_per_s=1e12) for one in last.values()]
+    for one in full:
+        fleet.put(one)
+    assert not list(fleet.order(need).fit())
+    fleet.order(need).obstacle()
+    for one in last.values():
+        fleet.put(one)
+    assert list(fleet.order(need).fit()) == list(rank(last.values(), need).fit())
+
+
+def test_what_is_missing_is_named() -> None:
+    full, hot = {"promised_pixels_per_s": 300e6}, {"reading": dataclasses.replace(WELL, temperature_c=85.0)}
+    away = {"state": EncoderState.OFFLINE}
+    for changes, obstacle in (
+        ([], Obstacle.NO_ENCODER),
+        ([full, hot, away], Obstacle.FULL),
+        ([hot, away], Obstacle.HOT),
+        ([away, away], Obstacle.AWAY),
+        ([{"probes": (dataclasses.replace(X264[0], works=False),)}, away], Obstacle.UNABLE),
+        ([{"promised_streams": 10}], Obstacle.FULL),
+    ):
+        fleet, _ = fleetwide([standing(f"e{number}", **change) for number, change in enumerate(changes)])
+        order = fleet.order(NEED)
+        assert not list(order.fit())
+        assert order.obstacle() is obstacle, changes
+
+
+def test_a_refusal_tells_the_first_encoders_and_counts_the_others() -> None:
+    fleet, _ = fleetwide([standing(f"e{number:02}", promised_streams=10) for number in range(12)])
+    reasons = fleet.order(NEED).refusals()
+    assert reasons[0] == "e00: all 10 places are promised"
+    assert reasons[-1] == "and 7 more"
+    assert fleet.closed() == {VetoCode.PLACES: 12}

@@ -1,0 +1,58 @@
+"""Streams go where the temperature to expect with them stays below hot; sensors that fell silent are not cold."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.policy.heat import Heat, Sense
+from app.policy.placement import Need, Panic, Standing, VetoCode, judge
+from app.policy.ranking import Caution, Question, Seek, answer, rank
+from tests.unit.policy.fleets import standing
+
+NEED = Need(60e6, "auto")
+"""A fifth of an encoder."""
+
+
+def warm(name: str, celsius: float, **changes: object) -> Standing:
+    """30 °C from idle to full, so a fifth of it brings 6 °C."""
+    heat = Heat(celsius, None, 30.0, sense=Sense.WELL, error_c=0.0)
+    return standing(name, heat=heat, **changes)
+
+
+def chosen(*standings: Standing, panic: Panic = Panic.LEAST_BAD) -> tuple[str | None, tuple[Caution, ...]]:
+    choice = answer(Question(Seek.BOTH, NEED, panic), rank(standings, NEED))
+    return None if choice.primary is None else choice.primary.encoder_id, choice.cautions
+
+
+def test_the_idle_encoder_that_would_become_hot_is_passed_over_for_a_busier_cool_one() -> None:
+    nearly_hot, busy = warm("a", 75.0), warm("b", 50.0, promised_pixels_per_s=200e6)
+    assert chosen(nearly_hot, busy)[0] == "b"
+    assert judge(nearly_hot, NEED).vetoes[0].text == "would be hot: 81 °C are to be expected with it"
+    assert not judge(warm("a", 73.0), NEED).vetoes
+
+
+def test_when_all_would_become_hot_the_one_that_stays_coolest_takes_it_or_none_as_set() -> None:
+    fleet = (warm("a", 78.0), warm("b", 76.0), warm("c", 83.0))
+    assert chosen(*fleet) == ("b", (Caution.HOT,))
+    assert chosen(*fleet, panic=Panic.REFUSE) == (None, ())
+
+
+def test_a_rise_that_goes_on_counts_before_it_has_happened() -> None:
+    rising = standing("a", heat=Heat(70.0, 3.0, 30.0, sense=Sense.WELL, error_c=0.0, time_constant_s=120.0))
+    assert judge(rising, NEED).vetoes[0].code is VetoCode.HOT
+    assert chosen(rising, warm("b", 71.0))[0] == "b"
+
+
+@pytest.mark.parametrize("panic", Panic)
+def test_a_sensor_that_was_lost_bars_an_encoder_in_any_need_and_one_that_never_was_does_not(panic: Panic) -> None:
+    lost, none = standing("a", heat=Heat(sense=Sense.LOST)), standing("b", reading=None, heat=Heat())
+    assert chosen(lost, none, panic=panic)[0] == "b"
+    assert chosen(lost, panic=panic) == (None, ())
+
+
+def test_an_encoder_that_cools_down_weighs_less_step_by_step_and_nothing_at_the_end() -> None:
+    costs = [judge(warm("a", 60.0, allowance=share), NEED).cost for share in (1.0, 0.8, 0.6, 0.4, 0.2)]
+    assert costs == sorted(costs)
+    assert len(set(costs)) == 5
+    assert "cools down" in judge(warm("a", 60.0, allowance=0.0), NEED).vetoes[0].text
+    assert chosen(warm("a", 60.0, allowance=0.0))[0] == "a", "better than none"
