@@ -17,14 +17,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from aiortmp import MediaBatch, MediaMessage
+from aiortmp import MediaBatch, MediaMessage, MessageType
 from app.domain.content import Fault, PictureSample, Side, SoundSample
 from app.domain.ladder import AUDIO_TRACK
 from app.media.arrival import Arrival, arrive
 from app.media.content.measure import Eye
-from app.media.content.talk import Seen
+from app.media.content.rounds import BUDGET
+from app.media.content.talk import Look, Seen
 from app.media.content.tap import ContentTap, SideTap
 from app.media.encoding.packets import AudioConfig, AudioPacket, SourceItem
+from app.media.encoding.testcard import CardPlan, card_packets
 from app.media.encoding.wire import PublisherWriter
 from app.policy.content_watch import ContentWatch, Reach
 from benchmarks import scenes
@@ -33,6 +35,8 @@ from benchmarks.scenes import FROM_S, LASTS_S, UNTIL_S, Scene
 STEP_S = 0.25
 LOOK_EVERY_S = 1.0
 TRACK = "low"
+SOUND_PACKETS = 94
+"""Two seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +245,28 @@ def main() -> None:
     print(f"\nrecall {found}/{len(faulty)}, scenes with a false positive {wrong}/{len(every)}")
     print(f"failovers that would have been for nothing: {moved}")
     print(f"a look costs {statistics.median(o.cost_ms for o in every):.1f} ms (320x180)")
+    _print_cost()
+
+
+def _print_cost() -> None:
+    """Of one stream of the usual size, in processor time: each side's key frame and sound of two seconds."""
+    total_ms = 0.0
+    for name, width, height, bps in (("source", 1920, 1080, 6_000_000), ("programme", 640, 360, 800_000)):
+        writer = PublisherWriter()
+        card = card_packets(CardPlan(width=width, height=height, video_bps=bps, frames=91))
+        messages = [message for item in card for message in writer.write(item)]
+        picture = [message for message in messages if message.type is MessageType.VIDEO]
+        sound = [message for message in messages if message.type is MessageType.AUDIO]
+        key = next(message for message in reversed(picture) if message.payload[0] >> 4 == 1)
+        look, eye = Look(name, (picture[0], key), sound[: 1 + SOUND_PACKETS]), Eye()
+        costs: list[float] = []
+        for _ in range(20):
+            began_s = time.process_time()
+            eye.look(look)
+            costs.append((time.process_time() - began_s) * 1000)
+        total_ms += statistics.median(costs)
+        print(f"the {name}'s look, {width}x{height} and 2 s of sound: {statistics.median(costs):.1f} ms")
+    print(f"one stream each 2 s: {total_ms / 2000:.2%} of a core; budget of a gateway: {BUDGET:.0%}")
 
 
 def _print(kind: str, runs: list[Outcome]) -> None:
