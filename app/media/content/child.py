@@ -16,8 +16,10 @@ from app.domain.errors import InvalidRequest, Unavailable
 from app.media.content.talk import MAX_LINE_BYTES, Look, Seen, look_bytes, read_seen
 from app.media.encoding.children import child_environment
 
+START_S: Final = 20.0
+"""To its first answer: half a second, and on a machine that is overloaded much more."""
 ANSWER_S: Final = 5.0
-"""A picture takes some milliseconds, the start half a second; a machine that is overloaded much more."""
+"""A picture takes some milliseconds; it yields to everybody else."""
 RESTART_FIRST_S: Final = 1.0
 RESTART_MOST_S: Final = 60.0
 WELL_AFTER: Final = 100
@@ -45,21 +47,25 @@ class SamplingChild:
         return self._process is None and self._monotonic() < self._restart_from_s
 
     async def ask(self, look: Look) -> Seen:
-        """Raises Unavailable: it died of this, did not answer in time, or rests."""
+        """Raises Unavailable: it died of this, did not answer in time, or rests; or there is too much to look at."""
         if self.is_resting:
             raise Unavailable("the sampling child rests")
         try:
-            async with asyncio.timeout(ANSWER_S):
-                return await self._ask(look)
+            asked = look_bytes(look)
+        except ValueError as error:
+            raise Unavailable(str(error)) from error
+        try:
+            async with asyncio.timeout(ANSWER_S if self._answers else START_S):
+                return await self._ask(asked)
         except (TimeoutError, OSError, ValueError, InvalidRequest) as error:
             await self._gone()
             raise Unavailable(f"the sampling child does not answer: {type(error).__name__}") from error
 
-    async def _ask(self, look: Look) -> Seen:
+    async def _ask(self, asked: bytes) -> Seen:
         process = self._process or await self._start()
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(look_bytes(look))
+        process.stdin.write(asked)
         await process.stdin.drain()
         seen = read_seen(await process.stdout.readline())
         self._answers += 1
@@ -68,7 +74,6 @@ class SamplingChild:
         return seen
 
     async def _start(self) -> asyncio.subprocess.Process:
-        self._answers = 0
         self._process = await asyncio.create_subprocess_exec(
             *self._command,
             str(os.getpid()),
@@ -88,7 +93,7 @@ class SamplingChild:
 
     async def stop(self) -> None:
         """It holds nothing worth keeping: ended at once, and reaped."""
-        process, self._process = self._process, None
+        process, self._process, self._answers = self._process, None, 0
         if process is None:
             return
         if process.returncode is None:
