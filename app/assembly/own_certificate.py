@@ -44,7 +44,6 @@ class OwnCertificate:
             settings.tls_cert,
             settings.tls_key,
             roots=trusted_roots(settings.certificate_roots),
-            expects=next(iter(names(settings)), None),
             unfit=partial(_unfit, names(settings)),
             utc_now=utc_now,
         )

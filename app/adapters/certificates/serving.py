@@ -41,7 +41,7 @@ class Pair:
 
 
 class ServedPair:
-    """Give `context` to listeners. `roots`: whom clients are thought to trust; `expects`: the name they ask for."""
+    """Give `context` to listeners. `roots`: whom clients are thought to trust."""
 
     def __init__(
         self,
@@ -49,14 +49,12 @@ class ServedPair:
         key: Path,
         *,
         roots: Certificates,
-        expects: str | None,
         unfit: Unfit,
         utc_now: Callable[[], datetime],
     ) -> None:
         self._cert = cert
         self._key = key
         self._roots = roots
-        self._expects = expects
         self._unfit = unfit
         self._utc_now = utc_now
         self._pair: Pair | None = None
@@ -135,7 +133,7 @@ class ServedPair:
         key = load_pem_private_key(pair_pem, None)
         matches = key.public_key() == served[0].public_key()
         now = self._utc_now()
-        chain, _ = inspect(served, self._roots, expects=self._expects, now=now, key_matches=matches)
+        chain, _ = inspect(served, self._roots, now=now, key_matches=matches)
         if not matches:
             raise Conflict("the private key does not belong to the certificate")
         context = _loaded(pair_pem)

@@ -21,7 +21,6 @@ def inspect(
     served: Certificates,
     roots: Certificates,
     *,
-    expects: str | None,
     now: datetime,
     key_matches: bool | None = None,
 ) -> tuple[ServedChain, Certificates]:
@@ -30,19 +29,20 @@ def inspect(
     Raises ValueError when nothing was served or something cannot be read.
     """
     chain, path = chain_of(served, roots, key_matches=key_matches)
-    if expects is None or not chain.reaches_root:
+    if not chain.reaches_root or not chain.leaf.names:
         return chain, path
-    return replace(chain, refused=_objection(path, expects=expects, now=now)), path
+    return replace(chain, refused=_objection(path, name=chain.leaf.names[0], now=now)), path
 
 
-def _objection(path: Certificates, *, expects: str, now: datetime) -> str | None:
+def _objection(path: Certificates, *, name: str, now: datetime) -> str | None:
+    """`name`: one of its own. Whether that is the one that clients ask for, policy judges."""
     builder = PolicyBuilder().store(Store([path[-1]])).time(now)
     try:
-        builder.build_server_verifier(_subject(expects)).verify(path[0], list(path[1:]))
+        builder.build_server_verifier(_subject(name.replace("*", "any"))).verify(path[0], list(path[1:]))
     except VerificationError as error:
         return str(error)[:200]
     except ValueError as error:
-        return f"{expects!r} is no name that can be verified: {error}"[:200]
+        return f"{name!r} is no name that can be verified: {error}"[:200]
     return None
 
 

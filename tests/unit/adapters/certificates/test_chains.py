@@ -25,7 +25,7 @@ Case = Callable[[], list[Pair]]
 def verdict(*served: Pair, expects: str | None = NAME, key_matches: bool | None = None) -> ChainVerdict:
     certificates = [pair.certificate for pair in served]
     roots = [CA.root.certificate]
-    chain, _ = inspect(certificates, roots, expects=expects, now=NOW, key_matches=key_matches)
+    chain, _ = inspect(certificates, roots, now=NOW, key_matches=key_matches)
     return judge(chain, expects=expects, now=NOW)
 
 
@@ -136,7 +136,7 @@ def test_a_common_name_alone_is_no_name() -> None:
 
 def test_nothing_served_is_no_chain() -> None:
     with pytest.raises(ValueError):
-        inspect([], [], expects=None, now=NOW)
+        inspect([], [], now=NOW)
 
 
 def test_the_authorities_of_this_system_are_read() -> None:
