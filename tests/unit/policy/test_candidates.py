@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.encoder import EncoderInfo, EncoderState
 from app.policy.candidates import Fleetwide, Obstacle
+from app.policy.heat import Heat, Sense
 from app.policy.placement import Need, Panic, Standing, VetoCode
 from app.policy.ranking import Choice, Question, Seek, answer, rank
 from tests.unit.policy.fleets import FLEETS, NEEDS, WELL, X264, standing
@@ -65,6 +68,36 @@ def test_the_choice_is_the_plain_one(standings: list[Standing], need: Need, pani
     assert ids(chosen) == ids(plain)
     assert chosen.cautions == plain.cautions
     assert chosen.reasons
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_large_fleet_of_many_different_encoders_is_in_order_too(seed: int) -> None:
+    dice = random.Random(seed)
+    fleet, everyone = Fleetwide(), [drawn(f"e{number:03}", dice) for number in range(200)]
+    for one in everyone:
+        fleet.put(one)
+    for _ in range(5):
+        pixels, region = dice.choice([1.0, 20e6, 60e6]), dice.choice([None, "eu"])
+        need = Need(pixels, "auto", region, cores=dice.choice([(), (("old", 2.0),)]))
+        assert list(fleet.order(need).fit()) == list(rank(everyone, need).fit())
+        again = drawn(everyone[7].info.encoder_id, dice)
+        everyone[7] = again
+        fleet.put(again)
+
+
+def drawn(name: str, dice: random.Random) -> Standing:
+    heat = Heat(dice.uniform(40.0, 82.0), dice.uniform(-1.0, 2.0), dice.uniform(5.0, 40.0), sense=Sense.WELL)
+    return standing(
+        name,
+        capacity=dice.choice([300e6, 600e6, 1.2e9]),
+        model=dice.choice(["old", "new"]),
+        region=dice.choice(["eu", "us"]),
+        heat=dice.choice([None, heat]),
+        reading=dataclasses.replace(WELL, cpu_percent=dice.uniform(0.0, 100.0)),
+        promised_pixels_per_s=dice.uniform(0.0, 310e6),
+        here_for_s=dice.choice([5.0, 40.0, 1000.0]),
+        allowance=dice.choice([1.0, 1.0, 0.6]),
+    )
 
 
 @given(FLEETS, NEEDS)

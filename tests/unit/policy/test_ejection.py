@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from app.domain.ids import StreamId
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.ids import EncoderId, StreamId
 from app.policy.ejection import (
     FORGIVE_S,
     LOSSES_FOR_FAULT,
     LOSSES_WINDOW_S,
     REST_MAX_S,
+    RISE_CHECKS,
+    RISE_S,
     Conduct,
     departed,
     judge,
     losses_lately,
     lost_worker,
+    new_conduct,
+    rising,
+    within_share,
 )
 
 
@@ -66,3 +74,28 @@ def test_one_stream_that_kills_every_worker_is_no_fault_of_the_encoder() -> None
         conduct = lost_worker(conduct, StreamId("poison"), float(second))
     assert judge(conduct, 100.0) is None
     assert losses_lately(conduct, 100.0) == 1
+
+
+# --- of the fleet
+
+
+@given(st.integers(1, 60), st.floats(0.0, 1.0))
+def test_a_third_of_the_fleet_rests_at_most_but_one_always_may(pool: int, share: float) -> None:
+    rests = {EncoderId(f"e{number}"): 100.0 + number for number in range(int(pool * share))}
+    ejected = within_share(rests, pool)
+    assert len(ejected) == min(len(rests), max(1, int(0.34 * pool)))
+    spared = rests.keys() - ejected
+    assert all(rests[one] > rests[other] for one in ejected for other in spared)
+
+
+def test_one_that_was_gone_is_trusted_after_two_good_checks_and_three_seconds() -> None:
+    assert rising(RISE_CHECKS, RISE_S) is None
+    assert "1 good checks" in str(rising(1, 60.0))
+    assert rising(100, 2.9) is not None
+
+
+def test_rests_of_encoders_that_fell_together_end_apart_and_the_same_way_each_time() -> None:
+    rests = [departed(new_conduct(EncoderId(f"e{number}")), 0.0).rests_until for number in range(20)]
+    assert len(set(rests)) > 15
+    assert all(30.0 <= rest <= 33.0 for rest in rests)
+    assert rests == [departed(new_conduct(EncoderId(f"e{number}")), 0.0).rests_until for number in range(20)]
