@@ -74,7 +74,7 @@ class Devices:
         """Take up what the store knows. Raises Unavailable."""
         for kept in await self._store.devices():
             try:
-                self._join(kept, self._driver_for(kept.entry))
+                self._join(kept, self._driver_for(kept.entry), answers=False)
             except ManagerError as error:
                 log.error("device left out", encoder_id=kept.entry.encoder_id, reason=error.detail)
         return len(self._kept)
@@ -137,7 +137,7 @@ class Devices:
         except ManagerError:
             await driver.close()
             raise
-        self._join(kept, driver)
+        self._join(kept, driver, answers=True)
         self._readings[entry.encoder_id] = reading
         self.answered(entry.encoder_id, EncoderReading(temperature_c=reading.temperature_c))
         log.info("device entered", encoder_id=entry.encoder_id, kind=entry.kind.value, by=who.key_id)
@@ -197,11 +197,11 @@ class Devices:
         if len(self._kept) >= MAX_DEVICES:
             raise Conflict(f"{MAX_DEVICES} devices are entered; more are not taken")
 
-    def _join(self, kept: KeptDevice, driver: HardwareEncoder) -> None:
+    def _join(self, kept: KeptDevice, driver: HardwareEncoder, *, answers: bool) -> None:
         entry = kept.entry
         self._kept[entry.encoder_id] = kept
         self._hardware[entry.encoder_id] = driver
-        self._fleet.entered(_info(kept), self._no_workers(entry.encoder_id))
+        self._fleet.arrived(_info(kept), self._no_workers(entry.encoder_id), link_up=answers)
         shared = {"host": entry.host_id, "rack": entry.rack, "region": entry.region}
         self._watch.add(driver, labels=tuple((name, value) for name, value in shared.items() if value is not None))
 

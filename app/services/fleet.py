@@ -106,8 +106,11 @@ class Fleet:
             return None
         return f"encoder_id {info.encoder_id} is in use on another machine; set one of its own here"
 
-    def arrived(self, info: EncoderInfo, driver: EncoderDriver | None = None) -> None:
-        """An encoder said hello. One that only redialled keeps its age; one that was gone starts slowly again."""
+    def arrived(self, info: EncoderInfo, driver: EncoderDriver | None = None, *, link_up: bool = True) -> None:
+        """An encoder said hello. One that only redialled keeps its age; one that was gone starts slowly again.
+
+        `link_up` False: a device that the store knows, and that has not answered yet.
+        """
         now = monotonic()
         known = self._members.get(info.encoder_id)
         if known is None and len(self._members) >= MAX_ENCODERS:
@@ -122,6 +125,7 @@ class Fleet:
             last_heard=now,
             last_heard_at=utc_now(),
             wish=self._wishes.get(info.encoder_id, OperatorWish.ACTIVE),
+            link_up=link_up,
             conduct=ejection.new_conduct(info.encoder_id),
         )
         if known is not None:
@@ -135,11 +139,6 @@ class Fleet:
         self._by_node[info.node_id] = info.encoder_id
         self._stand(member, now)
         self._tell_change(member, now)
-
-    def entered(self, info: EncoderInfo, driver: EncoderDriver) -> None:
-        """An operator entered a device, or the store knows it: a member before it has answered."""
-        self.arrived(info, driver)
-        self.link_lost(info.encoder_id)
 
     def removed(self, encoder_id: EncoderId) -> None:
         """An operator took a device out."""
