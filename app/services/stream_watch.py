@@ -93,6 +93,8 @@ class StreamWatch:
         self._too_warm: list[tuple[float, LiveStream, Leave]] = []
         """Streams that heat asks to leave, with their encoder's temperature, found in this look."""
         self._relieve_from = 0.0
+        self._relieved: LiveStream | None = None
+        """Who was asked to leave last."""
 
     async def run(self) -> None:
         """Runs until cancelled. Nothing here waits for the store: a lost encoder must be seen without it."""
@@ -190,11 +192,15 @@ class StreamWatch:
     def _relieve_the_hottest(self, now: float) -> None:
         """For heat one stream leaves at a time, over the whole fleet: each heats the encoder that it goes to."""
         waiting, self._too_warm = self._too_warm, []
+        last = self._relieved
+        if last is not None and not last.ended and last.machine.phase in (Phase.SUSPECT, Phase.SWITCHING):
+            # It waits for a standby that proves itself: the time runs from its move.
+            self._relieve_from = now + slow_evidence.SPACING_S
         if now < self._relieve_from:
             return
         for _, stream, wish in sorted(waiting, key=lambda found: -found[0]):
             if stream.active is not None and self._leave(stream, stream.active, wish, now):
-                self._relieve_from = now + slow_evidence.SPACING_S
+                self._relieve_from, self._relieved = now + slow_evidence.SPACING_S, stream
                 return
 
     def _leave(self, stream: LiveStream, active: WorkerGrant, wish: Leave, now: float) -> bool:
