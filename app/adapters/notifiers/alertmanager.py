@@ -33,7 +33,8 @@ class Alertmanager:
 
         Raises Unavailable, NotAllowed, InvalidRequest.
         """
-        for first in range(0, len(alerts), MAX_BATCH):
+        # Nothing is handed in too: so it is known that it could be.
+        for first in range(0, max(1, len(alerts)), MAX_BATCH):
             batch = [posted(alert, ends_at, self._link) for alert in alerts[first : first + MAX_BATCH]]
             timeout = aiohttp.ClientTimeout(total=TOTAL_S)
             async with (
