@@ -67,7 +67,15 @@ class PollingPlan:
         waiting = [
             i for i, pace_s in self._paces.items() if now - read_at.get(i, _NEVER) >= pace_s or i in hastened
         ]
-        waiting.sort(key=lambda i: (i not in hastened, self._paces[i], read_at.get(i, _NEVER)))
+        # States first, whatever else a device says has changed.
+        waiting.sort(
+            key=lambda i: (
+                self._paces[i] > STATES_BY_EVENT_S,
+                i not in hastened,
+                self._paces[i],
+                read_at.get(i, _NEVER),
+            )
+        )
         return tuple(waiting[:PER_ROUND])
 
     def read(self, param_id: str, now: float) -> None:

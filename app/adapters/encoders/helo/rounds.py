@@ -42,7 +42,7 @@ class Rounds:
         self._describe_from = 0.0
         self._was_away = False
         self._last: DeviceReading | None = None
-        self._is_changed = True
+        self._is_changed, self._is_named = True, False
         self._forget_from = 0.0
         self._turn = asyncio.Lock()
         self._tasks = TaskGroupKeeper(self._crashed)
@@ -64,7 +64,7 @@ class Rounds:
                 self._plan.all_anew()
                 self._values.clear()
                 self._alarms.clear()
-                self._is_changed = True
+                self._is_changed, self._is_named = True, False
             try:
                 await self._learn()
                 await self._read_due()
@@ -178,15 +178,14 @@ class Rounds:
 
         Without descriptors reading goes on, and asks what it need not; they are tried again later.
         """
-        serial = self._values.get(p.SERIAL) or await self.get(p.SERIAL)
-        firmware = self._values.get(p.FIRMWARE) or await self.get(p.FIRMWARE)
-        now = monotonic()
-        if (
-            serial is None
-            or firmware is None
-            or self._offered_for == (serial, firmware)
-            or now < self._describe_from
-        ):
+        if not self._is_named:
+            for param_id in (p.SERIAL, p.FIRMWARE):
+                await self.get(param_id)
+            self._is_named = True
+        serial, firmware, now = self._values.get(p.SERIAL), self._values.get(p.FIRMWARE), monotonic()
+        if serial is None or firmware is None or self._offered_for == (serial, firmware):
+            return
+        if now < self._describe_from:
             return
         self._describe_from = now + REST_S
         try:
