@@ -158,7 +158,9 @@ class DeviceBench:
             self.device.apply("network", on=True)
 
 
-def entry(url: str, *, encoder_id: str = "helo-1", password: str | None = None) -> DeviceEntry:
+def entry(
+    url: str, *, encoder_id: str = "helo-1", password: str | None = None, fingerprint: str | None = None
+) -> DeviceEntry:
     return DeviceEntry(
         encoder_id=EncoderId(encoder_id),
         kind=EncoderKind.AJA_HELO,
@@ -166,6 +168,7 @@ def entry(url: str, *, encoder_id: str = "helo-1", password: str | None = None) 
         name=encoder_id,
         added_at=utc_now(),
         password=None if password is None else Secret(password),
+        fingerprint=fingerprint,
     )
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 from aiohttp import web
+from cryptography.hazmat.primitives import hashes
 
 from app.adapters.encoders.aja_helo import HeloDriver
 from app.adapters.encoders.helo.descriptors import DescriptorCache
@@ -34,6 +37,7 @@ from app.simulators.helo.quirks import (
 )
 from tests.contract.encoder_benches import PASSWORD, PROFILE, QUICK, DeviceBench, entry, helo_bench
 from tests.integration.encoders.scripted import Scripted, drop, scripted, value
+from tests.support import certificates
 from tests.support.helo import helo
 
 BOUND_S = 20.0
@@ -289,3 +293,30 @@ async def test_a_restart_that_is_answered_first_is_one_too() -> None:
         starts = bench.device.state()["starts"]
         await bench.driver.reboot()
         assert bench.device.state()["starts"] == starts + 1
+
+
+async def test_over_tls_it_must_show_the_certificate_it_was_entered_with(tmp_path: Path) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return value(request, "0")
+
+    shown = certificates.make("helo", names=("127.0.0.1",))
+    chain, key = certificates.write_pair(tmp_path, shown.key_pem, shown.pem)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(chain, key)
+    right = shown.certificate.fingerprint(hashes.SHA256()).hex()
+    async with scripted(answer, tls=tls) as device:
+        for fingerprint in ("00" * 32, None):
+            refusing = HeloDriver(
+                entry(device.url, fingerprint=fingerprint), cache=DescriptorCache(), patience=QUICK
+            )
+            async with closing(refusing) as driver:
+                assert await fails(driver, Unavailable) is Reach.UNREACHABLE
+        assert not device.asked
+        taking = HeloDriver(entry(device.url, fingerprint=right), cache=DescriptorCache(), patience=QUICK)
+        async with closing(taking) as driver:
+            assert (await driver.read()).streaming is not None
+
+
+def test_a_fingerprint_that_is_none_is_refused() -> None:
+    with pytest.raises(InvalidRequest):
+        HeloDriver(entry("https://10.0.0.1", fingerprint="abc"), cache=DescriptorCache())

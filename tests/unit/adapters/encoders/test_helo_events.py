@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections.abc import Awaitable, Callable
 
@@ -68,12 +69,13 @@ def test_a_wait_that_nothing_answers_is_no_failure() -> None:
 
 def test_an_expired_connection_is_opened_anew() -> None:
     opened = iter(range(1, 100))
+    waits = itertools.cycle((b'[{"param_id":"eParamID_Temperature"}]', b"<html>404</html>"))
 
     async def answer(path: str) -> bytes:
         if path.endswith("connect"):
             return b'{"connectionid":"%d"}' % next(opened)
         await asyncio.sleep(5.0)
-        return b"<html>404</html>"
+        return next(waits)
 
     client, _, flow = follow(answer, for_s=20.0)
     assert flow[:3] == [True, False, True]
