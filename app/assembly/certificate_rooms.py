@@ -97,13 +97,14 @@ def _authority(settings: Settings, challenges: ChallengeBook) -> tuple[Authority
 
 
 def _places(settings: Settings, services: ControlServices, https_port: int | None) -> Iterator[Place]:
-    expects = names(settings)[0]
+    ordered = next(iter(settings.acme_names), None)
     if https_port is not None:
         host = dialled(settings.control_host).strip("[]")
-        yield Place("https", PlaceKind.OWN, host, https_port, expects)
+        # Without an order nobody told us by which name people reach control.
+        yield Place("https", PlaceKind.OWN, host, https_port, ordered)
     for hello in services.gateways.connected():
         if hello.rtmps_port is not None:
-            yield _of_gateway(hello, expects if settings.acme_names else hello.rtmp_host)
+            yield _of_gateway(hello, ordered or hello.rtmp_host)
     for entry in services.devices.entries():
         place = _of_device(entry)
         if place is not None:

@@ -156,7 +156,9 @@ class CertMonitor:
         if seen.chain is None:
             return seen
         verdict = judge(seen.chain, expects=seen.place.expects, now=self._utc_now())
-        is_ours = seen.place.kind is PlaceKind.OWN
+        present = None if self._keeper is None else self._keeper.present()
+        # A gateway elsewhere has files of its own, which somebody else renews.
+        is_ours = present is not None and present[1].leaf.fingerprint == seen.chain.leaf.fingerprint
         return replace(seen, verdict=verdict, renewal_due=due if is_ours else None)
 
     def own(self) -> OwnCertificate | None:

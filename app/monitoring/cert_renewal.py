@@ -59,6 +59,7 @@ class Renewal:
         self._window: tuple[str, RenewalWindow | None, datetime] | None = None
         self._clock_fault: str | None = None
         self._clock_checked: datetime | None = None
+        self._begun_at: datetime | None = None
         self._is_wished = False
 
     def state(self) -> RenewalState:
@@ -83,7 +84,7 @@ class Renewal:
             latest = max(holds, key=lambda hold: hold.at)
             wait_s = (latest.at - now).total_seconds()
             raise TooManyRequests(f"no renewal now: {latest.reason}", retry_after_s=wait_s)
-        self._is_wished = True
+        self._is_wished, self._clock_checked = True, None
 
     async def look(self) -> None:
         """Do what is due now; may take minutes."""
@@ -93,11 +94,17 @@ class Renewal:
         if leaf is not None:
             await self._ask(leaf, now)
         _, attempt = self._plan(leaf, now)
-        if not self._is_wished and now < attempt.at:
+        is_wished, self._is_wished = self._is_wished, False
+        if not is_wished and (now < attempt.at or self._broke_lately(now)):
             return
         if await self._has_right_clock(leaf, now, doubted=True):
-            self._is_wished = False
+            # Whatever breaks on the way in an unknown manner is not tried again at once.
+            self._begun_at = now
             await self._try()
+            self._begun_at = None
+
+    def _broke_lately(self, now: datetime) -> bool:
+        return self._begun_at is not None and self._begun_at <= now < self._begun_at + policy.FIRST_PAUSE
 
     def _plan(self, leaf: CertificateFacts | None, now: datetime) -> tuple[datetime, policy.Attempt]:
         chance = policy.chance_of(leaf)
@@ -154,13 +161,15 @@ class Renewal:
             checked = self._clock_checked
             if checked is not None and checked <= now < checked + CLOCK_AGAIN:
                 return False
+            self._clock_checked = now
             try:
                 witness = await self._authority.clock()
             except Unavailable as error:
                 self._failed(error.detail, retry_after_s=error.retry_after_s)
                 return False
             fault = policy.clock_fault(now, floor=now, witness=witness)
-        self._clock_checked = now if doubted and fault is not None else None
+        if fault is None:
+            self._clock_checked = None
         self._clock_fault = fault
         return fault is None
 

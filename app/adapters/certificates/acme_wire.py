@@ -36,6 +36,10 @@ MOST_WAIT: Final = timedelta(days=1)
 """Bounds of what a server may ask us to wait for its advice (RFC 9773, section 4.3)."""
 
 
+_NOT_AS_SPECIFIED: Final = (AttributeError, KeyError, TypeError, ValueError)
+"""What the library raises for answers of another shape than the specification's."""
+
+
 class NewOrder(messages.NewOrder):
     replaces: str | None = field("replaces", omitempty=True)
 
@@ -78,7 +82,7 @@ def errors_of_ours(net: Network) -> Iterator[None]:
         raise Unavailable(
             f"the authority refuses: {words(error)}", retry_after_s=wait_s(net.retry_after)
         ) from error
-    except (errors.Error, requests.RequestException, DeserializationError, KeyError, ValueError) as error:
+    except (errors.Error, requests.RequestException, DeserializationError, *_NOT_AS_SPECIFIED) as error:
         text = str(error).partition("\n")[0][:200] or type(error).__name__
         raise Unavailable(f"the authority cannot be asked: {text}") from error
 

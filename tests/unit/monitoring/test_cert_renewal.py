@@ -220,3 +220,44 @@ async def test_an_order_that_was_begun_before_a_restart_is_gone_on_with_at_once(
     await world.renewal().look()
     assert len(world.renewed) == 2
     assert len(world.placed) == 1
+
+
+async def test_a_wish_while_the_authority_is_away_is_one_attempt_and_no_storm() -> None:
+    world = World(life=90 * DAY)
+    renewal = world.renewal()
+    await world.live(renewal, DAY)
+    world.is_away = True
+    renewal.wish()
+    await world.live(renewal, 8 * timedelta(minutes=1), timedelta(seconds=30))
+    assert renewal.state().failures == 1
+    world.is_away = False
+    renewal.wish()
+    await renewal.look()
+    assert len(world.renewed) == 2
+
+
+async def test_a_clock_that_cannot_be_checked_again_is_asked_about_in_peace() -> None:
+    world = World(life=90 * DAY)
+    renewal = world.renewal()
+    await world.live(renewal, 59 * DAY)
+    world.off = 730 * DAY
+    world.now += world.off
+    await renewal.look()
+    assert renewal.state().clock_fault is not None
+    world.is_away = True
+    await world.live(renewal, 2 * HOUR, timedelta(seconds=30))
+    assert renewal.state().failures <= 13
+
+
+async def test_what_breaks_in_a_way_that_nobody_knows_is_not_tried_again_at_once() -> None:
+    world = World(life=90 * DAY)
+    world.trouble = lambda: RuntimeError("a fault of ours")
+    renewal = world.renewal()
+    for _ in range(10):
+        try:
+            await renewal.look()
+        except RuntimeError:
+            world.log = OrderLog()
+        world.has_open_order = False
+        world.now += timedelta(seconds=30)
+    assert len(world.placed) == 1
