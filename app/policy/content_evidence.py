@@ -42,5 +42,9 @@ class ContentEvidence:
             self._blamed = generation, now
         return grounds[0].detail
 
+    def reasons(self, now: float) -> tuple[str, ...]:
+        """All that is wrong now, for people."""
+        return tuple(finding.detail for finding in self.fresh(now))
+
     def fresh(self, now: float) -> Sequence[Finding]:
         return self._findings if now - self._heard_at <= FRESH_S else ()

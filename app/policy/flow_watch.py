@@ -28,6 +28,8 @@ VARIANCE_MAX: Final = 0.5
 DRIFT_MS: Final = 250.0
 """Sound that comes later than the picture by more than 185 ms is not accepted by viewers (ITU-R BT.1359-1); the
 rest is for what a line delays."""
+ENCODER_DRIFT_MS: Final = 1_000.0
+"""An encoder whose picture takes longer for a while has not lost its clock: its timestamps still agree."""
 DRIFT_READINGS: Final = 10
 JUMP_HOLD_S: Final = 15.0
 """A jump is over in a moment; it is told for so long."""
@@ -158,7 +160,7 @@ class FlowWatch:
         is_bad = None if source is None else abs(source) > DRIFT_MS
         found = self._held(Fault.AV_DRIFT, Side.SOURCE, is_bad, reading.now_s, source, words)
         own = None if programme is None or source is None else programme - source
-        is_bad = None if own is None else abs(own) > DRIFT_MS
+        is_bad = None if own is None else abs(own) > ENCODER_DRIFT_MS
         return found + self._held(Fault.AV_DRIFT, Side.ENCODER, is_bad, reading.now_s, own, words)
 
     def _drift(self, side: Side, apart_ms: float | None) -> float | None:

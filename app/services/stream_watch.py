@@ -283,7 +283,7 @@ class StreamWatch:
             state=record.state,
             at=utc_now(),
             score=judged.overall,
-            reasons=reasons + judged.reasons,
+            reasons=reasons + judged.reasons + stream.content.reasons(monotonic()),
             readiness=None if ready is None else ready.score,
             protected=protected,
             primary_id=_encoder_of(active) if fed is None else record.primary_id,

@@ -47,7 +47,7 @@ class SamplingChild:
         return self._process is None and self._monotonic() < self._restart_from_s
 
     async def ask(self, look: Look) -> Seen:
-        """Raises Unavailable: it died of this, did not answer in time, or rests; or there is too much to look at."""
+        """Raises Unavailable: it died of this, did not answer in time, rests, or this is too much to look at."""
         if self.is_resting:
             raise Unavailable("the sampling child rests")
         try:

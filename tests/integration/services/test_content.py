@@ -17,7 +17,7 @@ from app.services.stream_watch import StreamWatch
 
 from .conftest import House
 from .peers import OWNER, at, until
-from .scenes import grants, protected, published
+from .scenes import grants, health, protected, published
 
 
 def tell(house: House, stream: OpenedStream, *findings: Finding) -> None:
@@ -85,6 +85,9 @@ async def test_a_black_source_is_told_and_nothing_is_moved(
     await looked()
     assert grants(house, stream) == before
     assert not switches(house)
+    seen = health(house, stream)
+    assert seen is not None
+    assert black(Side.SOURCE).detail in seen.reasons
     (condition,) = conditions(house)
     assert condition.severity is Severity.WARNING
     assert dict(condition.labels)["side"] == "source"

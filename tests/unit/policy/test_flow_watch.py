@@ -74,7 +74,9 @@ def test_sound_that_falls_behind_is_told_with_its_side() -> None:
     source.plays(20, lambda r, n: replace(r, source_apart_ms=late + 400.0, programme_apart_ms=-300.0 + 400.0))
     assert source.active == {(Fault.AV_DRIFT, Side.SOURCE)}
     encoder = Stream().plays(20)
-    encoder.plays(20, lambda r, n: replace(r, programme_apart_ms=200.0))
+    encoder.plays(20, lambda r, n: replace(r, programme_apart_ms=-1_200.0))
+    assert encoder.active == set()
+    encoder.plays(20, lambda r, n: replace(r, programme_apart_ms=-1_500.0))
     assert encoder.active == {(Fault.AV_DRIFT, Side.ENCODER)}
 
 
