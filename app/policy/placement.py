@@ -6,12 +6,14 @@ Pure: one encoder as it stands and a need go in; vetoes, points and their sum co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 from app.domain.encoder import Capabilities, CodecProbe, EncoderInfo, EncoderKind, EncoderReading, EncoderState
 from app.domain.fleet import Candidate, ScorePart
+from app.domain.ids import HostId
 from app.domain.ladder import Ladder
 from app.policy.heat import Heat, Sense, expected_c
 from app.policy.session_cost import SessionShape
@@ -101,6 +103,8 @@ class Standing:
     heat: Heat | None = None
     allowance: float = 1.0
     decline: float = 0.0
+    if_lost: Mapping[HostId, float] = field(default_factory=dict)
+    """Pixels per second that come here when that host is lost; the most of it is among the promised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +333,15 @@ def load_points(standing: Standing, pixels: float) -> float:
     """What `pixels` more add to the cost by load alone."""
     capacity = standing.info.capabilities.capacity_pixels_per_s
     return 0.0 if capacity <= 0.0 else LOAD_POINTS * pixels / (capacity * weight(standing))
+
+
+def relief_points(standing: Standing, need: Need, primary: EncoderInfo) -> float:
+    """What a backup for `primary` costs less here, because it shares its room with backups for other hosts."""
+    if not need.shares_reserve or not standing.if_lost or standing.info.host_id == primary.host_id:
+        return 0.0
+    pixels = need.pixels_on(standing.info.capabilities)
+    more = standing.if_lost.get(primary.host_id, 0.0) + pixels - max(standing.if_lost.values())
+    return load_points(standing, pixels - max(more, 0.0))
 
 
 def is_closed(standing: Standing) -> VetoCode | None:

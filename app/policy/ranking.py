@@ -15,10 +15,11 @@ from typing import Final, Protocol
 from app.domain.encoder import EncoderInfo
 from app.domain.fleet import Candidate
 from app.domain.ids import EncoderId
-from app.policy.placement import BUILD_POINTS, Judged, Need, Panic, Standing, candidate, judge
+from app.policy.placement import BUILD_POINTS, Judged, Need, Panic, Standing, candidate, judge, relief_points
 
 REASONS_TOLD: Final = 5
 """Of encoders that refuse; the others are counted."""
+BACKUPS_CONSIDERED: Final = 16
 HOT_TOO: Final = ", though it is hot: every other one is hotter or has no room"
 
 
@@ -156,15 +157,25 @@ def choose(order: Order) -> Choice:
 def choose_backup(
     order: Order, primary: EncoderInfo, *, avoid: frozenset[EncoderId] = frozenset()
 ) -> tuple[EncoderInfo | None, tuple[str, ...], tuple[Caution, ...]]:
-    """Another host before another rack before the lower cost; never the primary's node."""
+    """Another host before another rack before the lower cost; never the primary's node.
+
+    A backup that shares its room costs less than a primary. The cheapest BACKUPS_CONSIDERED are asked for that.
+    """
     best: tuple[tuple[bool, bool, float], EncoderInfo] | None = None
     other_host, other_rack = order.may_differ(primary)
+    nearest = (not other_host, _known(primary) and not other_rack)
+    considered = 0
     for judged in order.fit():
         info, cost = judged.standing.info, judged.cost
-        if best is not None and best[0] <= (not other_host, _known(primary) and not other_rack, cost):
-            break  # whoever follows costs more, and can be in no better place
+        if best is not None and best[0][:2] <= nearest:  # whoever follows can be in no better place
+            if best[0][2] <= cost and not order.need.shares_reserve:
+                break
+            if considered >= BACKUPS_CONSIDERED:
+                break
         if info.node_id == primary.node_id or info.encoder_id in avoid:
             continue
+        considered += 1
+        cost -= relief_points(judged.standing, order.need, primary)
         if info.capabilities.build != primary.capabilities.build:
             cost += BUILD_POINTS
         place = (info.host_id == primary.host_id, _shares_rack(info, primary), cost)

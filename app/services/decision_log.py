@@ -15,12 +15,14 @@ from app.domain.fleet import Candidate, PlacementDecision
 from app.domain.ids import EncoderId, StreamId
 from app.policy.candidates import Ordered
 from app.policy.placement import Need, Standing
-from app.policy.ranking import Choice, Question, answer, rank
+from app.policy.ranking import BACKUPS_CONSIDERED, Choice, Question, answer, rank
 from app.runtime.clock import utc_now
 
 DECISIONS_KEPT: Final = 500
-CANDIDATES_KEPT: Final = 5
-"""For each decision: the best ones beside the chosen, and the first of those that refused where few are fit."""
+CANDIDATES_KEPT: Final = BACKUPS_CONSIDERED + 8
+"""For each decision, the best ones: all that a backup is chosen from, the primary, and some that are avoided."""
+FEW: Final = 5
+"""At least so many are kept. Where fewer are fit some of those that refuse are, so that it can be seen why."""
 DECISIONS_SHOWN: Final = 50
 REASONS_KEPT: Final = 6
 
@@ -48,8 +50,9 @@ class DecisionLog:
         self._kept.append(_Kept(_plain(stream_id, need, primary_id, reason), None))
 
     def last(self) -> tuple[PlacementDecision, ...]:
-        """Newest first."""
-        return tuple(_told(kept) for kept in islice(reversed(self._kept), DECISIONS_SHOWN))
+        """Newest first, each with the first of its candidates."""
+        shown = (_told(kept) for kept in islice(reversed(self._kept), DECISIONS_SHOWN))
+        return tuple(replace(decision, candidates=decision.candidates[:FEW]) for decision in shown)
 
     def of(self, stream_id: StreamId) -> tuple[PlacementDecision, ...]:
         """Newest first."""
@@ -64,9 +67,11 @@ class DecisionLog:
 def _inputs(choice: Choice, order: Ordered) -> tuple[Standing, ...]:
     """How the chosen stood, those that held the stream before, and the best of the others."""
     found = [*order.instead, *(info.encoder_id for info in (choice.primary, choice.backup) if info is not None)]
-    best = [judged.standing.info.encoder_id for judged in islice(order.fit(), CANDIDATES_KEPT)]
-    if len(best) < CANDIDATES_KEPT:
-        best += order.first_by_id(CANDIDATES_KEPT)
+    most = max(FEW, min(len(order.judged()), CANDIDATES_KEPT))
+    asked = list(islice(order.fit(), most)) or islice(order.in_panic().fit(), CANDIDATES_KEPT)
+    best = [judged.standing.info.encoder_id for judged in asked]
+    if len(best) < FEW:
+        best += order.first_by_id(FEW)
     return tuple(order.standing(encoder_id) for encoder_id in dict.fromkeys(found + best))
 
 

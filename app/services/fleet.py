@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -13,7 +13,7 @@ from app.domain.encoder import HARDWARE, EncoderInfo, EncoderReading, EncoderSta
 from app.domain.errors import NotFound, Unavailable
 from app.domain.events import EncoderChanged, EncoderRead, Event
 from app.domain.fleet import OperatorWish
-from app.domain.ids import EncoderId, NodeId, StreamId
+from app.domain.ids import EncoderId, HostId, NodeId, StreamId
 from app.policy import decline, ejection
 from app.policy.candidates import Fleetwide, Ordered
 from app.policy.decline import History
@@ -62,6 +62,8 @@ class Member:
     was_gone: bool = False
     heartbeats: int = 0
     """Since it came."""
+    if_lost: Mapping[HostId, float] = field(default_factory=dict)
+    """As the ledger tells it."""
     stood_at: float = 0.0
     """When its standing was made."""
 
@@ -127,6 +129,7 @@ class Fleet:
             wish=self._wishes.get(info.encoder_id, OperatorWish.ACTIVE),
             link_up=link_up,
             conduct=ejection.new_conduct(info.encoder_id),
+            if_lost=self._ledger.if_lost(info.encoder_id),
         )
         if known is not None:
             member.told, member.conduct = known.told, known.conduct
@@ -313,6 +316,7 @@ class Fleet:
     def _promises_changed(self, encoder_id: EncoderId) -> None:
         member = self._members.get(encoder_id)
         if member is not None:
+            member.if_lost = self._ledger.if_lost(encoder_id)
             self._stand(member, monotonic())
 
     def _stand(self, member: Member, now: float) -> None:
@@ -334,6 +338,7 @@ class Fleet:
                 heat=self.heat_of(encoder_id),
                 allowance=self.allowance(encoder_id),
                 decline=decline.decline(member.history),
+                if_lost=member.if_lost,
             )
         )
 

@@ -83,6 +83,7 @@ STANDINGS = st.builds(
     heat=HEATS,
     allowance=st.sampled_from([1.0, 1.0, 0.4, 0.0]),
     decline=st.sampled_from([0.0, 0.0, 0.5]),
+    if_lost=st.sampled_from([{}, {}, {"h1": 40e6}, {"h1": 10e6, "h2": 90e6}]),
 )
 FLEETS = st.lists(STANDINGS, max_size=14)
 NEEDS = st.builds(
@@ -91,4 +92,5 @@ NEEDS = st.builds(
     st.sampled_from(["auto", "auto", "h264_nvenc", "libx265"]),
     st.sampled_from([None, "eu"]),
     cores=st.sampled_from([(), (("old", 2.0), ("new", 0.5))]),
+    shares_reserve=st.booleans(),
 )
