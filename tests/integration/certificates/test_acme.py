@@ -102,30 +102,3 @@ async def test_a_server_without_advice_gives_none(tmp_path: Path) -> None:
     ca = Authority.make()
     with pebble(tmp_path / "pebble") as server:
         assert await authority(server, tmp_path / "acme", ChallengeBook()).window(ca.leaf().pem) is None
-
-
-class Killed(BaseException):
-    """Stands for the process' end: nothing catches it."""
-
-
-STEPS = ("account kept", "key kept", "order placed", "order kept", "challenge told", "finalised", "downloaded")
-
-
-@pytest.mark.parametrize("step", STEPS)
-async def test_who_dies_after_a_step_goes_on_with_the_same_order(tmp_path: Path, step: str) -> None:
-    book = ChallengeBook()
-    done: list[str] = []
-
-    def die(reached: str) -> None:
-        done.append(reached)
-        if reached == step:
-            raise Killed
-
-    with pebble(tmp_path / "pebble") as server:
-        async with answering(book, server.http_port):
-            with pytest.raises(Killed):
-                await authority(server, tmp_path / "acme", book, at=die).obtain(replaces_pem=None, on_order=counted)
-            later = authority(server, tmp_path / "acme", book, at=done.append)
-            assert names_of(await later.obtain(replaces_pem=None, on_order=counted)) == set(NAMES)
-        assert server.orders() == 1
-    assert set(done) == set(STEPS)
