@@ -22,6 +22,7 @@ from app.domain.severity import Severity
 from app.monitoring.alert_board import AlertBoard
 from app.monitoring.alert_desk import AlertDesk
 from app.monitoring.alert_feed import AlertFeed
+from app.monitoring.alert_metrics import AlertMetrics
 from app.monitoring.alert_sender import AlertSender
 from app.monitoring.announcer import Announcer, Channel
 from app.monitoring.conditions import Conditions, Surroundings
@@ -67,6 +68,7 @@ class Alerting:
 
     desk: AlertDesk
     board: AlertBoard
+    metrics: AlertMetrics
     load: Callable[[], Awaitable[None]]
     loops: tuple[Loop, ...]
     close: Callable[[], Awaitable[None]]
@@ -93,9 +95,11 @@ def alerting(
         for listener in (board.hear, conditions.hear, *(feed.hear for feed in feeds)):
             bus.listen(listener)
 
+    desk = AlertDesk(board=board, outbox=outbox, senders=senders, feeds=feeds)
     return Alerting(
-        desk=AlertDesk(board=board, outbox=outbox, senders=senders, feeds=feeds),
+        desk=desk,
         board=board,
+        metrics=AlertMetrics(active=board.active, channels=desk.channels),
         load=load,
         loops=(board.run, conditions.run, *(one.run for one in senders), *(one.run for one in feeds)),
         close=ways.close,

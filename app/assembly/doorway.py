@@ -107,6 +107,7 @@ async def _doors(
         leads=lambda: services.standby() is None,
     )
     exporter.add(certificates.metrics)
+    exporter.add(services.alerting.metrics)
     unlisten = services.bus.listen(exporter.hear)
     served = door_services(services, exporter, certificates.monitor)
     doors = build(served, limits=limits, trusted=settings.trusted_proxies)

@@ -25,11 +25,13 @@ TEST_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class ChannelState:
-    """`fault`: why it fails now. `waiting`: messages that are not sent yet."""
+    """`fault`: why it fails now. `waiting`: messages not sent yet. `sent` and `failed`: since the start."""
 
     name: str
     waiting: int
     fault: str | None
+    sent: int = 0
+    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,12 @@ class AlertDesk:
         return self._board.acknowledge(fingerprint, who.key_id)
 
     def channels(self) -> tuple[ChannelState, ...]:
-        sent = tuple(ChannelState(one.name, self._outbox.count(one.name), one.fault) for one in self._senders)
-        return (*sent, *(ChannelState(one.name, one.waiting, one.fault) for one in self._feeds))
+        built_in = tuple(
+            ChannelState(one.name, self._outbox.count(one.name), one.fault, one.sent, one.failed)
+            for one in self._senders
+        )
+        feeds = (ChannelState(one.name, one.waiting, one.fault, one.sent, one.failed) for one in self._feeds)
+        return (*built_in, *feeds)
 
     async def test(self) -> tuple[ChannelState, ...]:
         """Send a test through each channel now; `fault` says how it went."""

@@ -45,6 +45,8 @@ class AlertFeed:
         """Ends that were not taken yet, by fingerprint, oldest first."""
         self._changed = asyncio.Event()
         self.fault: str | None = None
+        self.sent = 0
+        self.failed = 0
 
     @property
     def name(self) -> str:
@@ -86,8 +88,10 @@ class AlertFeed:
         if fault is not None:
             log.warning("alerts not handed in", channel=self.name, reason=fault)
             self.fault = fault
+            self.failed += 1
             self._tell(channel_condition(self.name, fault))
             return False
+        self.sent += 1
         for alert in owed:
             if self._owed.get(alert.fingerprint) is alert:
                 del self._owed[alert.fingerprint]
