@@ -15,17 +15,20 @@ from typing import Final
 TIME_CONSTANTS_S: Final = (30.0, 60.0, 120.0, 240.0, 480.0)
 """Small fans to heavy housings."""
 POINTS_LEAST: Final = 12
-LOAD_SPREAD_LEAST: Final = 0.15
+LOAD_SPREAD_LEAST: Final = 0.3
 """A load that hardly changed says nothing of what a change brings."""
-EXPLAINED_LEAST: Final = 0.5
-"""Share of the temperature's variance that the line explains: below it something else heats the device."""
+EXPLAINED_LEAST: Final = 0.4
+"""Share of the temperature's mean deviation that the line explains: below it something else heats the device."""
+AS_GOOD: Final = 0.05
+"""Of time constants that explain about as much the most degrees and the slowest count: the pessimistic side."""
 DEGREES_MOST: Final = 120.0
 ROUNDS: Final = 3
 HUBER: Final = 1.345
 """Times the spread: 95 % as efficient as least squares where nothing is wild."""
 SPREAD_OF_MEDIAN: Final = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
-ERROR_LEAST_C: Final = 0.5
+ERROR_LEAST_C: Final = 1.0
+"""Many sensors tell whole degrees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Fit:
     degrees_per_load: float
     time_constant_s: float
     error_c: float
-    """Two robust standard deviations about the line."""
+    """Three robust standard deviations about the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +69,14 @@ def fit(points: tuple[Point, ...]) -> Fit | None:
             found.append((constant_s, _robust_line(felt, heats)))
     if not found:
         return None
-    constant_s, line = max(found, key=lambda entry: entry[1].explained)
-    if line.explained < EXPLAINED_LEAST or not 0.0 < line.slope <= DEGREES_MOST:
+    best = max(line.explained for _, line in found)
+    as_good = [(constant_s, line) for constant_s, line in found if line.explained >= best - AS_GOOD]
+    line = max((line for _, line in as_good), key=lambda line: line.slope)
+    if best < EXPLAINED_LEAST or not 0.0 < line.slope <= DEGREES_MOST:
         return None
-    return Fit(line.base, line.slope, constant_s, max(2.0 * line.spread, ERROR_LEAST_C))
+    return Fit(
+        line.base, line.slope, max(constant_s for constant_s, _ in as_good), max(3.0 * line.spread, ERROR_LEAST_C)
+    )
 
 
 def _robust_line(xs: list[float], ys: list[float]) -> _Line:
@@ -81,7 +88,7 @@ def _robust_line(xs: list[float], ys: list[float]) -> _Line:
         spread = SPREAD_OF_MEDIAN * median(distances)
         bound = max(HUBER * spread, 1e-6)
         weights = [1.0 if distance <= bound else bound / distance for distance in distances]
-    return _Line(base, slope, spread, _explained(xs, ys, weights, base=base, slope=slope))
+    return _Line(base, slope, spread, _explained(xs, ys, base=base, slope=slope))
 
 
 def _weighted_line(xs: list[float], ys: list[float], weights: list[float]) -> tuple[float, float]:
@@ -96,9 +103,9 @@ def _weighted_line(xs: list[float], ys: list[float], weights: list[float]) -> tu
     return y_mean - slope * x_mean, slope
 
 
-def _explained(xs: list[float], ys: list[float], weights: list[float], *, base: float, slope: float) -> float:
-    total = math.fsum(weights)
-    y_mean = math.fsum(w * y for w, y in zip(weights, ys, strict=True)) / total
-    whole = math.fsum(w * (y - y_mean) ** 2 for w, y in zip(weights, ys, strict=True))
-    left = math.fsum(w * (y - base - slope * x) ** 2 for w, x, y in zip(weights, xs, ys, strict=True))
+def _explained(xs: list[float], ys: list[float], *, base: float, slope: float) -> float:
+    """Without the weights: a line that gives up the points it misses would look good by them."""
+    middle = median(ys)
+    whole = math.fsum(abs(y - middle) for y in ys)
+    left = math.fsum(abs(y - base - slope * x) for x, y in zip(xs, ys, strict=True))
     return 0.0 if whole <= 1e-9 else 1.0 - left / whole
