@@ -61,7 +61,10 @@ class HardwareEncoder(Protocol):
         """Back from file transfer to streaming and recording; cuts a running transfer off."""
 
     async def sync_clock(self) -> None:
-        """Make its clock follow its time server. Raises Conflict while it streams or records."""
+        """Make it ask its time server anew, or set its clock where it has none: right to the minute.
+
+        Raises Conflict while it streams or records, DeviceError when it does not take it.
+        """
 
     async def reboot(self) -> None:
         """Sent once, never again: no answer counts as done, and its return is seen by `read`."""

@@ -131,7 +131,7 @@ async def states(bench: DeviceBench) -> tuple[EngineState | None, EngineState | 
 
 
 async def is_back(bench: DeviceBench) -> bool:
+    await asyncio.sleep(0.3)  # five failures in a row and it is left in peace for seconds
     with contextlib.suppress(Unavailable):
         return (await bench.driver.read()).is_well is True
-    await asyncio.sleep(0.3)  # five failures in a row and it is left in peace for seconds
     return False

@@ -12,6 +12,7 @@ from collections.abc import Collection
 
 import structlog
 
+from app.adapters.encoders.helo import clock
 from app.adapters.encoders.helo import parameters as p
 from app.adapters.encoders.helo import profile as settings
 from app.adapters.encoders.helo.client import Dice, HeloClient
@@ -133,10 +134,12 @@ class HeloDriver:
     async def sync_clock(self) -> None:
         async with self._orders:
             await self._must_rest("its clock is not touched while it streams or records")
-            if number(await self._must_get(p.TIME_SOURCE)) == 1:
+            if number(await self._rounds.get(p.TIME_SOURCE)) == p.BY_SERVER:
                 # It follows its server already: taken off and put on again, it asks anew.
                 await self._write(p.TIME_SOURCE, "0")
-            await self._write(p.TIME_SOURCE, "1")
+                await self._write(p.TIME_SOURCE, "1")
+            else:
+                await clock.set_right(self._client)
             self._rounds.look_anew()
 
     async def reboot(self) -> None:

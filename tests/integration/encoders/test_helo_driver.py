@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ from app.domain.errors import (
     Unavailable,
 )
 from app.policy.breaker import OPENS_AFTER
+from app.runtime.clock import utc_now
+from app.simulators.helo.parameters import plus_catalogue
 from app.simulators.helo.quirks import (
     ExpiredPoll,
     Locked,
@@ -95,10 +98,11 @@ async def found(bench: DeviceBench, error: type[ManagerError]) -> Reach:
                 return bench.driver.reach
 
 
-async def look(bench: DeviceBench, true: Callable[[DeviceReading], bool], *, within_s: float) -> None:
+async def look(bench: DeviceBench, true: Callable[[DeviceReading], bool], *, within_s: float) -> DeviceReading:
     async with asyncio.timeout(within_s):
-        while not true(await bench.driver.read()):  # noqa: ASYNC110 - a device is asked, it owes no event
+        while not true(reading := await bench.driver.read()):  # noqa: ASYNC110 - a device is asked, it owes no event
             await asyncio.sleep(0.01)
+    return reading
 
 
 async def again_well(bench: DeviceBench) -> None:
@@ -320,3 +324,61 @@ async def test_over_tls_it_must_show_the_certificate_it_was_entered_with(tmp_pat
 def test_a_fingerprint_that_is_none_is_refused() -> None:
     with pytest.raises(InvalidRequest):
         HeloDriver(entry("https://10.0.0.1", fingerprint="abc"), cache=DescriptorCache())
+
+
+async def test_a_clock_that_is_set_by_hand_is_set_right_whatever_its_zone() -> None:
+    async with helo_bench() as bench:
+        bench.device.apply("clock", offset_s=3 * 3600.0)
+        await bench.driver.sync_clock()
+        told = await look(bench, lambda reading: reading.clock_offset_s is not None, within_s=BOUND_S)
+        assert told.clock_offset_s is not None
+        assert abs(told.clock_offset_s) <= 60.0
+
+
+async def test_a_device_in_another_zone_takes_the_time_as_its_own_and_is_set_right_all_the_same() -> None:
+    device_minus_ours = [-9 * 3600.0]
+
+    async def answer(request: web.Request) -> web.Response:
+        name, now = request.query["paramid"].removeprefix("eParamID_"), utc_now()
+        if request.query.get("action") == "set" and name == "DateSet":
+            local = datetime.strptime(request.query["value"], "%m/%d/%Y %H:%M").replace(tzinfo=UTC)
+            device_minus_ours[0] = (local - timedelta(hours=9) - now).total_seconds()
+        if name == "SystemTime":
+            return value(request, str(int(now.timestamp() + device_minus_ours[0])))
+        return value(request, "1" if name == "ReplicatorStreamState" else "0")
+
+    async with scripted(answer) as device, closing(driver_of(device)) as driver:
+        await driver.sync_clock()
+        assert abs(device_minus_ours[0]) <= 61.0
+        assert device.asked["set DateSet"] == 2
+
+
+async def test_a_clock_that_does_not_take_the_time_is_said() -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return value(request, "946684800" if "SystemTime" in request.query["paramid"] else "0")
+
+    async with scripted(answer) as device, closing(driver_of(device)) as driver:
+        with pytest.raises(DeviceError):
+            await driver.sync_clock()
+        assert device.asked["set DateSet"] == 2
+
+
+async def test_one_that_follows_a_server_is_made_to_ask_it_anew_and_its_clock_is_left_alone() -> None:
+    async with helo_bench(settings={"TimeSource": 1}) as bench:
+        await bench.driver.sync_clock()
+        assert bench.device.unit.memory.get("TimeSource") == "1"
+        assert bench.device.unit.memory.get("DateSet") == ""
+
+
+async def test_it_changes_over_to_another_medium_where_there_is_one_and_else_says_why_not() -> None:
+    async with helo_bench() as bench:
+        with pytest.raises(DeviceError, match="no other medium"):
+            await bench.driver.change_medium("primary")
+        bench.device.apply("medium_inserted", place="usb", mounts_after_s=0.0)
+        await bench.driver.change_medium("primary")
+        assert bench.device.unit.memory.number("RecordingDestination") == 1
+
+
+async def test_a_plus_is_known_by_what_it_has() -> None:
+    async with helo_bench(parameters=plus_catalogue()) as bench:
+        assert (await bench.driver.capabilities()).build.startswith("helo_plus ")

@@ -60,6 +60,8 @@ MEDIA_STATE: Final = "MediaState"
 MEDIA_STATE_NOW: Final = "MediaStateDebounced"
 SYSTEM_TIME: Final = "SystemTime"
 TIME_SOURCE: Final = "TimeSource"
+BY_SERVER: Final = 1
+DATE: Final = "DateSet"
 REBOOT: Final = "Reboot"
 
 MEDIA: Final[Mapping[str, str]] = {"primary": "CurrentMedia", "secondary": "SecondaryMedia"}

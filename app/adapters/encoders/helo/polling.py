@@ -15,10 +15,12 @@ from app.adapters.encoders.helo import parameters as p
 PER_ROUND: Final = 8
 STATES_S: Final = 2.0
 STATES_BY_EVENT_S: Final = 5.0
+UNWELL_S: Final = 4.0
 SIGNAL_S: Final = 10.0
 PARTS_S: Final = 30.0
 REST_S: Final = 300.0
 _NEVER: Final = float("-inf")
+_STATES: Final = (p.STREAM_STATE, p.RECORD_STATE)
 KEPT_PACES: Final = 3.0
 """A value that was not read again for so many paces is not known any more."""
 
@@ -28,7 +30,7 @@ def _media(*what: str) -> tuple[str, ...]:
 
 
 _PACES: Final[Mapping[str, float]] = {
-    **dict.fromkeys((p.STREAM_STATE, p.RECORD_STATE), STATES_S),
+    **dict.fromkeys(_STATES, STATES_S),
     **dict.fromkeys((p.INPUT_FORMAT, p.VIDEO_SOURCE, p.DURATION, *p.ALARMS_OFTEN), SIGNAL_S),
     **dict.fromkeys(
         (
@@ -58,7 +60,11 @@ class PollingPlan:
     def flows(self, *, has_events: bool) -> None:
         """Whether the device tells of its changes."""
         pace_s = STATES_BY_EVENT_S if has_events else STATES_S
-        self._paces |= {i: pace_s for i in (p.STREAM_STATE, p.RECORD_STATE) if i in self._paces}
+        self._paces |= {i: pace_s for i in _STATES if i in self._paces}
+
+    def look_closely(self, *, is_ill: bool) -> None:
+        """While a part of it is not up, all are watched until they are."""
+        self._paces |= {i: UNWELL_S if is_ill else _PACES[i] for i in p.WELL if i in self._paces}
 
     def due(self, now: float) -> tuple[str, ...]:
         """What to read in this round, in this order."""
@@ -70,7 +76,7 @@ class PollingPlan:
         # States first, whatever else a device says has changed.
         waiting.sort(
             key=lambda i: (
-                self._paces[i] > STATES_BY_EVENT_S,
+                i not in _STATES,
                 i not in hastened,
                 self._paces[i],
                 read_at.get(i, _NEVER),

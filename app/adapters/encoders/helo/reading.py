@@ -20,6 +20,8 @@ Values = Mapping[str, str]
 """By id; what is not known is not in it."""
 
 _HOTTEST_C: Final = 150
+_CONNECTED: Final = (EngineState.RUNNING, EngineState.FAILED)
+"""Otherwise the device tells a duration of 0, which is that of no stream."""
 _DURATION: Final = re.compile(r"(\d{1,5}):([0-5]\d|[0-9]{2}):([0-5]\d):([0-5]\d)")
 _TIME_UNITS: Final = (1.0, 1e3, 1e6, 1e9)
 _YEAR_1998, _YEAR_2100 = 883_612_800.0, 4_102_444_800.0
@@ -32,15 +34,16 @@ def build(
     # One that streams its own test pattern needs no input: whether there is one says nothing.
     needs_input = number(values.get(p.VIDEO_SOURCE)) != p.TEST_PATTERN
     code = number(values.get(p.INPUT_FORMAT)) if needs_input else None
+    streaming = _engine(values.get(p.STREAM_STATE))
     return DeviceReading(
         at=at,
         model=_name(values.get(p.PRODUCT)),
         firmware=_name(values.get(p.FIRMWARE)),
         system_name=_name(values.get(p.NAME)),
         is_well=_is_well(values),
-        streaming=_engine(values.get(p.STREAM_STATE)),
+        streaming=streaming,
         recording=_engine(values.get(p.RECORD_STATE)),
-        streaming_s=duration_s(values.get(p.DURATION)),
+        streaming_s=duration_s(values.get(p.DURATION)) if streaming in _CONNECTED else None,
         has_input=None if code is None else code not in (0, 1),
         input_format=p.input_format(code),
         temperature_c=_temperature(values.get(p.TEMPERATURE)),

@@ -156,6 +156,7 @@ class Rounds:
         alarms = tuple(alarm for _, alarm in sorted(self._alarms.items()))
         offset_s = self._offset_s if p.SYSTEM_TIME in self._values else None
         self._last = build(self._values, alarms, at=utc_now(), offset_s=offset_s)
+        self._plan.look_closely(is_ill=self._last.is_well is False)
         self._is_changed = False
         return self._last
 

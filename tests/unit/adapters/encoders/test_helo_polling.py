@@ -94,3 +94,12 @@ def test_however_much_a_device_says_has_changed_its_states_are_read() -> None:
         asked = run(plan, begin=float(second), rounds=1)
         if second % 2 == 0:
             assert {p.STREAM_STATE, p.RECORD_STATE} <= set(asked)
+
+
+def test_one_of_which_a_part_is_not_up_is_watched_until_it_is() -> None:
+    plan = PollingPlan()
+    run(plan, begin=0.0, rounds=60)
+    plan.look_closely(is_ill=True)
+    assert set(p.WELL) <= set(run(plan, begin=60.0, rounds=6))
+    plan.look_closely(is_ill=False)
+    assert run(plan, begin=66.0, rounds=100).count("ReplicatorState") == 0

@@ -168,6 +168,11 @@ def test_a_duration_is_days_hours_minutes_seconds() -> None:
         assert duration_s(strange) is None
 
 
+def test_without_a_stream_there_is_no_duration_of_it() -> None:
+    assert reading(ReplicatorStreamState="1", StreamingDuration="00:00:00:00").streaming_s is None
+    assert reading(ReplicatorStreamState="2", StreamingDuration="00:00:00:07").streaming_s == 7.0
+
+
 @pytest.mark.parametrize("unit", [1, 10**3, 10**6, 10**9])
 def test_the_size_of_the_device_time_tells_its_unit(unit: int) -> None:
     assert epoch_s(str(1_900_000_000 * unit)) == pytest.approx(1_900_000_000)
