@@ -6,12 +6,14 @@ stop when it does.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import structlog
 
 from app.domain.device import DeviceProfile, EngineState
-from app.domain.errors import ManagerError
+from app.domain.errors import DeviceError, ManagerError, NotAllowed, NotAuthenticated
 from app.domain.ids import EncoderId
 from app.ports.device import HardwareEncoder
 from app.runtime.clock import monotonic
@@ -28,43 +30,81 @@ _ON: Final = frozenset({EngineState.RUNNING, EngineState.STARTING, EngineState.F
 log = structlog.get_logger()
 
 
+@contextmanager
+def answers_of(encoder_id: EncoderId) -> Iterator[None]:
+    """That a device wants another password, or must not be asked, is no fault of the caller's own key."""
+    try:
+        yield
+    except (NotAuthenticated, NotAllowed) as error:
+        raise DeviceError(f"{encoder_id}: {error.detail}") from error
+
+
 class DeviceDeeds:
-    """Every deed raises what the device answered, or Unavailable."""
+    """Every deed raises Unavailable, Conflict, or DeviceError with what the device answered."""
 
     def __init__(self, *, devices: Devices, ledger: Ledger, keeper: TaskGroupKeeper) -> None:
         self._devices = devices
         self._ledger = ledger
         self._keeper = keeper
+        self._looked_at: set[EncoderId] = set()
         self._strays: dict[EncoderId, float] = {}
         """With the time from which it may be told again."""
 
     async def start(self, encoder_id: EncoderId, profile: DeviceProfile) -> None:
         """One that streams as the profile says is left alone."""
         device = self._devices.hardware(encoder_id)
-        if (await device.read()).streaming in _ON:
-            if await device.drift(profile):
-                await device.stop_stream()
+        with answers_of(encoder_id):
+            if (await device.read()).streaming in _ON:
+                if await device.drift(profile):
+                    await device.stop_stream()
+                    await device.configure(profile)
+            else:
                 await device.configure(profile)
-        else:
-            await device.configure(profile)
-        await device.start_stream()
+            await device.start_stream()
 
     async def restart(self, encoder_id: EncoderId, profile: DeviceProfile) -> None:
         device = self._devices.hardware(encoder_id)
-        await device.stop_stream()
-        await device.configure(profile)
-        await device.start_stream()
+        with answers_of(encoder_id):
+            await device.stop_stream()
+            await device.configure(profile)
+            await device.start_stream()
 
     async def stand_by(self, encoder_id: EncoderId, profile: DeviceProfile) -> None:
         device = self._devices.hardware(encoder_id)
-        await device.stop_stream()
-        if await device.drift(profile):
-            await device.configure(profile)
+        with answers_of(encoder_id):
+            await device.stop_stream()
+            if await device.drift(profile):
+                await device.configure(profile)
+
+    async def reboot(self, encoder_id: EncoderId) -> None:
+        with answers_of(encoder_id):
+            await self._devices.hardware(encoder_id).reboot()
 
     def leave(self, encoder_id: EncoderId) -> None:
         """It feeds no stream any more: it is told to stop now, or when it is back."""
         if len(self._strays) < MAX_STRAYS:
             self._strays[encoder_id] = 0.0
+
+    def look_for_forgotten(self, known: Callable[[DeviceProfile], bool]) -> None:
+        """Call again and again: looks once at each device that streams for nobody, as after a control that ended
+        between the end of a stream and its devices'. It is told to stop where its settings are `known` as ours."""
+        for encoder_id in self._devices.ids():
+            reading = self._devices.reading(encoder_id)
+            if encoder_id in self._looked_at or reading is None:
+                continue
+            self._looked_at.add(encoder_id)
+            if reading.streaming in _ON and not self._ledger.totals(encoder_id)[1]:
+                self._keeper.start(self._look_at(encoder_id, known), name=f"look at {encoder_id}")
+
+    async def _look_at(self, encoder_id: EncoderId, known: Callable[[DeviceProfile], bool]) -> None:
+        try:
+            held = await self._devices.hardware(encoder_id).profile()
+        except ManagerError as error:
+            log.info("device not looked at", encoder_id=encoder_id, reason=error.detail)
+            return
+        if held is not None and known(held):
+            log.warning("device streams for a stream that is over", encoder_id=encoder_id)
+            self.leave(encoder_id)
 
     def quiet_strays(self) -> None:
         """Call again and again."""

@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 
+from app.domain.device import DeviceProfile
 from app.domain.errors import Conflict, ManagerError, NoCapacity, Unavailable
 from app.domain.events import Event, StreamErrorSeen
 from app.domain.failover import DecidedBy
@@ -28,11 +29,14 @@ from app.services.device_deeds import DeviceDeeds
 from app.services.device_places import DevicePlaces, Room, Seat, feed_of
 from app.services.devices import Devices
 from app.services.fleet import Fleet
-from app.services.gateways import Gateways
+from app.services.gateways import Gateways, rtmp_url
 from app.services.live_streams import LiveStream, LiveStreams
+from app.services.names import sha256_hex
 from app.services.plans import with_feed
 
 BEAT_S: Final = 0.5
+RETURN_S: Final = 10.0
+"""After control's start: time for gateways to dial in before a device counts as forgotten."""
 SWITCH_S: Final = 13.0
 """A little longer than the gateway waits for a key frame."""
 REST_S: Final = 5.0
@@ -68,13 +72,23 @@ class DeviceStreams:
         self._keeper = keeper
 
     async def run(self) -> None:
+        began = monotonic()
         while True:
             now = monotonic()
             for stream in self._streams:
                 if stream.record.feed is not None and stream.seen.reading is not None:
                     self.look(stream, now)
+            if now - began >= RETURN_S:
+                self._deeds.look_for_forgotten(self._is_over)
             self._deeds.quiet_strays()
             await asyncio.sleep(BEAT_S)
+
+    def _is_over(self, held: DeviceProfile) -> bool:
+        """Whether a device streams to a gateway of ours with a key that opens no stream of it (any more)."""
+        if held.rtmp_url not in {rtmp_url(gateway) for gateway in self._gateways.connected()}:
+            return False
+        digest = sha256_hex(held.stream_key)
+        return all(digest not in (s.record.key_sha256, s.record.backup_key_sha256) for s in self._streams)
 
     def ended(self, record: StreamRecord) -> None:
         """The end of a stream frees its devices."""
@@ -153,6 +167,11 @@ class DeviceStreams:
                 if monotonic() > deadline:
                     raise Unavailable("the gateway did not change to the other device in time")
                 await asyncio.sleep(BEAT_S / 2)
+
+    async def reboot(self, encoder_id: EncoderId) -> None:
+        """Raises as `make_way`, and DeviceError."""
+        await self.make_way(encoder_id)
+        await self._deeds.reboot(encoder_id)
 
     async def restart_on(self, encoder_id: EncoderId) -> None:
         """Have the device begin its stream anew, off the air. Raises as `make_way`."""

@@ -100,6 +100,9 @@ class Devices:
     def __contains__(self, encoder_id: object) -> bool:
         return encoder_id in self._kept
 
+    def ids(self) -> tuple[EncoderId, ...]:
+        return tuple(self._kept)
+
     def hardware(self, encoder_id: EncoderId) -> HardwareEncoder:
         """Raises NotFound."""
         driver = self._hardware.get(encoder_id)

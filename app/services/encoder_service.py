@@ -125,8 +125,7 @@ class EncoderService:
         if wish is not None:
             await self._fleet.wish(encoder_id, wish)
         elif is_device and action is EncoderAction.REBOOT:
-            await self._feeds.make_way(encoder_id)
-            await self._devices.hardware(encoder_id).reboot()
+            await self._feeds.reboot(encoder_id)
         elif is_device:
             await self._feeds.restart_on(encoder_id)
         else:

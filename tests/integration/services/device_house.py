@@ -153,6 +153,7 @@ def hurry(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(encoder_presence, "DEVICE_OFFLINE_S", 0.8)
     patch.setattr(device_streams, "BEAT_S", 0.05)
     patch.setattr(device_streams, "REST_S", 0.2)
+    patch.setattr(device_streams, "RETURN_S", 1.0)
     patch.setattr(device_deeds, "AGAIN_S", 0.3)
     patch.setattr(device_watch.DeviceWatch.__init__, "__kwdefaults__", {"pace_s": 0.1})
 

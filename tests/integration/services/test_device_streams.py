@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.adapters.encoders.simulated_device import SimulatedDevice
-from app.domain.device import NewDevice, Reach
+from app.domain.device import EngineState, NewDevice, Reach
 from app.domain.encoder import EncoderKind
 from app.domain.errors import Conflict, DeviceError, InvalidRequest, NoCapacity, NotFound, Unavailable
 from app.domain.fleet import EncoderAction, Role
@@ -251,6 +251,37 @@ async def test_a_restart_of_control_touches_no_device(house: DeviceHouse) -> Non
     assert {name: one.orders for name, one in house.devices.items()} == orders
     with pytest.raises(NoCapacity):
         await house.open()
+
+
+async def test_a_device_that_streams_for_a_stream_that_is_over_is_stopped_and_one_of_somebody_else_is_not(
+    house: DeviceHouse,
+) -> None:
+    await house.enter("a", "b", "c", "d")
+    ended, lives = await house.open(), await house.open()
+    await house.protected(ended)
+    await house.protected(lives)
+    left = {str(name): house.held(str(name)) for name in house.roles(ended)}
+    await house.control.services.streams.end(ended, OWNER)
+    await until(lambda: house.streaming().isdisjoint(left))
+    ours, elsewhere = left
+    await house.control.stop()
+    for name in left:
+        house.devices[name].held = left[name]
+        house.devices[name].tell(streaming=EngineState.RUNNING)
+    house.devices[elsewhere].held = replace(left[elsewhere], rtmp_url="rtmp://somewhere.example/live")
+    await house.control.start()
+    await until(lambda: ours not in house.streaming())
+    await house.protected(lives)
+    assert elsewhere in house.streaming()
+
+
+async def test_a_device_that_wants_another_password_is_no_fault_of_the_callers_key(house: DeviceHouse) -> None:
+    await house.enter("a")
+    house.devices["a"].reach = Reach.LOGGED_OUT
+    with pytest.raises(DeviceError, match="refuses the password"):
+        await house.open()
+    with pytest.raises(DeviceError, match="refuses the password"):
+        await house.control.services.encoders.control(EncoderId("a"), EncoderAction.REBOOT, ADMIN)
 
 
 async def test_a_loss_while_control_was_away_is_made_good_when_it_is_back(house: DeviceHouse) -> None:
