@@ -64,6 +64,7 @@ class CertMonitor:
         self._monotonic = monotonic
         self._seen: dict[str, Watched] = {}
         self._active: dict[tuple[str, SubjectKind, str], Condition] = {}
+        self._known: str | None = None
         self._refused: str | None = None
         self._wake = asyncio.Event()
 
@@ -94,6 +95,9 @@ class CertMonitor:
         places = {place.name: place for place in tuple(self._places())[:MOST_PLACES]}
         for name in self._seen.keys() - places.keys():
             del self._seen[name]
+        if self._present() != self._known:
+            self._known = self._present()
+            self._look_at_ours()
         due = [place for place in places.values() if self._is_due(place, now)]
         narrow = asyncio.Semaphore(AT_ONCE)
         await asyncio.gather(*(self._visit(place, narrow) for place in due))
@@ -113,8 +117,20 @@ class CertMonitor:
             except Unavailable as error:
                 self._seen[place.name] = replace(known, error=error.detail, due=self._monotonic() + AGAIN_S)
                 return
-        due = self._monotonic() + pause_s(place)
+        # A gateway takes up what is new a moment after us; one elsewhere has files of its own.
+        is_settled = place.kind is PlaceKind.DEVICE or self._present() in (None, chain.leaf.fingerprint)
+        due = self._monotonic() + (pause_s(place) if is_settled else AGAIN_S)
         self._seen[place.name] = Watched(place, chain, looked_at=self._utc_now(), due=due)
+
+    def _present(self) -> str | None:
+        """Fingerprint of the certificate in use."""
+        present = None if self._keeper is None else self._keeper.present()
+        return None if present is None else present[1].leaf.fingerprint
+
+    def _look_at_ours(self) -> None:
+        for name, seen in self._seen.items():
+            if seen.place.kind is PlaceKind.OWN:
+                self._seen[name] = replace(seen, due=0.0)
 
     # --- what is told
 
@@ -156,9 +172,8 @@ class CertMonitor:
         if seen.chain is None:
             return seen
         verdict = judge(seen.chain, expects=seen.place.expects, now=self._utc_now())
-        present = None if self._keeper is None else self._keeper.present()
         # A gateway elsewhere has files of its own, which somebody else renews.
-        is_ours = present is not None and present[1].leaf.fingerprint == seen.chain.leaf.fingerprint
+        is_ours = self._present() == seen.chain.leaf.fingerprint
         return replace(seen, verdict=verdict, renewal_due=due if is_ours else None)
 
     def own(self) -> OwnCertificate | None:
@@ -192,8 +207,4 @@ class CertMonitor:
             self._refused = error.detail
             raise
         self._refused = None
-        if taken:
-            for name, seen in self._seen.items():
-                if seen.place.kind is PlaceKind.OWN:
-                    self._seen[name] = replace(seen, due=0.0)
         return taken

@@ -62,6 +62,7 @@ class World:
     looks: list[str] = field(default_factory=list)
     refuses: str | None = None
     on_disk_is_new: bool = False
+    own: ServedChain | None = None
 
     async def look(self, place: Place) -> ServedChain:
         self.looks.append(place.name)
@@ -70,7 +71,7 @@ class World:
         return self.served[place.name]
 
     def present(self) -> tuple[bytes, ServedChain] | None:
-        return None
+        return None if self.own is None else (b"", self.own)
 
     def replace(self, pair_pem: bytes) -> None:
         raise AssertionError("nobody renews here")
@@ -195,15 +196,6 @@ async def test_a_refused_certificate_on_disk_is_told_until_it_is_mended() -> Non
     assert not world.told_now()["certificate_renewal_failed"].is_active
 
 
-async def test_what_was_taken_up_is_looked_at_at_once() -> None:
-    world = World(places=[OURS], served={"https": trusted("live.example.org")}, on_disk_is_new=True)
-    monitor = world.monitor()
-    await monitor.look()
-    monitor.reload()
-    await monitor.look()
-    assert world.looks == ["https", "https"]
-
-
 async def test_a_clock_before_this_was_written_is_told() -> None:
     world = World(now=datetime(2019, 1, 1, tzinfo=UTC))
     await world.monitor().look()
@@ -232,3 +224,21 @@ async def test_the_end_of_each_certificate_is_a_metric() -> None:
         ({"name": "https"}, (BEGIN + 90 * DAY).timestamp())
     ]
     assert [one.value for one in accepted.samples] == [1.0]
+
+
+async def test_a_port_is_looked_at_again_soon_until_it_serves_what_was_taken_up() -> None:
+    old, new = self_made("live.example.org", mark="01"), trusted("live.example.org")
+    world = World(places=[OURS], served={"https": old}, own=old)
+    monitor = world.monitor()
+    await monitor.look()
+    world.own = new
+    # The gateway has not looked at its files yet.
+    await monitor.look()
+    assert world.told_now()["certificate_bad_chain"].is_active
+    world.served["https"] = new
+    world.now += timedelta(minutes=1)
+    await monitor.look()
+    assert not world.told_now()["certificate_bad_chain"].is_active
+    world.now += timedelta(minutes=4)
+    await monitor.look()
+    assert len(world.looks) == 3
