@@ -218,3 +218,43 @@ async def test_without_a_gateway_init_says_that_and_when_to_come_again(
         problem = await response.json(content_type=None)
         assert (response.status, problem["code"]) == (503, "unavailable")
         assert "Retry-After" in response.headers
+
+
+async def test_what_if_answers_where_a_stream_would_go_and_reserves_nothing(
+    whole: Any, http: aiohttp.ClientSession
+) -> None:
+    url = f"{whole.base}/api/monitoring/load-balancer"
+    async with http.post(f"{url}/what-if", json=INIT, headers=whole.auth()) as response:
+        said = await response.json()
+        assert response.status == 200, said
+    async with http.get(url, headers=whole.auth()) as response:
+        seen = await response.json()
+    assert (seen["reserved"], seen["decisions"]) == ([], [])
+    assert seen["reserve"] == {
+        "holds": True,
+        "worst_host": None,
+        "shortfall_pixels_per_s": 0.0,
+        "without_place": [],
+        "without_place_count": 0,
+    }
+    async with http.post(f"{whole.base}/api/streams/init", json=INIT, headers=whole.auth()) as response:
+        opened = await response.json()
+    assert said["primary_encoder_id"] == opened["primary_encoder"]["encoder_id"]
+    assert said["backup_encoder_id"] == opened["backup_encoder"]["encoder_id"]
+    async with http.get(
+        f"{whole.base}/api/streams/{opened['stream_id']}/placement", headers=whole.auth()
+    ) as response:
+        (decision,) = (await response.json())["decisions"]
+    assert decision["replays"] is True
+    passed = INIT | {"mode": "passthrough"}
+    async with http.post(f"{url}/what-if", json=passed, headers=whole.auth()) as response:
+        assert (response.status, (await response.json())["code"]) == (422, "invalid_request")
+    unable = INIT | {"codec": "libx265"}
+    async with http.post(f"{url}/what-if", json=unable, headers=whole.auth()) as response:
+        said = await response.json()
+    assert said["primary_encoder_id"] is None
+    assert "libx265 was not proved to work" in said["reasons"][0]
+    async with http.post(f"{whole.base}/api/streams/init", json=unable, headers=whole.auth()) as response:
+        refused = await response.json()
+        assert (response.status, refused["reason"]) == (503, "unable")
+        assert int(response.headers["Retry-After"]) >= 60

@@ -18,7 +18,7 @@ from app.domain.encoder import (
 )
 from app.domain.ids import EncoderId, HostId, NodeId
 from app.domain.ladder import FrameRate, Ladder, Rendition
-from app.policy.placement import TEMPERATURE_STOP_C, Need, Standing, ladder_cost
+from app.policy.placement import SLOW_START_LEAST, TEMPERATURE_STOP_C, Need, Standing, ladder_cost, weight
 from app.policy.ranking import choose, choose_backup, rank
 
 NEED = Need(30e6, "auto")
@@ -173,6 +173,16 @@ def test_every_part_of_the_cost_is_told_and_they_add_up() -> None:
         "load", "cpu", "memory", "temperature", "failures", "region", "decline", "ejected",
     ]  # fmt: skip
     assert candidate.cost == pytest.approx(sum(part.points for part in candidate.parts), abs=0.05)
+
+
+def test_fo_18_a_newcomer_has_a_fifth_of_its_weight_at_most_in_its_first_twelve_seconds_and_all_after_sixty() -> (
+    None
+):
+    weights = [weight(standing("a", here_for_s=tenths / 10)) for tenths in range(700)]
+    assert max(weights[:121]) == pytest.approx(0.2)
+    assert weights == sorted(weights)
+    assert weights[0] == SLOW_START_LEAST
+    assert set(weights[600:]) == {1.0}
 
 
 # --- panic: every encoder is too hot
