@@ -1,0 +1,50 @@
+"""Workers that make pictures of their own of a source, as a broken encoder does, and a publisher of any pace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from aiortmp import MediaBatch, MediaMessage, MessageType
+from aiortmp.aio import Publish
+from app.media.encoding.packets import SourceItem
+from app.media.encoding.wire import PublisherWriter
+from benchmarks import scenes
+from tests.integration.gateway.echo import EchoWorker
+
+
+def messages(draw: scenes.Draw, *, key_at_s: float) -> list[MediaMessage]:
+    """Of 24 s of picture and music, key frames each 2 s."""
+    writer = PublisherWriter()
+    items: list[SourceItem] = list(scenes.encoded(draw, scenes.music(), bps=400_000, key_s=2.0, key_at_s=key_at_s))
+    return [message for item in items for message in writer.write(item)]
+
+
+class Remaker(EchoWorker):
+    """Hands back sound as it came, and for each picture of the source the one of `made` with the same time."""
+
+    def __init__(self, *given: Any, made: Sequence[MediaMessage], **named: Any) -> None:
+        super().__init__(*given, **named)
+        header, *pictures = [message for message in made if message.type is MessageType.VIDEO]
+        self._header = header
+        self._pictures = {message.timestamp: message for message in pictures}
+
+    def on_media(self, batch: MediaBatch) -> None:
+        super().on_media(MediaBatch.of([self._remade(message) for message in batch]))
+
+    def _remade(self, message: MediaMessage) -> MediaMessage:
+        if message.type is not MessageType.VIDEO:
+            return message
+        return self._header if message.payload[1] == 0 else self._pictures[message.timestamp]
+
+
+async def play(publish: Publish, source: Sequence[MediaMessage], pace: float) -> None:
+    """At `pace` times the speed of life."""
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
+    for message in source:
+        wait_s = began_s + message.timestamp / 1000 / pace - loop.time()
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
+        publish.send(MediaBatch.of([message]))
