@@ -19,6 +19,8 @@ class Reply:
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
     hangs: bool = False
+    after_s: float = 0.0
+    """How long the server thinks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Mouth:
         self.heard.append(Heard(request.path, dict(request.headers), raw, parsed, at))
         self._came.set()
         reply = self.script.pop(0) if self.script else self.usual
+        await asyncio.sleep(reply.after_s)
         if reply.hangs:
             await self._ends.wait()
         return web.json_response(reply.body, status=reply.status, headers=reply.headers)
