@@ -7,7 +7,7 @@ measured against limits of ours (heat, full disks, load) is judged elsewhere; ho
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from app.domain.condition import Category
@@ -131,7 +131,11 @@ def judge_reach(reach: Reach) -> Fault | None:
 def judge_reading(reading: DeviceReading) -> tuple[Fault, ...]:
     """One of each name, the worst of them, in the order of their names. What is unknown is no fault."""
     worst: dict[str, Fault] = {}
+    is_live = reading.streaming in (EngineState.RUNNING, EngineState.FAILED)
     for fault in (*_states(reading), *_alarms(reading)):
+        if fault in (_INPUT, _VIDEO) and not is_live:
+            # Nobody watches it now: it is no use as a backup, and no more than that.
+            fault = replace(fault, severity=_WARNING)
         known = worst.get(fault.name)
         if known is None or (_rank(fault), fault.words) > (_rank(known), known.words):
             worst[fault.name] = fault

@@ -42,7 +42,8 @@ class HardwareEncoder(Protocol):
     async def start_stream(self) -> None:
         """Done when it streams; at once when it already does.
 
-        Raises Conflict where its mode forbids it, DeviceError when it said yes and did not.
+        Raises Conflict where its mode forbids it, DeviceError when it said yes and did not. It may go on trying by
+        itself then: who does not want that stops it.
         """
 
     async def stop_stream(self) -> None:

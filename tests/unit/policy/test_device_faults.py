@@ -85,3 +85,11 @@ def test_each_way_in_which_it_is_not_reached_is_a_fault_of_its_own() -> None:
     faults = {reach: judge_reach(reach) for reach in Reach}
     assert [reach for reach, fault in faults.items() if fault is None] == [Reach.UNTRIED, Reach.OK]
     assert len(REACH_FAULTS) == len(Reach) - 2
+
+
+def test_an_input_is_missed_more_while_it_is_streamed() -> None:
+    lost = {
+        state: judge_reading(DeviceReading(at=AT, has_input=False, streaming=state))[0] for state in EngineState
+    }
+    assert lost[EngineState.RUNNING].severity is Severity.CRITICAL
+    assert lost[EngineState.STOPPED].severity is Severity.WARNING
