@@ -33,6 +33,22 @@ def test_presence(silent_s: float, link_up: bool, wish: OperatorWish, state: Enc
     assert (verdict.reason is None) == (state is EncoderState.ONLINE)
 
 
+@pytest.mark.parametrize(
+    ("silent_s", "state"),
+    [
+        (4.9, EncoderState.ONLINE),
+        (5.0, EncoderState.SUSPECT),
+        (9.9, EncoderState.SUSPECT),
+        (10.0, EncoderState.OFFLINE),
+    ],
+)
+def test_a_device_that_is_asked_may_take_longer_to_answer(silent_s: float, state: EncoderState) -> None:
+    verdict = encoder_presence.judge(
+        last_heard=100.0, link_up=True, wish=OperatorWish.ACTIVE, now=100.0 + silent_s, is_device=True
+    )
+    assert verdict.state is state
+
+
 ALL_WELL = Measures(10.0, 10.0, 40.0, 0, 0.0, 10.0)
 
 

@@ -122,6 +122,17 @@ async def test_what_an_encoders_former_node_loses_is_not_its_present_link(parts:
     assert parts.fleet.at_node("node_b") == INFO.encoder_id
 
 
+async def test_a_device_that_was_away_for_long_stays_a_member_until_it_is_taken_out(parts: Parts) -> None:
+    device = replace(INFO, encoder_id=EncoderId("helo"), node_id=NodeId("d"), kind=EncoderKind.AJA_HELO)
+    parts.fleet.arrived(INFO)
+    parts.fleet.arrived(device, link_up=False)
+    parts.fleet.forget_the_gone(monotonic() + 2 * 24 * 3600.0)
+    assert [member.info for member in parts.fleet] == [device]
+    parts.fleet.removed(device.encoder_id)
+    assert list(parts.fleet) == []
+    assert parts.fleet.at_node("d") is None
+
+
 async def test_after_control_stood_still_nobody_counts_as_silent_until_he_had_time_to_speak(parts: Parts) -> None:
     parts.fleet.arrived(INFO)
     now = monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,12 +20,15 @@ from app.domain.events import (
     StreamChanged,
     StreamDrilled,
     StreamErrorSeen,
+    StreamFailedOver,
     WorkerReplaced,
 )
+from app.domain.failover import SwitchKind, TrackSplice
 from app.domain.ids import EncoderId, StreamId
 from app.domain.secret import Secret
-from app.domain.stream import StreamState
+from app.domain.stream import Input, StreamState
 from app.services.journal import MAX_WAITING, Journal, note_of
+from tests.contract.test_failover_reports import report
 
 AT = datetime(2030, 1, 1, tzinfo=UTC)
 REPLACED = WorkerReplaced(StreamId("s"), "t", EncoderId("a"), EncoderId("b"), 2, "reset", AT)
@@ -62,6 +66,28 @@ def test_a_drill_is_told_apart_from_a_fault(fault: str | None, kind: str) -> Non
     assert note is not None
     assert (note.at, note.kind) == (AT, kind)
     assert note.text.startswith("kill")
+
+
+def test_a_change_of_input_says_what_it_cost_and_a_switch_of_workers_is_written_elsewhere() -> None:
+    switch = report("s", 2)
+    change = replace(
+        switch,
+        kind=SwitchKind.INPUT,
+        from_input=Input.MAIN,
+        to_input=Input.BACKUP,
+        tracks=(TrackSplice("source", 0, 400, 11, 0),),
+    )
+    assert note_of(StreamFailedOver(StreamId("s"), "t", switch)) is None
+    note = note_of(StreamFailedOver(StreamId("s"), "t", change))
+    assert note is not None
+    assert (note.kind, note.text) == (
+        "input changed",
+        "main to backup: connection closed; frames: about 11 missing",
+    )
+    uncounted = replace(change, tracks=(TrackSplice("source", 0, 400, None, 0),))
+    note = note_of(StreamFailedOver(StreamId("s"), "t", uncounted))
+    assert note is not None
+    assert note.text.endswith("frames: not counted")
 
 
 async def test_events_reach_the_store_in_order(store: SqlStore) -> None:

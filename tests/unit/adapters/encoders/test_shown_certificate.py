@@ -1,0 +1,77 @@
+"""The certificate that a device shows when it is entered."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from app.adapters.encoders import shown_certificate as module
+from app.adapters.encoders.shown_certificate import shown_certificate
+from app.domain.errors import DeviceError, InvalidRequest, NotAllowed, Unavailable
+from tests.support.certificates import Authority, write_pair
+
+
+@asynccontextmanager
+async def device(*, says: bytes | None = b"", tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+    """Its address. It says this and hangs up; None: it says nothing until the other side has gone."""
+    talks: list[asyncio.Task[None]] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        talks.append(task)
+        with contextlib.suppress(OSError):
+            if says is None:
+                await reader.read()
+            else:
+                writer.write(says)
+            writer.close()
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=tls)
+    try:
+        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        await asyncio.gather(*talks)
+
+
+async def test_it_is_taken_as_shown_though_nobody_known_has_signed_it(tmp_path: Path) -> None:
+    authority = Authority.make()
+    leaf = authority.leaf("helo.local")
+    chain, key = write_pair(tmp_path, leaf.key_pem, authority.chain(leaf))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(chain, key)
+    async with device(tls=tls) as url:
+        shown = await shown_certificate(url)
+    assert shown == hashlib.sha256(leaf.certificate.public_bytes(Encoding.DER)).hexdigest()
+
+
+async def test_plain_http_shows_none_and_nothing_is_asked() -> None:
+    assert await shown_certificate("http://127.0.0.1") is None
+
+
+async def test_who_speaks_no_tls_or_does_not_answer_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with device(says=b"HTTP/1.1 400 Bad Request\r\n\r\n") as url:
+        with pytest.raises(DeviceError):
+            await shown_certificate(url)
+    with pytest.raises(Unavailable):
+        await shown_certificate(url)
+    monkeypatch.setattr(module, "LOOK_S", 0.05)
+    async with device(says=None) as url:
+        with pytest.raises(Unavailable):
+            await shown_certificate(url)
+
+
+@pytest.mark.parametrize("url", ["https://169.254.169.254", "https://10.0.0.1/x", "https://u:p@10.0.0.1"])
+async def test_where_no_device_may_be_nobody_is_asked(url: str) -> None:
+    with pytest.raises((NotAllowed, InvalidRequest)):
+        await shown_certificate(url)
