@@ -6,6 +6,7 @@ Renewing ours is `cert_renewal.py`'s work, what a chain is worth is policy's ver
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -66,28 +67,33 @@ class CertMonitor:
         self._active: dict[tuple[str, SubjectKind, str], Condition] = {}
         self._known: str | None = None
         self._refused: str | None = None
-        self._wake = asyncio.Event()
+        self._wished = asyncio.Event()
+        self._stirred = asyncio.Event()
 
     # --- what runs by itself
 
     async def run(self) -> None:
         """Looks and tells until cancelled."""
         while True:
+            self._stirred.clear()
             if self._leads():
                 await self.look()
-            await asyncio.sleep(RETOLD_S if self._leads() else STANDBY_S)
+            await self._pause(self._stirred)
 
     async def renew(self) -> None:
         """Renews until cancelled. Beside `run`: an order may take minutes."""
         while True:
-            self._wake.clear()
+            self._wished.clear()
             if self._renewal is not None and self._leads():
                 await self._renewal.look()
-            try:
-                async with asyncio.timeout(RETOLD_S if self._leads() else STANDBY_S):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+                if self._present() != self._known:
+                    self._stirred.set()
+            await self._pause(self._wished)
+
+    async def _pause(self, unless: asyncio.Event) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RETOLD_S if self._leads() else STANDBY_S):
+                await unless.wait()
 
     async def look(self) -> None:
         """One round: look where it is due, tell every condition that holds, and the end of those that do not."""
@@ -195,7 +201,7 @@ class CertMonitor:
                 hint="set acme_directory and acme_names, or renew it with the program that made it",
             )
         self._renewal.wish()
-        self._wake.set()
+        self._wished.set()
 
     def reload(self) -> bool:
         """Take up what stands on disk; True: it was another one. Raises Conflict with the reason."""
@@ -207,4 +213,5 @@ class CertMonitor:
             self._refused = error.detail
             raise
         self._refused = None
+        self._stirred.set()
         return taken
