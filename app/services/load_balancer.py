@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Sequence
+from itertools import islice
 from typing import Final
 
 from app.domain.encoder import EncoderInfo, EncoderState
@@ -19,7 +20,7 @@ from app.policy import reserve
 from app.policy.candidates import Obstacle, Ordered
 from app.policy.default_ladder import default_ladder
 from app.policy.placement import Need, Panic, Standing, judge, ladder_cost
-from app.policy.ranking import Caution, Choice, Question, Seek, answer, rank
+from app.policy.ranking import Caution, Choice, Question, Ranking, Seek, answer, rank
 from app.policy.reserve import Reserve
 from app.policy.session_cost import SessionCosts
 from app.runtime.clock import utc_now
@@ -175,9 +176,7 @@ class LoadBalancer:
         standings = self._fleet.standings()
         return BalancerView(
             at=utc_now(),
-            candidates=dataclasses.replace(
-                (ranking := rank(standings, _REFERENCE)), judged=ranking.judged[:CANDIDATES_SHOWN]
-            ).candidates(),
+            candidates=self._shown(standings).candidates(),
             reserved=tuple(self._ledger),
             decisions=self._log.last(),
             reserve=reserve.judge(map(self._account, standings), self._ledger.without_second_place()),
@@ -189,6 +188,12 @@ class LoadBalancer:
         return self._log.of(stream_id)
 
     # --- inside
+
+    def _shown(self, standings: tuple[Standing, ...]) -> Ranking:
+        fit = tuple(islice(self._fleet.order(_REFERENCE).fit(), CANDIDATES_SHOWN))
+        shown = {judged.standing.info.encoder_id for judged in fit}
+        unfit = (standing for standing in standings if standing.info.encoder_id not in shown)
+        return Ranking(fit + rank(islice(unfit, CANDIDATES_SHOWN - len(fit)), _REFERENCE).judged, _REFERENCE)
 
     def _measured(self, need: Need) -> Need:
         """With what such sessions were seen to cost."""

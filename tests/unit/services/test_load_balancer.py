@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Iterator
 from typing import cast
 
 import pytest
@@ -31,6 +32,23 @@ from tests.unit.policy.test_session_cost import WORKER
 SHAPE = SessionShape("auto", "veryfast", ((1280, 720, 30.0),))
 NEED = Need(100e6, "auto", shape=SHAPE, shares_reserve=True)
 CAPACITY = 400e6
+
+
+class Still:
+    """Stands in for the module `time` where clocks are read: nobody falls silent while a test computes."""
+
+    def monotonic(self) -> float:
+        return 10_000.0
+
+    def time(self) -> float:
+        return 1_700_000_000.0
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _time_stands_still() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clock, "time", Still())
+        yield
 
 
 def fail(error: BaseException) -> None:
