@@ -31,6 +31,9 @@ rest is for what a line delays."""
 ENCODER_DRIFT_MS: Final = 1_000.0
 """An encoder whose picture takes longer for a while has not lost its clock: its timestamps still agree."""
 DRIFT_READINGS: Final = 10
+SOUND_GONE_MS: Final = 10_000.0
+"""The picture goes on for so long and no sound comes with it: that is silence, not drift."""
+SOUND_THERE_MS: Final = 2_000.0
 JUMP_HOLD_S: Final = 15.0
 """A jump is over in a moment; it is told for so long."""
 JUMP_MS: Final = 1_000
@@ -106,8 +109,8 @@ class FlowWatch:
         self._forget(Side.ENCODER)
 
     def judge(self, reading: FlowReading) -> tuple[Finding, ...]:
-        found = [*self._frame_rates(reading), *self._variances(reading), *self._drifts(reading)]
-        return (*found, *self._jumping(reading))
+        found = [*self._frame_rates(reading), *self._variances(reading)]
+        return (*found, *(_sound_gone(reading) or self._drifts(reading)), *self._jumping(reading))
 
     def _frame_rates(self, reading: FlowReading) -> list[Finding]:
         fps, now_s = reading.source_fps, reading.now_s
@@ -206,3 +209,20 @@ class FlowWatch:
         self._apart[side].clear()
         self._apart_at_first.pop(side, None)
         self._jumped_s.pop(side, None)
+
+
+def _sound_gone(reading: FlowReading) -> list[Finding]:
+    """A track of sound that ended. One that never was there is none of it."""
+    source, programme = reading.source_apart_ms, reading.programme_apart_ms
+    if source is not None and source >= SOUND_GONE_MS:
+        return [_gone(Side.SOURCE, source)]
+    if source is not None and source <= SOUND_THERE_MS and programme is not None and programme >= SOUND_GONE_MS:
+        return [_gone(Side.ENCODER, programme)]
+    return []
+
+
+def _gone(side: Side, apart_ms: float) -> Finding:
+    lasted_s = apart_ms / 1000
+    return Finding(
+        Fault.SILENT_AUDIO, side, lasted_s, f"the {_OF[side]} sends no sound since {lasted_s:.0f} s", lasted_s
+    )

@@ -99,3 +99,19 @@ def test_another_publisher_begins_without_a_history() -> None:
     stream = Stream().plays(30)
     stream.watch.begin_source()
     assert stream.plays(20, lambda r, n: replace(r, source_fps=12.0, programme_fps=12.0)).active == set()
+
+
+def test_sound_that_ends_is_silence_of_whose_it_is_and_no_drift() -> None:
+    def losing(reading: FlowReading, number: int) -> FlowReading:
+        return replace(reading, programme_apart_ms=-300.0 + 1000.0 * number)
+
+    encoder = Stream().plays(20).plays(10, losing)
+    assert (Fault.SILENT_AUDIO, Side.ENCODER) not in encoder.active
+    encoder.plays(12, losing)
+    assert encoder.active == {(Fault.SILENT_AUDIO, Side.ENCODER)}
+
+    def gone(reading: FlowReading, number: int) -> FlowReading:
+        return replace(losing(reading, number), source_apart_ms=1000.0 * number)
+
+    source = Stream().plays(20).plays(12, gone)
+    assert source.active == {(Fault.SILENT_AUDIO, Side.SOURCE)}
