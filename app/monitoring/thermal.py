@@ -25,7 +25,7 @@ from app.policy.failover_words import Leave
 from app.policy.heat import Heat
 from app.policy.thermal import ThermalController
 from app.policy.thermal_limits import ThermalLimits
-from app.policy.thermal_words import CoolDown, Finding, Moved, Placed, Sample, Verdict
+from app.policy.thermal_words import Came, CoolDown, Finding, Moved, Placed, Sample, Verdict
 from app.policy.thermal_words import Event as ThermalEvent
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
@@ -34,6 +34,7 @@ BEAT_S: Final = 1.0
 MAX_ENCODERS: Final = 2_048
 FORGET_S: Final = 24 * 3600.0
 """An encoder that was not heard for so long is no part of the fleet any more."""
+AWAY: Final = frozenset({EncoderState.OFFLINE, EncoderState.STOPPED})
 
 log = structlog.get_logger()
 
@@ -139,7 +140,9 @@ class ThermalMonitor:
                 # One that came is known from now on, also before its first reading.
                 watched = self._watch(encoder_id)
                 if watched is not None:
-                    watched.is_away = state in (EncoderState.OFFLINE, EncoderState.STOPPED)
+                    was_away, watched.is_away = watched.is_away, state in AWAY
+                    if was_away and not watched.is_away:
+                        self._feed(encoder_id, watched, Came())
                     self._tell(encoder_id, watched, monotonic())
 
     def _read(self, encoder_id: EncoderId, reading: EncoderReading) -> None:

@@ -116,6 +116,7 @@ class HeatLearner:
         self._is_good = False
         """Whether the last reading had it."""
         self._had_sensor = False
+        self._came = -math.inf
         self._began = 0.0
         self._swift = self._fast = self._slow = self._spread = 0.0
         self._period_s: float | None = None
@@ -142,6 +143,10 @@ class HeatLearner:
         self._follow(celsius, now)
         self._learn(celsius, now)
 
+    def came(self, now: float) -> None:
+        """The encoder was away and is back: its sensor is not lost before it had time to speak."""
+        self._came = now
+
     def last_c(self, now: float) -> float | None:
         """The last temperature, for up to STALE_S; None as soon as the sensor is stuck."""
         return None if now - self._read > STALE_S or self._is_stuck() else self._celsius
@@ -154,7 +159,9 @@ class HeatLearner:
         """`waiting_load`: promised to streams that do not work here yet."""
         celsius = self.last_c(now) if self._is_good else None
         if celsius is None:
-            sense = Sense.LOST if self._had_sensor else Sense.NONE
+            # What was told since it came, and is no temperature, speaks for itself.
+            is_new = now - self._came <= STALE_S and (self._fed is None or self._fed < self._came)
+            sense = Sense.LOST if self._had_sensor and not is_new else Sense.NONE
             return Heat(limit_c=limit_c, sense=sense)
         known = self._fit
         slope, error = self._slope()

@@ -19,7 +19,7 @@ from app.policy.failover_words import Leave
 from app.policy.heat import Heat, HeatLearner, Sense
 from app.policy.thermal_forecast import Forecast, forecast
 from app.policy.thermal_limits import STEPS, ThermalLimits
-from app.policy.thermal_words import CoolDown, Event, Finding, Moved, Placed, Sample, ThermalState, Verdict
+from app.policy.thermal_words import Came, CoolDown, Event, Finding, Moved, Placed, Sample, ThermalState, Verdict
 
 DWELL_S: Final = 60.0
 """So long a device must have been cool before it counts as cool."""
@@ -78,6 +78,10 @@ class ThermalController:
             case Placed():
                 self._placed.append(now)
                 return ()
+            case Came():
+                self._learner.came(now)
+                if self._state is ThermalState.UNKNOWN:
+                    return self._warm_up("it came back", now)
             case CoolDown(by):
                 self._steps, self._next_step = max(self._steps, 1), now + STEP_S
                 return self._enter(ThermalState.COOLING, f"cool-down ordered by {by}", now)

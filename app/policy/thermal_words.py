@@ -50,7 +50,12 @@ class CoolDown:
     by: str
 
 
-Event = Sample | Placed | CoolDown
+@dataclass(frozen=True, slots=True)
+class Came:
+    """The encoder was away and is back; its first reading is still to come."""
+
+
+Event = Sample | Placed | CoolDown | Came
 
 
 @dataclass(frozen=True, slots=True)

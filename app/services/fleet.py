@@ -212,6 +212,8 @@ class Fleet:
         encoder_id = member.info.encoder_id
         log.info("encoder state", encoder_id=encoder_id, state=presence.state.value, reason=presence.reason)
         self._bus.tell(EncoderChanged(encoder_id, presence.state, utc_now(), presence.reason))
+        # Again: who watches the heat knows now that it came.
+        self._stand(member, now)
         if presence.state is EncoderState.ONLINE:
             self._came.append(encoder_id)
 

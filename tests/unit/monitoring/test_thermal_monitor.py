@@ -97,6 +97,8 @@ def test_of_an_encoder_that_is_away_nothing_is_told(room: Room) -> None:
     room.passes(60)
     assert room.told() == []
     room.bus.tell(EncoderChanged(ENCODER, EncoderState.ONLINE, T0))
+    assert (room.told(), room.monitor.allowance(ENCODER)) == ([], 0.2)
+    room.passes(20)
     assert room.told() == [("sensor_lost", True)]
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.policy.heat import Sense
 from app.policy.thermal import BURST_MOST, COOLING_PERIOD_S, DWELL_S, STEP_S, ThermalController
 from app.policy.thermal_limits import ThermalLimits
-from app.policy.thermal_words import CoolDown, Moved, Placed, Sample, ThermalState, Verdict
+from app.policy.thermal_words import Came, CoolDown, Moved, Placed, Sample, ThermalState, Verdict
 
 Reading = float | None | Sample
 
@@ -283,3 +283,23 @@ def test_a_standby_on_a_hot_encoder_makes_way_for_another() -> None:
     shun = Story().reads([80.0]).shun
     assert shun is not None
     assert not shun.must
+
+
+def test_an_encoder_that_comes_back_is_given_a_little_before_its_first_reading_and_nothing_if_none_comes() -> None:
+    story = Story()
+    story.reads([60.0] * 5)
+    assert story.hears_nothing(60.0).state is ThermalState.UNKNOWN
+    story.moves += story.controller.feed(Came(), story.now)
+    assert (story.verdict.state, story.verdict.allowance) == (ThermalState.WARMING_UP, 0.2)
+    assert story.verdict.heat.sense is Sense.NONE
+    verdict = story.hears_nothing(20.0)
+    assert (verdict.state, verdict.allowance) == (ThermalState.UNKNOWN, 0.0)
+
+
+def test_an_encoder_that_comes_back_and_tells_nonsense_is_given_nothing() -> None:
+    story = Story()
+    story.reads([60.0] * 5)
+    story.hears_nothing(60.0)
+    story.controller.feed(Came(), story.now)
+    story.now += 1.0
+    assert story.reads([math.nan]).allowance == 0.0
