@@ -73,6 +73,7 @@ def certificate_rooms(
         renewal=renewal,
         names=names(settings),
         tell=services.bus.tell,
+        trust=services.devices.trust,
         leads=lambda: services.standby() is None,
         utc_now=utc_now,
         monotonic=monotonic,

@@ -44,6 +44,22 @@ def renew(
 
 
 @app.command()
+def accept(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="A device's, as `certificates list` names it.")],
+    fingerprint: Annotated[str, typer.Argument(help="SHA-256 of the certificate that it shows now.")],
+    as_json: Json = False,
+) -> None:
+    """Take the certificate that a device shows now for its own. Compare it with the device's before."""
+    plain = fingerprint.replace(":", "").lower()
+    answer = call(context.obj, "POST", f"{PATH}/{quoted(name)}/accept", {"fingerprint": plain})
+    if as_json:
+        show_json(answer)
+    else:
+        typer.echo(f"{name} must show this certificate from now on")
+
+
+@app.command()
 def reload(context: typer.Context, as_json: Json = False) -> None:
     """Serve the certificate that is on disk now: for Certbot's deploy hook. Connections stay open."""
     answer = call(context.obj, "POST", f"{PATH}/reload")

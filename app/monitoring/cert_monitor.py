@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from app.domain.access import Principal
 from app.domain.certificate import Place, PlaceKind
 from app.domain.condition import RETOLD_S, Condition, SubjectKind
 from app.domain.errors import Conflict, NotFound, Unavailable
+from app.domain.ids import EncoderId
 from app.monitoring.cert_conditions import clock_wrong, conditions_of, renewal_failed
 from app.monitoring.cert_renewal import Renewal, RenewalState
 from app.monitoring.cert_watch import AGAIN_S, Watched, pause_s
@@ -25,6 +27,8 @@ from app.ports.certificates import CertificateKeeper, CertificateProbe
 AT_ONCE: Final = 8
 MOST_PLACES: Final = 2_000
 OWN_NAME: Final = "own"
+_LISTED: Final = "GET /api/monitoring/certificates lists them"
+Trust = Callable[[EncoderId, str, Principal], Awaitable[None]]
 STANDBY_S: Final = 1.0
 
 
@@ -39,7 +43,8 @@ class OwnCertificate:
 
 class CertMonitor:
     """`places` are asked anew at each round. `keeper` None: no port of ours has a certificate; `renewal` None:
-    somebody else renews it. While another control `leads`, nothing is done."""
+    somebody else renews it. `trust` is told which certificate a device must show from now on. Nothing is done
+    while this control does not lead."""
 
     def __init__(
         self,
@@ -50,6 +55,7 @@ class CertMonitor:
         renewal: Renewal | None,
         names: tuple[str, ...],
         tell: Callable[[Condition], None],
+        trust: Trust,
         leads: Callable[[], bool] = lambda: True,
         utc_now: Callable[[], datetime],
         monotonic: Callable[[], float],
@@ -60,6 +66,7 @@ class CertMonitor:
         self._renewal = renewal
         self._names = names
         self._tell = tell
+        self._trust = trust
         self._leads = leads
         self._utc_now = utc_now
         self._monotonic = monotonic
@@ -190,10 +197,7 @@ class CertMonitor:
 
     def request_renewal(self, name: str) -> None:
         """Renew at once, due or not. Raises NotFound, Conflict, TooManyRequests."""
-        seen = self._seen.get(name)
-        if name != OWN_NAME and (seen is None or seen.place.kind is not PlaceKind.OWN):
-            if seen is None:
-                raise NotFound(f"no certificate is watched as {name}", hint="GET /api/monitoring/certificates")
+        if name != OWN_NAME and self._watched(name).place.kind is not PlaceKind.OWN:
             raise Conflict(f"the certificate of {name} is the device's own", hint="renew it there")
         if self._renewal is None:
             raise Conflict(
@@ -202,6 +206,22 @@ class CertMonitor:
             )
         self._renewal.wish()
         self._wished.set()
+
+    async def accept(self, name: str, fingerprint: str, who: Principal) -> None:
+        """Take the certificate that a device shows now for its own. Raises NotFound, Conflict, Unavailable."""
+        seen = self._watched(name)
+        if seen.place.encoder_id is None:
+            raise Conflict(f"{name} is no device: what it serves is not pinned")
+        if seen.chain is None or seen.chain.leaf.fingerprint != fingerprint:
+            raise Conflict(f"{name} showed another certificate when it was looked at last", hint=_LISTED)
+        await self._trust(seen.place.encoder_id, fingerprint, who)
+        self._stirred.set()
+
+    def _watched(self, name: str) -> Watched:
+        seen = self._seen.get(name)
+        if seen is None:
+            raise NotFound(f"no certificate is watched as {name}", hint=_LISTED)
+        return seen
 
     def reload(self) -> bool:
         """Take up what stands on disk; True: it was another one. Raises Conflict with the reason."""

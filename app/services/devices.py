@@ -161,6 +161,17 @@ class Devices:
         await driver.close()
         log.info("device removed", encoder_id=encoder_id, by=who.key_id)
 
+    async def trust(self, encoder_id: EncoderId, fingerprint: str, who: Principal) -> None:
+        """The certificate that the device must show from now on. Raises NotFound, Unavailable."""
+        before, kept = self.hardware(encoder_id), self._kept[encoder_id]
+        kept = replace(kept, entry=replace(kept.entry, fingerprint=fingerprint))
+        driver = self._driver_for(kept.entry)
+        await self._store.put_device(kept)
+        self._kept[encoder_id], self._hardware[encoder_id] = kept, driver
+        self._watch.add(driver, labels=_shared(kept.entry))
+        await before.close()
+        log.warning("another certificate accepted", encoder_id=encoder_id, fingerprint=fingerprint, by=who.key_id)
+
     async def close(self) -> None:
         for driver in self._hardware.values():
             await driver.close()
@@ -205,11 +216,15 @@ class Devices:
         self._kept[entry.encoder_id] = kept
         self._hardware[entry.encoder_id] = driver
         self._fleet.arrived(_info(kept), self._no_workers(entry.encoder_id), link_up=answers)
-        shared = {"host": entry.host_id, "rack": entry.rack, "region": entry.region}
-        self._watch.add(driver, labels=tuple((name, value) for name, value in shared.items() if value is not None))
+        self._watch.add(driver, labels=_shared(entry))
 
 
 _SHORT: Final = {kind: kind.value.rpartition("_")[2] for kind in HARDWARE}
+
+
+def _shared(entry: DeviceEntry) -> Labels:
+    shared = {"host": entry.host_id, "rack": entry.rack, "region": entry.region}
+    return tuple((name, value) for name, value in shared.items() if value is not None)
 
 
 def _info(kept: KeptDevice) -> EncoderInfo:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from app.api.registry import Call, Endpoint, NoBody, RateKind
 from app.api.schemas.certificates import (
+    AcceptBody,
+    AcceptedCertificate,
     CertificateList,
     OwnCertificateView,
     ReloadAnswer,
@@ -12,7 +14,7 @@ from app.api.schemas.certificates import (
 )
 from app.api.services import DoorServices
 from app.domain.access import Scope
-from app.domain.errors import Conflict, NotFound, TooManyRequests
+from app.domain.errors import Conflict, NotFound, TooManyRequests, Unavailable
 
 TAG = "monitoring"
 
@@ -47,6 +49,19 @@ class CertificateRoutes:
                 errors=(NotFound, Conflict, TooManyRequests),
             ),
             Endpoint(
+                name="accept_certificate",
+                method="POST",
+                path="/monitoring/certificates/{name}/accept",
+                handler=self.accept,
+                summary="Take the certificate that a device shows now for its own; no other is accepted there",
+                scope=Scope.ADMIN,
+                tag=TAG,
+                body=AcceptBody,
+                answer=AcceptedCertificate,
+                rate=RateKind.WRITE,
+                errors=(NotFound, Conflict, Unavailable),
+            ),
+            Endpoint(
                 name="reload_certificate",
                 method="POST",
                 path="/monitoring/certificates/reload",
@@ -71,6 +86,11 @@ class CertificateRoutes:
         name = call.params["name"]
         self._certificates.request_renewal(name)
         return RenewalAccepted(name=name)
+
+    async def accept(self, call: Call[AcceptBody]) -> AcceptedCertificate:
+        name, fingerprint = call.params["name"], call.body.fingerprint
+        await self._certificates.accept(name, fingerprint, call.who)
+        return AcceptedCertificate(name=name, fingerprint=fingerprint)
 
     async def reload(self, call: Call[NoBody]) -> ReloadAnswer:
         return ReloadAnswer(changed=self._certificates.reload())

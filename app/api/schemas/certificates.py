@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 from pydantic import Field
 
-from app.api.registry import Answer
+from app.api.registry import Answer, Body
 from app.monitoring.cert_monitor import OwnCertificate
 from app.monitoring.cert_renewal import RenewalState
 from app.monitoring.cert_watch import Watched
@@ -100,6 +101,17 @@ class OwnCertificateView(Answer):
 class CertificateList(Answer):
     certificates: list[ServedCertificate]
     own: OwnCertificateView | None = Field(description="null: no port of ours has a certificate.")
+
+
+class AcceptBody(Body):
+    fingerprint: Annotated[
+        str, Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of what the device shows now.")
+    ]
+
+
+class AcceptedCertificate(Answer):
+    name: str
+    fingerprint: str
 
 
 class RenewalAccepted(Answer):

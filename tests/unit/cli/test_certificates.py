@@ -62,3 +62,10 @@ def test_a_deploy_hook_learns_whether_the_new_certificate_is_used(control: type[
     refused = run("reload")
     assert refused.exit_code == 1
     assert "incomplete" in refused.stderr
+
+
+def test_a_fingerprint_may_be_pasted_as_browsers_show_it(control: type[Control]) -> None:
+    control.answers["POST /api/monitoring/certificates/device-helo/accept"] = (200, {"name": "device-helo"})
+    said = run("accept", "device-helo", ":".join(["AB"] * 32))
+    assert "from now on" in said.stdout
+    assert control.seen[-1][3] == {"fingerprint": "ab" * 32}

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.domain.access import Principal, Scope
 from app.domain.certificate import (
     CertificateFacts,
     OrderLog,
@@ -16,12 +17,13 @@ from app.domain.certificate import (
 )
 from app.domain.condition import Condition
 from app.domain.errors import Conflict, NotFound, Unavailable
-from app.domain.ids import EncoderId
+from app.domain.ids import EncoderId, KeyId
 from app.domain.severity import Severity
 from app.monitoring.cert_metrics import CertificateMetrics
 from app.monitoring.cert_monitor import CertMonitor
 
 DAY = timedelta(days=1)
+ADMIN = Principal(KeyId("key_a"), "", frozenset({Scope.ADMIN}))
 BEGIN = datetime(2027, 1, 1, tzinfo=UTC)
 OURS = Place("https", PlaceKind.OWN, "127.0.0.1", 443, "live.example.org")
 DEVICE = Place("device-helo", PlaceKind.DEVICE, "10.0.0.9", 443, "10.0.0.9", "ab" * 32, EncoderId("helo"))
@@ -95,9 +97,13 @@ class World:
             renewal=None,
             names=("live.example.org",),
             tell=self.told.append,
+            trust=self.trust,
             utc_now=lambda: self.now,
             monotonic=lambda: (self.now - BEGIN).total_seconds(),
         )
+
+    async def trust(self, encoder_id: EncoderId, fingerprint: str, who: Principal) -> None:
+        self.places = [replace(DEVICE, pin=fingerprint)]
 
     def told_now(self) -> dict[str, Condition]:
         seen = {one.name: one for one in self.told}
@@ -158,11 +164,22 @@ async def test_another_certificate_of_a_device_is_never_taken_in_silence() -> No
     assert changed.severity is Severity.CRITICAL
     assert ("encoder", "helo") in changed.labels
     assert "cd" * 32 in changed.summary
-    # Somebody consents: the device is entered anew with what it shows.
-    world.places = [replace(DEVICE, pin="cd" * 32)]
+
+
+async def test_consent_is_to_what_is_shown_and_to_nothing_else() -> None:
+    world = World(places=[DEVICE, OURS], served={"device-helo": self_made("helo", mark="cd")})
+    world.served["https"] = trusted("live.example.org")
     monitor = world.monitor()
     await monitor.look()
-    assert world.told == []
+    for name, mark in (("device-helo", "ef"), ("https", "ab")):
+        with pytest.raises(Conflict):
+            await monitor.accept(name, mark * 32, ADMIN)
+    with pytest.raises(NotFound):
+        await monitor.accept("nothing", "cd" * 32, ADMIN)
+    await monitor.accept("device-helo", "cd" * 32, ADMIN)
+    world.told.clear()
+    await monitor.look()
+    assert not world.told_now()["fingerprint_changed"].is_active
 
 
 async def test_a_port_of_ours_that_shows_nothing_is_told_and_a_device_that_is_away_is_not() -> None:
