@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.encoder import EncoderInfo, EncoderState
+from app.policy import candidates
 from app.policy.candidates import Fleetwide, Obstacle
 from app.policy.heat import Heat, Sense
-from app.policy.placement import Need, Panic, Standing, VetoCode
+from app.policy.placement import Judged, Need, Panic, Standing, VetoCode, judge
 from app.policy.ranking import Choice, Question, Seek, answer, rank
 from tests.unit.policy.fleets import FLEETS, NEEDS, WELL, X264, standing
 
@@ -83,6 +84,25 @@ def test_a_large_fleet_of_many_different_encoders_is_in_order_too(seed: int) -> 
         again = drawn(everyone[7].info.encoder_id, dice)
         everyone[7] = again
         fleet.put(again)
+
+
+def test_of_a_thousand_encoders_a_few_are_judged_for_a_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    dice, asked = random.Random(1), list[Standing]()
+    fleet = Fleetwide()
+    for number in range(1000):
+        fleet.put(drawn(f"e{number:03}", dice))
+
+    def counted(one: Standing, need: Need) -> Judged:
+        asked.append(one)
+        return judge(one, need)
+
+    monkeypatch.setattr(candidates, "judge", counted)
+    choice = answer(Question(Seek.BOTH, dataclasses.replace(NEED, shares_reserve=True)), fleet.order(NEED))
+    assert None not in (choice.primary, choice.backup)
+    assert len(asked) <= 50
+    asked.clear()
+    assert answer(Question(Seek.BOTH, NEED), fleet.order(Need(1e12, "auto"))).primary is None
+    assert len(asked) <= 10, "a refusal judges those that it tells of"
 
 
 def drawn(name: str, dice: random.Random) -> Standing:
