@@ -24,7 +24,7 @@ GRACE_S: Final = 12.0
 MAX_FAILURES: Final = 3
 """A device that failed so often in a row is given up for another."""
 CHECK_S: Final = 60.0
-"""A device that stands by is looked at so often: somebody may have changed it by hand."""
+"""A backup is looked at so often: somebody may have changed it by hand."""
 
 _LEAVING: Final = frozenset({EncoderState.STOPPED, EncoderState.DRAINING})
 
@@ -104,6 +104,8 @@ def _next(
         # On air it is left only for one that flows, by a change at a key frame.
         on_air_for_now = is_primary and seat.flows
         return Command(Deed.SWITCH_TO, name.other, left) if on_air_for_now else Command(Deed.LET_GO, name, left)
+    if seat.flows and hot and not is_primary:
+        return _look_after(name, seat, other, now)
     if hot or is_primary or _is_needed(other, now):
         return _to_stream(name, seat, now)
     return _to_stand_by(name, seat, other, now)
@@ -130,6 +132,12 @@ def _is_needed(primary: SeatSeen, now: float) -> bool:
     """Whether the one that stands by has to stream, because the primary does not or is to be left."""
     lost = primary.quiet_since is not None and now - primary.quiet_since >= LOST_S
     return lost or primary.encoder_id is None or primary.is_leaving()
+
+
+def _look_after(name: Input, seat: SeatSeen, other: SeatSeen, now: float) -> Command | None:
+    """A backup that flows is set right off the air, while the other one flows, should its settings be others."""
+    is_due = seat.set_up_at is None or now - seat.set_up_at >= CHECK_S
+    return Command(Deed.START, name, "it is to stream as it should") if is_due and other.flows else None
 
 
 def _to_stream(name: Input, seat: SeatSeen, now: float) -> Command | None:

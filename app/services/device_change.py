@@ -47,6 +47,7 @@ class DeviceChange:
         if any(seat.busy for seat in room.seats.values()):
             raise Conflict("its devices are being set up", hint="Try again in a moment.")
         first = on_air.other if old.seat(on_air.other).encoder_id is not None else on_air
+        follows: Input | None = None
         for seat in room.seats.values():
             seat.busy = True
         try:
@@ -59,16 +60,19 @@ class DeviceChange:
                 stream.record, first, cause="change of picture", decided_by=DecidedBy.OPERATOR
             )
             await self._until(lambda: stream.seen.on_air is first, "the gateway did not change over")
-            self._keeper.start(self._follow(stream, on_air), name=f"change {stream.id}")
+            follows = on_air
             return True
         except ManagerError:
             async with stream.lock:
                 await self._places.save(stream, replace(feed_of(stream), picture=old.picture))
             self._places.renew(stream, first)
+            follows = first if stream.seen.on_air is not first else None
             raise
         finally:
-            for seat in room.seats.values():
-                seat.busy = False
+            for name, seat in room.seats.items():
+                seat.busy = name is follows
+            if follows is not None:
+                self._keeper.start(self._follow(stream, follows), name=f"change {stream.id}")
 
     async def _set_anew(self, stream: LiveStream, name: Input) -> None:
         seen = stream.seen
@@ -82,14 +86,13 @@ class DeviceChange:
         )
 
     async def _follow(self, stream: LiveStream, name: Input) -> None:
-        """The other device makes the new picture too; should it fail, its seat is looked at as ever."""
+        """The device off the air makes the picture of the record; should it fail, its seat is looked at as ever."""
         seat = self._places.room(stream).seats[name]
-        seat.busy = True
         try:
             profile, encoder_id = self._places.profile(stream, name), self._places.at(stream, name)
             if feed_of(stream).is_hot:
-                await self._deeds.restart(encoder_id, profile)
-                seat.started_at = monotonic()
+                await self._deeds.start(encoder_id, profile)
+                seat.started_at = seat.set_up_at = monotonic()
             else:
                 await self._deeds.stand_by(encoder_id, profile)
         except ManagerError as error:

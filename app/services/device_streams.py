@@ -119,35 +119,40 @@ class DeviceStreams:
 
         Raises what the last device that was asked answered.
         """
-        room, seat = self._places.room(stream), self._places.room(stream).seats[Input.MAIN]
-        seat.busy = True
-        try:
-            for attempt in range(1, TRIED + 1):
-                encoder_id = feed_of(stream).main.encoder_id
-                assert encoder_id is not None, "it was placed"
-                try:
-                    await self._deeds.start(encoder_id, self._places.profile(stream, Input.MAIN))
-                    seat.started_at = monotonic()
-                    return
-                except ManagerError as error:
-                    log.warning("device refused", stream_id=stream.id, encoder_id=encoder_id, reason=error.detail)
-                    room.failed_on[encoder_id] = monotonic()
-                    if attempt == TRIED:
-                        raise
-                    self._seat_another(stream, Input.MAIN, error)
-        finally:
-            seat.busy = False
-            self._streams.save_later(stream)
+        room = self._places.room(stream)
+        for attempt in range(1, TRIED + 1):
+            name = feed_of(stream).primary
+            encoder_id, seat = self._places.at(stream, name), room.seats[name]
+            seat.busy = True
+            try:
+                await self._deeds.start(encoder_id, self._places.profile(stream, name))
+                seat.started_at = seat.set_up_at = monotonic()
+                return
+            except ManagerError as error:
+                log.warning("device refused", stream_id=stream.id, encoder_id=encoder_id, reason=error.detail)
+                room.failed_on[encoder_id] = monotonic()
+                if attempt == TRIED or not self._seat_another(stream):
+                    raise
+            finally:
+                seat.busy = False
+                self._streams.save_later(stream)
 
-    def _seat_another(self, stream: LiveStream, name: Input, error: ManagerError) -> None:
-        """Raises `error` where no other device is left."""
+    def _seat_another(self, stream: LiveStream) -> bool:
+        """Have a third device as primary, else the backup, on its own input. False: there is none."""
+        feed, failed = feed_of(stream), self._places.room(stream).failed_on
         try:
-            found = self._places.place(stream, name)
+            found: EncoderId | None = self._places.place(stream, feed.primary)
         except NoCapacity:
-            raise error from None
-        if found in self._places.room(stream).failed_on:
-            raise error
-        stream.record = with_feed(stream.record, feed_of(stream).seated(name, found))
+            found = None
+        if found is not None and found not in failed:
+            stream.record = with_feed(stream.record, feed.seated(feed.primary, found))
+            return True
+        if feed.backup_id is None or feed.backup_id in failed:
+            return False
+        alone = replace(feed.seated(feed.primary, None), primary=feed.primary.other)
+        stream.record = with_feed(stream.record, alone)
+        self._places.promise(stream.id, alone)
+        return True
 
     # --- what operators do
 
@@ -250,7 +255,7 @@ class DeviceStreams:
                 seat.rests_until = monotonic() + REST_S
             case Deed.START:
                 await self._deeds.start(self._places.at(stream, name), self._places.profile(stream, name))
-                seat.started_at = monotonic()
+                seat.started_at = seat.set_up_at = monotonic()
             case Deed.RESTART:
                 await self._deeds.restart(self._places.at(stream, name), self._places.profile(stream, name))
                 seat.started_at = monotonic()

@@ -128,6 +128,17 @@ async def test_a_device_that_refuses_at_the_opening_is_passed_over(house: Device
     assert house.streaming() == {"b", "c"}
 
 
+async def test_where_only_the_backup_takes_the_stream_it_is_the_primary(house: DeviceHouse) -> None:
+    await house.enter("a", "b")
+    house.devices["a"].refusal = "it does not want to"
+    stream_id = await house.open()
+    assert house.roles(stream_id) == ("b", None)
+    assert house.streaming() == {"b"}
+    house.devices["a"].refusal = None
+    await until(lambda: house.roles(stream_id) == ("b", "a"))
+    await house.protected(stream_id)
+
+
 async def test_where_every_device_refuses_the_stream_is_not_opened_and_all_are_free(house: DeviceHouse) -> None:
     await house.enter("a")
     house.devices["a"].refusal = "it does not want to"
@@ -326,6 +337,35 @@ async def test_a_picture_that_the_other_device_does_not_take_changes_nothing(hou
     house.devices[str(second)].refusal = None
     await house.protected(stream_id)
     assert {house.held(str(name)).video_bps for name in (first, second)} == {4_000_000}
+    assert house.gateway.on_air[stream_id] is Input.MAIN
+
+
+async def test_a_change_that_the_gateway_refuses_leaves_both_devices_with_the_old_picture(
+    house: DeviceHouse,
+) -> None:
+    await house.enter("a", "b")
+    stream_id = await house.open()
+    await house.protected(stream_id)
+    house.gateway.refuse = lambda order: Conflict("not now") if isinstance(order, SwitchInput) else None
+    with pytest.raises(Conflict):
+        await house.control.services.streams.change(stream_id, StreamChange(bitrate_bps=2_000_000), OWNER)
+    await until(lambda: {house.held(name).video_bps for name in ("a", "b")} == {4_000_000})
+    await house.protected(stream_id)
+    assert house.gateway.on_air[stream_id] is Input.MAIN
+
+
+async def test_settings_of_a_hot_backup_that_somebody_changed_are_set_back_off_the_air(
+    house: DeviceHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device_feed, "CHECK_S", 0.2)
+    await house.enter("a", "b")
+    stream_id = await house.open()
+    await house.protected(stream_id)
+    _, second = house.roles(stream_id)
+    wanted = house.held(str(second))
+    house.devices[str(second)].held = replace(wanted, video_bps=1_000_000)
+    await until(lambda: house.held(str(second)) == wanted)
+    await house.protected(stream_id)
     assert house.gateway.on_air[stream_id] is Input.MAIN
 
 

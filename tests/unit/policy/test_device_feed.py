@@ -113,6 +113,11 @@ def test_one_that_stands_by_is_looked_at_again_in_case_somebody_changed_it() -> 
     assert look(WELL, READY, hot=False, now=NOW + CHECK_S) == [(Deed.STAND_BY, BACKUP)]
 
 
+def test_a_hot_backup_is_looked_at_again_off_the_air_and_the_one_on_air_never() -> None:
+    assert look(WELL, WELL, now=NOW + CHECK_S) == [(Deed.START, BACKUP)]
+    assert look(replace(WELL, flows=False, busy=True), WELL, now=NOW + CHECK_S) == []
+
+
 def test_a_device_that_an_operator_wants_free_leaves_the_air_by_a_change_and_then_its_seat() -> None:
     for state in (EncoderState.DRAINING, EncoderState.STOPPED):
         leaving = replace(WELL, state=state)
@@ -160,7 +165,7 @@ def test_whatever_is_seen_the_only_input_that_flows_is_never_stopped(
         if command.deed is Deed.SWITCH_TO:
             assert (Deed.LET_GO, command.input) not in deeds
         seat = seats[command.input]
-        if command.deed in (Deed.LET_GO, Deed.STAND_BY, Deed.RESTART) and seat.flows:
+        if command.deed not in (Deed.PROMOTE, Deed.SWITCH_TO) and seat.encoder_id is not None and seat.flows:
             assert seats[command.input.other].flows
         if command.deed not in (Deed.PROMOTE, Deed.SWITCH_TO):
             assert not seat.busy
