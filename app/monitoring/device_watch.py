@@ -30,6 +30,8 @@ LONGEST_PAUSE_S: Final = 10.0
 """However long a device is left in peace, its state is looked at so often: an order may have reached it."""
 FAILURES_TOLD: Final = 2
 """Rounds in a row that must fail before anybody is told: one lost answer is no outage."""
+SETTLES_S: Final = 20.0
+"""After an absence a device needs several rounds to tell all of itself; what it has not told yet has not ended."""
 _MANY_PHASES: Final = 32
 
 Labels = tuple[tuple[str, str], ...]
@@ -43,6 +45,7 @@ class _Watched:
     driver: HardwareEncoder
     labels: Labels
     failures: int = 0
+    settled_from: float = 0.0
     told: dict[str, tuple[Fault, float]] = field(default_factory=dict)
     """By the fault's name: as it was told last, and when."""
 
@@ -118,13 +121,15 @@ class DeviceWatch:
             if watched.failures >= FAILURES_TOLD and fault is not None:
                 self._tell(watched, (replace(fault, words=f"{fault.words}: {error.detail}"),), known=_of_reach)
             return min(error.retry_after_s or 0.0, LONGEST_PAUSE_S)
-        watched.failures = 0
+        if watched.failures:
+            watched.failures, watched.settled_from = 0, monotonic() + SETTLES_S
         self._bus.tell(DeviceRead(watched.driver.encoder_id, reading))
         self._on_reading(watched.driver.encoder_id, _for_the_fleet(reading))
         faults = judge_reading(reading)
         if watched.driver.reach is Reach.REBOOTING and (booting := judge_reach(Reach.REBOOTING)) is not None:
             faults = (*faults, booting)
-        self._tell(watched, faults, known=lambda _: True)
+        is_settled = monotonic() >= watched.settled_from
+        self._tell(watched, faults, known=lambda name: is_settled or _of_reach(name))
         return 0.0
 
     def _tell(self, watched: _Watched, faults: Iterable[Fault], *, known: Callable[[str], bool]) -> None:

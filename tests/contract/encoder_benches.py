@@ -31,7 +31,7 @@ from tests.support.helo import helo
 
 INFO = encoder("under-test", max_streams=2)
 QUICK: Final = Patience(
-    answer_s=1.0, descriptors_s=5.0, events_s=2.0, look_again_s=0.02, start_s=1.5, faulty_s=0.5, stop_s=3.0,
+    answer_s=2.0, descriptors_s=5.0, events_s=2.0, look_again_s=0.02, start_s=2.0, faulty_s=0.5, stop_s=3.0,
     read_back_s=1.0, restart_s=10.0,
 )  # fmt: skip
 PROFILE: Final = DeviceProfile(

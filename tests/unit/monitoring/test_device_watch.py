@@ -14,7 +14,7 @@ from app.domain.encoder import EncoderReading
 from app.domain.errors import DeviceError, NotAuthenticated, Unavailable
 from app.domain.events import DeviceRead, Event
 from app.domain.ids import EncoderId
-from app.monitoring.device_watch import FAILURES_TOLD, DeviceWatch
+from app.monitoring.device_watch import FAILURES_TOLD, SETTLES_S, DeviceWatch
 from app.runtime.bus import Bus
 from tests.simulation.virtual_time import Clock
 from tests.simulation.virtual_time import run as run_in_virtual_time
@@ -81,6 +81,10 @@ def device(name: str, reach: Reach = Reach.OK) -> SimulatedDevice:
     made = SimulatedDevice(EncoderId(name))
     made.reach = reach
     return made
+
+
+def alarm(alarm_id: str, text: str = "") -> tuple[DeviceAlarm, ...]:
+    return (DeviceAlarm(alarm_id, "warning", text),)
 
 
 def test_sick_devices_delay_the_reading_of_others_by_less_than_a_tenth_of_a_second() -> None:
@@ -156,7 +160,28 @@ def test_while_it_is_away_nothing_is_said_of_what_else_was_wrong_with_it() -> No
         sick.reach = Reach.OK
         sick.tell(has_input=True)
         await asyncio.sleep(2.0)
+        assert told.active() == {"device_input_lost"}
+        await asyncio.sleep(SETTLES_S)
         assert told.active() == set()
+
+    watching(story)
+
+
+def test_what_a_device_has_not_told_again_after_one_lost_answer_has_not_ended() -> None:
+    async def story(told: Told) -> None:
+        sick = device("a")
+        known = alarm("Media_Low_Alarm")
+        sick.tell(alarms=known)
+        told.watch.add(sick)
+        await asyncio.sleep(3.0)
+        sick.reach = Reach.UNREACHABLE
+        await asyncio.sleep(1.0)
+        sick.reach = Reach.OK
+        sick.tell(alarms=())
+        await asyncio.sleep(3.0)
+        sick.tell(alarms=known)
+        await asyncio.sleep(SETTLES_S)
+        assert [(c.name, c.is_active) for c in told.conditions] == [("device_storage_low", True)]
 
     watching(story)
 
@@ -192,7 +217,7 @@ def test_the_fleet_hears_what_such_a_device_can_tell_and_the_rest_is_unknown() -
 def test_conditions_carry_what_the_device_may_share_with_others() -> None:
     async def story(told: Told) -> None:
         sick = device("a")
-        sick.tell(alarms=(DeviceAlarm("NTPNameResolutionFailureAlarm", "warning", "typed by somebody"),))
+        sick.tell(alarms=alarm("NTPNameResolutionFailureAlarm", "typed by somebody"))
         told.watch.add(sick, labels=(("rack", "r7"),))
         await asyncio.sleep(2.0)
         (condition,) = told.conditions

@@ -180,9 +180,9 @@ class Rounds:
         Without descriptors reading goes on, and asks what it need not; they are tried again later.
         """
         if not self._is_named:
+            self._is_named = True  # once: an answer that cannot be read keeps nothing else from being read
             for param_id in (p.SERIAL, p.FIRMWARE):
                 await self.get(param_id)
-            self._is_named = True
         serial, firmware, now = self._values.get(p.SERIAL), self._values.get(p.FIRMWARE), monotonic()
         if serial is None or firmware is None or self._offered_for == (serial, firmware):
             return
