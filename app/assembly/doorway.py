@@ -42,7 +42,7 @@ class Doorway:
         self._settings = settings
         self._seat = seat
         self._limits = limits
-        self._own = OwnCertificate.of(settings)
+        self._own = OwnCertificate.of_control(settings)
         self._sites: tuple[GuardedSite, ...] = ()
         self._inside = AsyncExitStack()
         self._leaving = TaskGroupKeeper(_not_left_well)

@@ -50,6 +50,17 @@ class OwnCertificate:
         pair.load()
         return cls(pair, (settings.tls_cert, settings.tls_key))
 
+    @classmethod
+    def of_control(cls, settings: Settings) -> OwnCertificate | None:
+        """As `of`; without a port of its own, control need not be able to read what only gateways serve."""
+        try:
+            return cls.of(settings)
+        except InvalidSettings as error:
+            if settings.https_port is not None or settings.acme_directory:
+                raise
+            log.warning("the certificate of gateways is not looked at here", reason=error.detail)
+            return None
+
     async def watch(self, reload: Callable[[], object]) -> None:
         """Runs until cancelled. `reload` raises Conflict. A pair found half written is whole a moment later."""
         seen = self._mark()

@@ -63,3 +63,10 @@ def test_roots_that_cannot_be_read_stop_the_start(tmp_path: Path) -> None:
     )
     with pytest.raises(InvalidSettings, match="certificate_roots"):
         OwnCertificate.of(settings)
+
+
+def test_control_starts_without_files_that_only_gateways_serve(tmp_path: Path) -> None:
+    files = {"tls_cert": tmp_path / "none.pem", "tls_key": tmp_path / "none.key"}
+    assert OwnCertificate.of_control(Settings(data_dir=tmp_path, **files)) is None
+    with pytest.raises(InvalidSettings):
+        OwnCertificate.of_control(Settings(data_dir=tmp_path, https_port=0, **files))
