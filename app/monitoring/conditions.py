@@ -1,7 +1,7 @@
 """Turns events of the system into conditions: encoders that are gone, streams that fail, machines that are full.
 
-What is a sign of trouble is `app/policy/signs.py`'s verdict. Heat, pictures, certificates, clocks and devices have
-monitors of their own, which tell their conditions themselves.
+What is a sign of trouble is `app/policy/signs.py`'s verdict. Heat, bitrates, pictures, certificates, clocks and
+devices have monitors of their own, which tell their conditions themselves.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from app.domain.ids import EncoderId, GatewayId, StreamId
 from app.domain.severity import Severity
 from app.domain.stream import StreamState
 from app.monitoring.standing import StandingConditions
-from app.policy.signs import BITRATE_SAMPLES, Limits, Sign, encoder_signs, presence_sign, stream_signs
+from app.policy.signs import Limits, Sign, encoder_signs, presence_sign, stream_signs
 from app.runtime.clock import monotonic, utc_now
 
 BEAT_S: Final = 5.0
@@ -62,7 +62,6 @@ class Conditions:
         self._around = around
         self._limits = limits
         self._standing = StandingConditions(tell)
-        self._bitrates: dict[StreamId, deque[float]] = {}
         self._happened: deque[tuple[float, Condition]] = deque(maxlen=10_000)
 
     def hear(self, event: Event) -> None:
@@ -80,7 +79,6 @@ class Conditions:
                 self._hear_health(event)
             case StreamChanged() if event.state is StreamState.ENDED:
                 self._ended(Subject(SubjectKind.STREAM, event.stream_id), event.at)
-                self._bitrates.pop(event.stream_id, None)
             case StreamErrorSeen() if event.severity is Severity.CRITICAL:
                 text = f"{event.cause}: {event.detail}"
                 sign = Sign("stream_failed", True, Severity.CRITICAL, Category.STREAM_FAILED, text)
@@ -97,13 +95,7 @@ class Conditions:
 
     def _hear_health(self, event: StreamHealthRead) -> None:
         health = event.health
-        rates = self._bitrates.setdefault(health.stream_id, deque(maxlen=BITRATE_SAMPLES))
-        if health.state is not StreamState.LIVE:
-            rates.clear()
-        elif health.bitrate is not None:
-            rates.append(health.bitrate)
-        subject = Subject(SubjectKind.STREAM, health.stream_id)
-        for sign in stream_signs(health, rates, lambda name: self._standing.lasts(name, subject)):
+        for sign in stream_signs(health):
             self._about_stream(health.stream_id, health.primary_id, sign, health.at)
         if health.state is StreamState.LIVE:
             over = Sign("stream_failed", False, Severity.CRITICAL, Category.STREAM_FAILED, "is live again")

@@ -42,8 +42,6 @@ TIMINGS: Final[Mapping[str, Timing]] = {
     "memory_high": Timing(60.0, 60.0),
     # Fills slowly; one sample at the edge says nothing.
     "storage_high": Timing(30.0, 120.0),
-    # A bitrate settles within two windows of its measurement after a scene change.
-    "bitrate_unstable": Timing(30.0, 60.0),
     # A new backup stands within seconds as a rule.
     "stream_unprotected": Timing(30.0, 10.0),
     # A publisher's hiccup, or a failover that is on its way.

@@ -1,14 +1,13 @@
 """What readings of encoders and streams say that people may want to know. Pure: figures in, signs out.
 
 A sign begins at its limit and ends a little below, so a figure at the edge is not told again and again. How long it
-must last before anybody hears of it is `alert_rules.py`'s verdict. Heat, pictures and prediction have rules of
-their own.
+must last before anybody hears of it is `alert_rules.py`'s verdict. Heat, bitrates, pictures and prediction
+have rules of their own.
 """
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,12 +24,6 @@ STORAGE_FULL_PERCENT: Final = 97.0
 """What is recorded there will fail within minutes."""
 RELIEF: Final = 5.0
 """Percent below its limit a figure ends its sign."""
-BITRATE_VARIANCE: Final = 0.2
-"""Standard deviation over mean, as in the health score."""
-BITRATE_CALM: Final = 0.15
-BITRATE_SAMPLES: Final = 30
-"""One a second."""
-FEWEST_SAMPLES: Final = 15
 _NOT_PUSHED: Final = frozenset({"refused", "backing_off"})
 
 Lasts = Callable[[str], bool]
@@ -80,8 +73,7 @@ def encoder_signs(reading: EncoderReading, lasts: Lasts, limits: Limits = Limits
         yield Sign(name, is_on, severity, category, f"uses {value:.0f} % of its {what}", value)
 
 
-def stream_signs(health: StreamHealth, bitrates: Sequence[float], lasts: Lasts) -> Iterator[Sign]:
-    """`bitrates`: the last ones of the programme, bit/s, oldest first."""
+def stream_signs(health: StreamHealth) -> Iterator[Sign]:
     is_live = health.state is StreamState.LIVE
     lag = "the programme stands still or falls behind"
     is_degraded = health.state is StreamState.DEGRADED
@@ -90,19 +82,8 @@ def stream_signs(health: StreamHealth, bitrates: Sequence[float], lasts: Lasts) 
         is_bare = is_live and not health.protected
         text = "has no backup that could take over"
         yield Sign("stream_unprotected", is_bare, Severity.WARNING, Category.FAILOVER, text)
-    yield _bitrate(bitrates, is_live=is_live, is_on=lasts("bitrate_unstable"))
     if health.channel is not None:
         states = [one.state for one in health.channel.destinations]
         failing = sum(state in _NOT_PUSHED for state in states)
         text = f"{failing} of {len(states)} destinations do not take the programme"
         yield Sign("destination_refused", failing > 0, Severity.WARNING, Category.BANDWIDTH, text, failing)
-
-
-def _bitrate(bitrates: Sequence[float], *, is_live: bool, is_on: bool) -> Sign:
-    variance = 0.0
-    if is_live and len(bitrates) >= FEWEST_SAMPLES:
-        mean = statistics.fmean(bitrates)
-        variance = statistics.pstdev(bitrates, mean) / mean if mean > 0 else 0.0
-    is_unstable = variance > (BITRATE_CALM if is_on else BITRATE_VARIANCE)
-    text = f"bitrate varies by {variance:.0%} of its mean"
-    return Sign("bitrate_unstable", is_unstable, Severity.WARNING, Category.BITRATE, text, round(variance, 3))

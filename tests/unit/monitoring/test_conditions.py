@@ -209,13 +209,6 @@ def test_what_ended_is_in_no_trouble(watch: Watch) -> None:
     assert sorted(ended) == [("destination_refused", False), ("stream_degraded", False)]
 
 
-def test_a_bitrate_that_swings_is_told_after_half_its_window(watch: Watch) -> None:
-    swings = [health(bitrate=2e6 if number % 2 else 6e6) for number in range(14)]
-    assert watch.hear(*swings) == []
-    assert watch.hear(health(bitrate=2e6)) == [("bitrate_unstable", True)]
-    assert watch.hear(*[health(bitrate=5e6)] * 30) == [("bitrate_unstable", False)]
-
-
 def test_destinations_that_refuse_are_told_by_their_number(watch: Watch) -> None:
     assert watch.hear(health(destinations=["live", "connecting"])) == []
     assert watch.hear(health(destinations=["live", "refused", "backing_off"])) == [("destination_refused", True)]

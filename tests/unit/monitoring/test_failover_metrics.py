@@ -13,6 +13,7 @@ from app.domain.failover import DecidedBy, SwitchKind, SwitchReport
 from app.domain.ids import StreamId
 from app.domain.session import StreamHealth, StreamRequest
 from app.domain.stream import StandbyGrade
+from app.monitoring.alert_metrics import AlertMetrics
 from app.monitoring.exporter import Exporter
 from app.monitoring.failover_metrics import cause_class
 from tests.unit.api import fleet
@@ -104,6 +105,7 @@ async def test_every_metric_that_the_documents_name_is_exported() -> None:
     record = (await fleet.Streams().open(StreamRequest(1280, 720, 3_000_000, 30.0), OWNER)).record
     drilled = replace(fleet.health_of(record), last_drill=DrillOutcome(fleet.T0, DrillKind.KILL))
     exporter = exporter_of(drilled)
+    exporter.add(AlertMetrics(active=tuple, channels=tuple))
     exported = set(re.findall(r"^# TYPE (\S+)", exporter.text().decode(), re.MULTILINE))
     assert len(named) > 5
     assert named <= exported
