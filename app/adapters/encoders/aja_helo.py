@@ -144,11 +144,8 @@ class HeloDriver:
 
     async def reboot(self) -> None:
         async with self._orders:
-            try:
-                if not await self._client.put(p.REBOOT, "1"):
-                    raise DeviceError("it refuses to restart")
-            except (Lost, TooSlow):
-                log.info("device restarts without an answer", encoder_id=self._encoder_id)
+            if not await self._put_unsure(p.REBOOT, "1"):
+                raise DeviceError("it refuses to restart")
             self._restarts_until = monotonic() + self._patience.restart_s
             self._rounds.went_away()
             self._client.forget_session()
@@ -187,12 +184,16 @@ class HeloDriver:
                 await asyncio.sleep(self._patience.look_again_s)
 
     async def _order(self, command: str) -> None:
+        if not await self._put_unsure(p.COMMAND, command):
+            raise DeviceError("it refuses the order")
+
+    async def _put_unsure(self, param_id: str, value: str) -> bool:
+        """A write that counts as taken unless the device refused it: what it did is seen by its state."""
         try:
-            if not await self._client.put(p.COMMAND, command):
-                raise DeviceError("it refuses the order")
-        except (Lost, TooSlow) as error:
-            # Whether it was taken is told by the state, which is looked at next.
+            return await self._client.put(param_id, value)
+        except (Lost, TooSlow, DeviceError) as error:
             log.info("order without an answer", encoder_id=self._encoder_id, reason=error.detail)
+            return True
 
     async def _input(self) -> int | None:
         """The format that its stream depends on; None: not known, or it streams its own test pattern."""

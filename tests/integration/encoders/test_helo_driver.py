@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -182,6 +183,31 @@ async def test_an_order_whose_answer_is_lost_is_done_when_the_state_says_so() ->
 
     async with scripted(answer) as device, closing(driver_of(device)) as driver:
         await driver.start_stream()
+
+
+async def test_a_restart_in_the_middle_of_its_answer_is_one_all_the_same() -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        await response.write(b'{"paramid":')
+        return drop(request)
+
+    async with scripted(answer) as device, closing(driver_of(device)) as driver:
+        await driver.reboot()
+        assert device.asked["set Reboot"] == 1
+
+
+async def test_a_restart_that_never_left_or_is_refused_is_none() -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(status=403)
+
+    async with scripted(answer) as device, closing(driver_of(device)) as driver:
+        with pytest.raises(DeviceError):
+            await driver.reboot()
+    async with closing(driver_of(device)) as driver:
+        with pytest.raises(Unavailable):
+            await driver.reboot()
 
 
 async def test_after_five_failures_it_is_left_in_peace() -> None:
@@ -385,3 +411,34 @@ async def test_it_changes_over_to_another_medium_where_there_is_one_and_else_say
 async def test_a_plus_is_known_by_what_it_has() -> None:
     async with helo_bench(parameters=plus_catalogue()) as bench:
         assert (await bench.driver.capabilities()).build.startswith("helo_plus ")
+
+
+HEADS = (
+    b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"HTTP/1.1 404 Not Found\r\nSet-Cookie: session=\xff\xfe\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 40\r\n\r\n",
+    b"HTTP/1.0 301 Moved\r\nLocation: http://[\r\n\r\n",
+    b"HTTP/9.9 999 \r\n\r\n",
+    b"",
+)
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_whatever_bytes_come_back_only_errors_of_ours_come_out(seed: int) -> None:
+    dice = random.Random(seed)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, EOFError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(dice.choice(HEADS) + dice.randbytes(dice.randrange(60)))
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        host, port = server.sockets[0].getsockname()[:2]
+        async with closing(driver_of(f"http://{host}:{port}", password="word")) as driver:
+            for call in (driver.read, driver.capabilities, driver.stop_stream, driver.preview):
+                with pytest.raises(ManagerError):
+                    await call()
