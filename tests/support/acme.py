@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import ssl
 import subprocess
 import urllib.request
@@ -87,7 +88,10 @@ def pebble(
 
         def is_up() -> bool:
             assert process.poll() is None, log.read_text(encoding="utf-8")
-            return "ACME directory available" in log.read_text(encoding="utf-8")
+            # It says so a moment before it listens.
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                return "ACME directory available" in log.read_text(encoding="utf-8")
+            return False
 
         wait_for("Pebble is up", is_up)
         base = f"https://127.0.0.1:{management}"
