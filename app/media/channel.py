@@ -166,7 +166,9 @@ class Channel:
         self.inputs.flowed(self.source.last_data_s)
         old = self.inputs.sit_down(name, publisher, now_s)
         if self.inputs.is_source(publisher):
-            self._change_source(publisher, now_s, "replaced by a new connection of the publisher")
+            if self.source.is_up:
+                self._lose_source("replaced by a new connection of the publisher")
+            self._change_source(publisher, now_s)
         if old is not None:
             old.close("replaced by a new connection with the same key")
 
@@ -218,14 +220,12 @@ class Channel:
         headers = self.inputs.waiting(publisher, arrival, now_s)
         if headers is None:
             return
-        self._change_source(publisher, now_s, "silent: the other input took over")
+        self.input_log.give_up(now_s)
+        self._change_source(publisher, now_s)
         first = arrival.key or 0
-        opening = headers.messages(batch[first].timestamp)
-        self.on_source(publisher, MediaBatch.of([*opening, *batch[first:]]))
+        self.on_source(publisher, MediaBatch.of([*headers.messages(batch[first].timestamp), *batch[first:]]))
 
-    def _change_source(self, publisher: Publisher, now_s: float, reason: str) -> None:
-        if self.source.is_up:
-            self._lose_source(reason)
+    def _change_source(self, publisher: Publisher, now_s: float) -> None:
         self.source.sit_down(publisher, now_s)
         self.input_log.sat_down(self.inputs.of(publisher) or Input.MAIN)
         self.timeline.begin()

@@ -98,6 +98,11 @@ class InputLog:
         )
         self._first_ms = None
 
+    def give_up(self, now_s: float) -> None:
+        """The other input goes on at once: nobody is told that there was no source."""
+        self.lost(now_s, "silent: the other input took over")
+        self._channel.source.leave(now_s)
+
     def sat_down(self, name: Input) -> None:
         """The source is on input `name` from now on."""
         self._now, self._first_ms, self.begins, self._wish = name, None, True, None

@@ -34,9 +34,12 @@ class Observation:
         self._bps: deque[float] = deque(maxlen=HISTORY_READINGS)
 
     def source_up(self, fact: SourceUp, now: float) -> None:
+        """Of another input while one was up already, nothing else is new."""
+        goes_on = self.source is not None and self.source.input is not fact.input
         self.source = fact
         self.heard_at = now
-        self._source_came(now)
+        if not goes_on:
+            self._source_came(now)
 
     def source_down(self, now: float) -> None:
         self.heard_at = now

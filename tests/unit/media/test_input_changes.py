@@ -11,7 +11,7 @@ import pytest
 from aiortmp import MediaBatch
 from app.domain.errors import Conflict
 from app.domain.failover import DecidedBy, SwitchKind, SwitchReport
-from app.domain.link import SourceUp, SwitchInput, SwitchMeasured
+from app.domain.link import SourceDown, SourceUp, SwitchInput, SwitchMeasured
 from app.domain.stream import Input, StandbyGrade, StreamMode
 from app.media.channel import Channel
 from app.media.source import Publisher
@@ -110,6 +110,7 @@ def test_a_change_by_order_waits_for_a_key_frame_and_costs_nothing() -> None:
     assert report.detected_ms is None
     assert report.lossless
     assert [fact.input for fact in room.facts if isinstance(fact, SourceUp)] == [Input.MAIN, Input.BACKUP]
+    assert not any(isinstance(fact, SourceDown) for fact in room.facts), "it was never gone"
     room.channel.leave(backup, "gone")
     room.run(26, main)
     assert [each.cause for each in room.reports()] == ["other bitrate", "gone"]

@@ -9,6 +9,7 @@ import pytest
 from app.domain.ids import StreamId
 from app.domain.ladder import FrameRate, Ladder, Rendition
 from app.domain.link import ChannelReading, SourceUp, TrackReading
+from app.domain.stream import Input
 from app.policy.stream_state import judge, programme_moves
 from app.services.observation import Observation
 
@@ -87,3 +88,14 @@ def test_variance_is_known_only_after_some_readings() -> None:
     variance = seen.bitrate_variance()
     assert variance is not None
     assert variance > 0.2
+
+
+def test_a_change_of_input_leaves_a_live_stream_live_and_another_publisher_begins_anew() -> None:
+    seen = Observation()
+    seen.source_up(SourceUp(StreamId("s"), AT, "peer", None, "h264", None), 1.0)
+    seen.read(reading(0, source_frames=10), LADDER, 2.0)
+    seen.read(reading(30, source_frames=40), LADDER, 3.0)
+    seen.source_up(SourceUp(StreamId("s"), AT, "other", None, "h264", None, input=Input.BACKUP), 3.5)
+    assert (state(seen, 3.5), seen.on_air) == ("live", Input.BACKUP)
+    seen.source_up(SourceUp(StreamId("s"), AT, "third", None, "h264", None, input=Input.BACKUP), 4.0)
+    assert state(seen, 4.0) == "starting"
