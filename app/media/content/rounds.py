@@ -204,7 +204,6 @@ def _follow(channel: Channel, watched: Watched, now_s: float) -> None:
         # What was shown while it did not says nothing of how its packets are encoded.
         watched.since_s = now_s
         watched.tap.programme.forget_picture()
-        watched.content.begin_programme()
         watched.flow.begin_source()
     watched.flows = flows
     plan = channel.shown_plan

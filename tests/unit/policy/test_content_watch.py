@@ -91,6 +91,14 @@ def test_what_the_encoder_does_to_a_live_source_is_told_in_time(
     assert stream.told[fault, Side.ENCODER] <= (21 + within_s) * 1000
 
 
+def test_a_picture_that_froze_right_after_a_key_frame_counts_from_the_first_one_that_is_still() -> None:
+    stream = Stream().plays(LIVE, LIVE, for_s=20)
+    frozen_ms = stream.now_ms + 500
+    # The next key frame shows the last picture that moved.
+    stream.plays(LIVE, LIVE, for_s=2).plays(LIVE, STILL, for_s=10)
+    assert stream.told[Fault.FROZEN_PICTURE, Side.ENCODER] <= frozen_ms + 8_000
+
+
 def test_a_black_source_is_the_source_s_and_no_encoder_is_blamed() -> None:
     stream = Stream().plays(LIVE, LIVE, for_s=20).plays(BLACK, BLACK, for_s=120)
     assert set(stream.told) == {(Fault.BLACK_PICTURE, Side.SOURCE)}

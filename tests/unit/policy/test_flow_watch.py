@@ -56,6 +56,8 @@ def test_a_source_that_becomes_slow_is_the_source_s_and_its_encoder_is_not_blame
     stream = Stream().plays(30)
     stream.plays(20, lambda r, n: replace(r, source_fps=12.0, programme_fps=12.0))
     assert stream.active == {(Fault.LOW_FRAME_RATE, Side.SOURCE)}
+    stream.plays(100, lambda r, n: replace(r, source_fps=12.0, programme_fps=12.0))
+    assert stream.active == {(Fault.LOW_FRAME_RATE, Side.SOURCE)}
 
 
 def test_a_bitrate_that_swings_is_told_and_one_that_follows_its_source_is_the_source_s() -> None:
