@@ -31,10 +31,11 @@ def _media(*what: str) -> tuple[str, ...]:
 
 _PACES: Final[Mapping[str, float]] = {
     **dict.fromkeys(_STATES, STATES_S),
-    **dict.fromkeys((p.INPUT_FORMAT, p.VIDEO_SOURCE, p.DURATION, *p.ALARMS_OFTEN), SIGNAL_S),
+    # The temperature among them: a sensor that was not read for 15 s counts as lost.
+    **dict.fromkeys((p.INPUT_FORMAT, p.VIDEO_SOURCE, p.DURATION, p.TEMPERATURE, *p.ALARMS_OFTEN), SIGNAL_S),
     **dict.fromkeys(
         (
-            p.TEMPERATURE, *_media("Mounted", "Available"), *p.MEDIUM_READY.values(), p.MEDIA_STATE_NOW,
+            *_media("Mounted", "Available"), *p.MEDIUM_READY.values(), p.MEDIA_STATE_NOW,
             *p.ALARMS_SOMETIMES, p.LINK_ERRORS, p.SYSTEM_STATE,
         ),
         PARTS_S,

@@ -34,7 +34,7 @@ def test_in_the_long_run_each_has_its_pace() -> None:
     asked = run(plan, begin=60.0, rounds=300)
     assert asked.count(p.STREAM_STATE) == 150
     assert asked.count(p.INPUT_FORMAT) == 30
-    assert asked.count(p.TEMPERATURE) == 10
+    assert asked.count(p.TEMPERATURE) == 30
     assert asked.count(p.FIRMWARE) == 1
     assert len(asked) / 300 < 2.5
 
@@ -65,9 +65,9 @@ def test_what_it_turned_out_to_lack_is_not_asked_again() -> None:
 def test_a_value_that_was_not_read_again_for_three_paces_is_forgotten() -> None:
     plan = PollingPlan()
     assert plan.forgotten(0.0) == frozenset()
-    plan.read(p.TEMPERATURE, 0.0)
+    plan.read(p.LINK_ERRORS, 0.0)
     assert plan.forgotten(90.0) == frozenset()
-    assert plan.forgotten(91.0) == {p.TEMPERATURE}
+    assert plan.forgotten(91.0) == {p.LINK_ERRORS}
 
 
 def test_another_firmware_may_have_again_what_the_last_one_lacked() -> None:
