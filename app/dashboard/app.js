@@ -19,17 +19,30 @@ const state = {
 let stopFollowing = null;
 let refresher = null;
 let dirty = false;
+let pressed = false;
 
 function draw() {
   if (dirty) return;
   dirty = true;
-  requestAnimationFrame(() => {
-    dirty = false;
-    streamList(state, select);
-    detail(state);
-    encoderList(state);
-    lookUp(state, state.selected, draw);
-  });
+  requestAnimationFrame(drawNow);
+}
+
+function drawNow() {
+  if (pressed) return;
+  dirty = false;
+  streamList(state, select);
+  detail(state);
+  encoderList(state);
+  lookUp(state, state.selected, draw);
+}
+
+// A button that is made anew between press and release is never clicked: what is drawn waits for the release.
+addEventListener("pointerdown", () => { pressed = true; }, true);
+for (const over of ["pointerup", "pointercancel", "blur"]) {
+  addEventListener(over, () => {
+    pressed = false;
+    if (dirty) requestAnimationFrame(drawNow);
+  }, true);
 }
 
 function select(id) {

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import functools
 import itertools
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -110,16 +111,29 @@ class Page:
 
     async def click(self, selector: str) -> None:
         """By a real mouse event at the middle of the element: what covers it would be hit instead."""
-        await self.until(f"document.querySelector({json.dumps(selector)})?.offsetParent !== null")
-        place = await self.run(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
-            "e.scrollIntoView({block: 'center'}); const b = e.getBoundingClientRect();"
-            "return [b.x + b.width / 2, b.y + b.height / 2]; })()"
-        )
-        for kind in ("mousePressed", "mouseReleased"):
-            await self.send(
-                "Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left", clickCount=1
+        release = await self.press(selector)
+        await release()
+
+    async def press(self, selector: str) -> Callable[[], Awaitable[None]]:
+        """Hold the mouse down on the element; what is returned lets it go at the same place.
+
+        One that moved away while the mouse came near is aimed at again, as a person would.
+        """
+        element = f"document.querySelector({json.dumps(selector)})"
+        await self.until(f"{element}?.offsetParent !== null")
+        for _ in range(5):
+            x, y = await self.run(
+                f"(() => {{ const e = {element}; e.scrollIntoView({{block: 'center'}});"
+                "const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; })()"
             )
+            await self._mouse("mousePressed", x, y)
+            if await self.run(f"{element}?.matches(':active')"):
+                return functools.partial(self._mouse, "mouseReleased", x, y)
+            await self._mouse("mouseReleased", x, y)
+        raise AssertionError(f"something lies over {selector}, or it does not stand still")
+
+    async def _mouse(self, kind: str, x: float, y: float) -> None:
+        await self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     async def resize(self, width: int, height: int) -> None:
         await self.send(

@@ -134,6 +134,20 @@ async def test_an_encoder_is_drained_and_put_back_on_the_page(system: System) ->
         assert page.complaints == []
 
 
+async def test_a_press_that_lasts_while_news_come_in_still_is_a_click(system: System) -> None:
+    clock = "document.querySelector('#clock').textContent"
+    async with chromium() as page:
+        await signed_in(page, system)
+        release = await page.press("[data-encoder] button[data-focus$=-drain]")
+        for _ in range(3):  # readings come twice a second
+            await page.until(f"{clock} !== {json.dumps(await page.run(clock))}")
+        await release()
+        await page.until("document.querySelectorAll('[data-encoder] [data-focus$=-undrain]').length === 1")
+        await page.click("[data-encoder] button[data-focus$=-undrain]")
+        await page.until("document.querySelectorAll('[data-encoder] [data-focus$=-drain]').length === 2")
+        assert page.complaints == []
+
+
 @pytest.mark.parametrize("width", [1440, 900, 390, 320])
 async def test_nothing_sticks_out_at_any_width_and_everything_has_a_name(system: System, width: int) -> None:
     async with chromium() as page:
