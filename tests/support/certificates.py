@@ -57,6 +57,7 @@ def make(
     signed_by: Key | None = None,
     crl: str | None = None,
     identified: bool = True,
+    extra: x509.ExtensionType | None = None,
 ) -> Pair:
     """Signed by `issuer`, or by itself; `signed_by`: another key than the one that the issuer names.
 
@@ -90,6 +91,8 @@ def make(
     if crl is not None:
         point = x509.DistributionPoint([x509.UniformResourceIdentifier(crl)], None, None, None)
         builder = builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
+    if extra is not None:
+        builder = builder.add_extension(extra, critical=False)
     signer = signed_by or (issuer.key if issuer else key)
     return Pair(builder.sign(signer, hashed or hashes.SHA256()), key)
 

@@ -88,6 +88,16 @@ def chain_of(
     """
     if not served:
         raise ValueError("no certificate")
+    try:
+        return _chain_of(served, roots, key_matches=key_matches)
+    except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+        # The library has no common root for what it cannot read.
+        raise ValueError(f"a certificate is of no form that is known here: {error}") from error
+
+
+def _chain_of(
+    served: Certificates, roots: Certificates, *, key_matches: bool | None
+) -> tuple[ServedChain, Certificates]:
     path, forged, reaches_root = _path(served, roots)
     sent = [fingerprint(one) for one in served]
     chain = ServedChain(
