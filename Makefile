@@ -6,8 +6,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST_ARGS ?=
-# Tests that compute. They run beside the others, most of which wait for video in real time.
+# Tests that compute, and those that are quick one by one. They run beside the others, which wait for video in real
+# time and must not wait for a processor.
 COMPUTING := tests/simulation tests/unit/media tests/aiortmp/fuzz
+QUICK := tests/unit tests/aiortmp tests/contract tests/house
+WITHOUT = $(addprefix --ignore=,$(1))
 # Percent of lines and branches of app/domain, app/policy and app/runtime.
 PURE_FLOOR := 95
 
@@ -22,11 +25,13 @@ run: $(READY) ## Run everything on this machine (Ctrl-C ends it)
 
 test: $(READY) ## Run the tests (each parser is fuzzed for 3 s; 20 s where CI is set)
 	@export FUZZ_SECONDS=$${FUZZ_SECONDS:-$(if $(CI),20,3)}; log=$$(mktemp); \
-	nice $(BIN)/python -m pytest -q $(COMPUTING) > $$log 2>&1 & beside=$$!; \
-	trap "kill $$beside 2> /dev/null; rm -f $$log; exit 130" INT TERM; \
-	$(BIN)/python -m pytest $(addprefix --ignore=,$(COMPUTING)) $(PYTEST_ARGS); waited=$$?; \
-	wait $$beside; computed=$$?; echo "== beside it: $(COMPUTING)"; cat $$log; rm -f $$log; \
-	[ $$waited -eq 0 ] && [ $$computed -eq 0 ]
+	setsid sh -c 'nice $(BIN)/python -m pytest -q $(COMPUTING); computed=$$?; \
+	    $(BIN)/python -m pytest -q $(QUICK) $(call WITHOUT,$(COMPUTING)) && [ $$computed -eq 0 ]' \
+	    > $$log 2>&1 & beside=$$!; \
+	trap "kill -- -$$beside 2> /dev/null; rm -f $$log; exit 130" INT TERM; \
+	$(BIN)/python -m pytest $(call WITHOUT,$(COMPUTING) $(QUICK)) $(PYTEST_ARGS); waited=$$?; \
+	wait $$beside; others=$$?; echo "== beside it: $(COMPUTING) $(QUICK)"; cat $$log; rm -f $$log; \
+	[ $$waited -eq 0 ] && [ $$others -eq 0 ]
 
 check: $(READY) ## Lint, format check, types, floors, house rules
 	$(BIN)/ruff check .
