@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from app.adapters.store import alerts
 from app.adapters.store.sql_store import SqlStore
 from app.domain.alert import Alert, AlertGroup, AlertState
 from app.domain.condition import Category, Subject, SubjectKind
@@ -91,3 +94,20 @@ async def test_a_silence_is_there_until_it_is_dropped(store: SqlStore) -> None:
     assert await store.alerts.drop_silence("s1")
     assert not await store.alerts.drop_silence("s1")
     assert await store.alerts.silences() == ()
+
+
+async def test_only_the_newest_of_what_is_over_are_kept(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("MAX_ENDED", 3), ("TRIM_EACH", 1), ("MAX_DEAD", 2)):
+        monkeypatch.setattr(alerts, name, value)
+    kept = store.alerts
+    begun = [T0 + timedelta(minutes=number) for number in range(6)]
+    await kept.keep_alerts((KeptAlert(alert("open", T0 - timedelta(days=1))),))
+    for at in begun:
+        await kept.keep_alerts((KeptAlert(alert(started_at=at), is_settled=True),))
+    found = await kept.alert_history()
+    assert [one.started_at for one in found] == [*reversed(begun[3:]), T0 - timedelta(days=1)]
+    await kept.keep_alerts((), [message(number) for number in range(5)])
+    for number in range(4):
+        await kept.put_message(replace(message(number), is_dead=True))
+    assert [letter.id for letter in await kept.dead_letters()] == ["m3", "m2"]
+    assert await kept.waiting_messages() == (message(4),)
