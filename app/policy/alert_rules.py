@@ -24,6 +24,7 @@ FLAPS: Final = 4
 FLAP_WINDOW_S: Final = 1_800.0
 FLAP_CLEAR_S: Final = 600.0
 """What flaps is over only after a calm that is longer than the time between two of its beginnings."""
+UNSEEN: Final = "nobody reports it any more"
 EXTERNAL_GONE_S: Final = 24 * 3600.0
 """An Alertmanager says again what still fires every few hours (its default is four)."""
 
@@ -227,7 +228,10 @@ class AlertBook:
         if alert is None:
             return ()
         self._keys.pop(alert.fingerprint, None)
-        ended = replace(alert, state=AlertState.RESOLVED, ended_at=at, updated_at=at)
+        # Whoever saw it is gone; that it is over is not known.
+        is_unseen = watched.condition is None or watched.condition.is_active
+        summary = f"{UNSEEN}: {alert.summary}" if is_unseen else alert.summary
+        ended = replace(alert, state=AlertState.RESOLVED, summary=summary, ended_at=at, updated_at=at)
         return (ended,)
 
 

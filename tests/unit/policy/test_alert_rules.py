@@ -9,7 +9,7 @@ from app.domain.alert import Alert, AlertState
 from app.domain.condition import GONE_S, SubjectKind
 from app.domain.severity import Severity
 from app.policy.alert_causes import causes_of, group_key, root_of
-from app.policy.alert_rules import FLAP_CLEAR_S, AlertBook, fingerprint_of
+from app.policy.alert_rules import FLAP_CLEAR_S, UNSEEN, AlertBook, fingerprint_of
 from tests.support.alerts import T0, condition
 
 
@@ -65,6 +65,7 @@ def test_an_alert_is_over_after_its_clear_time_of_calm() -> None:
     told.tick(16.0)
     assert told.states == [FIRING, RESOLVED]
     assert told.all[1].ended_at == T0 + timedelta(seconds=16)
+    assert told.all[1].summary == told.all[0].summary
     told.tick(2_000.0)
     assert len(told.all) == 2
 
@@ -76,6 +77,7 @@ def test_a_condition_that_nobody_says_again_is_over() -> None:
     assert told.states == [FIRING]
     told.tick(GONE_S)
     assert told.states == [FIRING, RESOLVED]
+    assert told.all[1].summary.startswith(UNSEEN)
 
 
 def test_what_comes_and_goes_each_five_seconds_for_an_hour_is_one_alert_that_says_so() -> None:
