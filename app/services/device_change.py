@@ -21,6 +21,8 @@ from app.services.gateways import Gateways
 from app.services.live_streams import LiveStream
 
 LOOK_S: Final = 0.2
+BUSY_S: Final = 20.0
+"""For what is being done with its devices already."""
 CHANGE_S: Final = 45.0
 """For a device to be set anew and to be seen at the gateway."""
 
@@ -42,10 +44,15 @@ class DeviceChange:
         The caller holds `editing`. Raises Conflict, Unavailable, or the device's answer; the old picture
         stays then.
         """
-        room, old = self._places.room(stream), feed_of(stream)
+        room = self._places.room(stream)
+        # A deed that is under way ends first: a device that flows may still be waiting for its own state to say so.
+        await self._until(
+            lambda: not any(seat.busy for seat in room.seats.values()),
+            Conflict("its devices are being set up", hint="Try again in a moment."),
+            within_s=BUSY_S,
+        )
+        old = feed_of(stream)
         on_air = stream.seen.on_air or old.primary
-        if any(seat.busy for seat in room.seats.values()):
-            raise Conflict("its devices are being set up", hint="Try again in a moment.")
         first = on_air.other if old.seat(on_air.other).encoder_id is not None else on_air
         follows: Input | None = None
         for seat in room.seats.values():
@@ -59,7 +66,7 @@ class DeviceChange:
             await self._gateways.switch_input(
                 stream.record, first, cause="change of picture", decided_by=DecidedBy.OPERATOR
             )
-            await self._until(lambda: stream.seen.on_air is first, "the gateway did not change over")
+            await self._until(lambda: stream.seen.on_air is first, Unavailable("the gateway did not change over"))
             follows = on_air
             return True
         except ManagerError:
@@ -82,7 +89,7 @@ class DeviceChange:
         asked = None if seen.reading is None else seen.reading.at
         await self._until(
             lambda: seen.flows(name) and seen.reading is not None and seen.reading.at != asked,
-            "nothing came from the device that was set anew",
+            Unavailable("nothing came from the device that was set anew"),
         )
 
     async def _follow(self, stream: LiveStream, name: Input) -> None:
@@ -102,9 +109,9 @@ class DeviceChange:
             seat.busy = False
 
     @staticmethod
-    async def _until(true: Callable[[], bool], otherwise: str) -> None:
-        deadline = monotonic() + CHANGE_S
+    async def _until(true: Callable[[], bool], otherwise: ManagerError, *, within_s: float = CHANGE_S) -> None:
+        deadline = monotonic() + within_s
         while not true():
             if monotonic() > deadline:
-                raise Unavailable(otherwise)
+                raise otherwise
             await asyncio.sleep(LOOK_S)

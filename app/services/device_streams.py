@@ -182,8 +182,9 @@ class DeviceStreams:
         """Have the device begin its stream anew, off the air. Raises as `make_way`."""
         await self.make_way(encoder_id)
         for stream, name in self._fed_by(encoder_id):
-            if not self._places.room(stream).seats[name].busy:
-                self._start(stream, Command(Deed.RESTART, name, "by an operator's wish"))
+            if self._places.room(stream).seats[name].busy:
+                raise Conflict(f"{encoder_id} is being set up", hint="Try again in a moment.")
+            self._start(stream, Command(Deed.RESTART, name, "by an operator's wish"))
 
     def _fed_by(self, encoder_id: EncoderId) -> tuple[tuple[LiveStream, Input], ...]:
         found = ((s, s.record.feed.input_of(encoder_id)) for s in self._streams if s.record.feed is not None)

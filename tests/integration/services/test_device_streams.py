@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -324,6 +325,32 @@ async def test_another_picture_goes_over_the_other_device_and_then_to_both(house
     await until(lambda: all(house.held(name).video_bps == 2_000_000 for name in ("a", "b")))
     assert {house.held(name).width for name in ("a", "b")} == {640}
     await house.protected(stream_id)
+
+
+async def test_a_change_waits_for_what_is_being_done_with_a_device(
+    house: DeviceHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, may_go_on = asyncio.Event(), asyncio.Event()
+    start = SimulatedDevice.start_stream
+
+    async def slowly(device: SimulatedDevice) -> None:
+        """It streams, and says so only later."""
+        await start(device)
+        if device.encoder_id == "b":
+            told.set()
+            await may_go_on.wait()
+
+    monkeypatch.setattr(SimulatedDevice, "start_stream", slowly)
+    await house.enter("a", "b")
+    stream_id = await house.open()
+    await told.wait()
+    await house.protected(stream_id)
+    change = asyncio.create_task(
+        house.control.services.streams.change(stream_id, StreamChange(bitrate_bps=2_000_000), OWNER)
+    )
+    may_go_on.set()
+    assert (await change).change_class == "planned_switch"
+    await until(lambda: all(house.held(name).video_bps == 2_000_000 for name in ("a", "b")))
 
 
 async def test_a_picture_that_the_other_device_does_not_take_changes_nothing(house: DeviceHouse) -> None:
