@@ -19,6 +19,7 @@ from app.domain.events import (
     EncoderChanged,
     EncoderRead,
     Event,
+    IncidentChanged,
     StreamChanged,
     StreamDrilled,
     StreamErrorSeen,
@@ -60,6 +61,8 @@ def room_of_event(event: Event) -> Room:
         case Condition() | AlertChanged():
             subject = event.subject if isinstance(event, Condition) else event.alert.subject
             return Room("stream" if subject.kind is SubjectKind.STREAM else "encoder", subject.id)
+        case IncidentChanged():
+            return Room("encoder", event.incident.cause.value)
         case _:
             return Room("stream", event.stream_id)
 
@@ -78,7 +81,9 @@ def tell(event: Event, metrics: EncoderMetrics | None) -> Telling:
             return Telling(None, None, (Saying("encoder_changed", _encoder_changed(event)),))
         case EncoderRead():
             return Telling(None, None, (_health_update(event, metrics),))
-        case DeviceRead() | Condition():  # raw material: what follows from it is told as health, error or alert
+        case (
+            DeviceRead() | Condition() | IncidentChanged()
+        ):  # raw material: what follows from it is told as health, error or alert
             return Telling(None, None, ())
         case AlertChanged():
             # About a stream: its tenant only, who hears nothing of others' by following all streams.

@@ -12,6 +12,7 @@ from app.domain.drill import DrillOutcome
 from app.domain.encoder import EncoderReading, EncoderState
 from app.domain.failover import SwitchReport
 from app.domain.ids import EncoderId, StreamId
+from app.domain.incident import Incident
 from app.domain.session import StreamHealth
 from app.domain.severity import Severity
 from app.domain.stream import StreamState
@@ -110,6 +111,14 @@ class AlertChanged:
     alert: Alert
 
 
+@dataclass(frozen=True, slots=True)
+class IncidentChanged:
+    """An incident began, turned out to have another cause or severity, or ended."""
+
+    incident: Incident
+    at: datetime
+
+
 Event = (
     StreamChanged
     | StreamHealthRead
@@ -122,4 +131,5 @@ Event = (
     | DeviceRead
     | Condition
     | AlertChanged
+    | IncidentChanged
 )

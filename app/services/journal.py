@@ -11,6 +11,7 @@ from app.domain.errors import ManagerError
 from app.domain.events import (
     EncoderChanged,
     Event,
+    IncidentChanged,
     StreamChanged,
     StreamDrilled,
     StreamErrorSeen,
@@ -77,5 +78,11 @@ def note_of(event: Event) -> Note | None:
             return Note(event.at, event.stream_id, f"{event.severity.value}: {event.cause}", event.detail + acted)
         case EncoderChanged():
             return Note(event.at, event.encoder_id, f"encoder {event.state.value}", event.reason or "")
+        case IncidentChanged(incident=incident):
+            ended = "ended" if incident.merged_into is None else f"merged into {incident.merged_into}"
+            state = incident.severity.value if incident.ended_at is None else ended
+            where = f"{incident.cause.label} {incident.cause.value}"
+            text = f"{where}: {incident.title} ({incident.total_children} follow from it)"
+            return Note(event.at, incident.id, f"incident {state}", text)
         case _:
             return None

@@ -63,6 +63,7 @@ IMPORTED_AS = {
     "pyyaml": "yaml",
     "prometheus-client": "prometheus_client",
     "nvidia-ml-py": "pynvml",
+    "google-re2": "re2",
 }
 LOADED_BY_NAME = {"aiosqlite"}
 """Drivers that SQLAlchemy loads when a database URL names them."""

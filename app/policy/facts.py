@@ -1,0 +1,180 @@
+"""What is known to be so, or was until lately: the evidence for patterns and incidents. Pure, bounded.
+
+A fact is a condition that a monitor told, or a raw state that only patterns read: `alarm:...` and `state:...` of a
+device, `error:...` of a stream, `message:...` for a line that a worker wrote and a signature knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from app.domain.condition import GONE_S, Category, Condition, Subject, SubjectKind
+from app.domain.incident import Cause
+from app.domain.severity import Severity
+
+MAX_FACTS: Final = 20_000
+REMEMBERED_S: Final = 300.0
+"""What is over is evidence for so long: what followed from it may last longer than it did."""
+RETURN_S: Final = 60.0
+"""What comes back so soon never went: it keeps the time of its beginning."""
+LABELS: Final = frozenset(
+    {"stream", "encoder", "host", "rack", "region", "gateway", "destination", "certificate", "version"}
+)
+RANKS: Final = (Severity.INFO, Severity.WARNING, Severity.CRITICAL)
+
+Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """`began`, `ended`: monotonic seconds; `ended` may lie ahead. `is_condition`: it may belong to an incident."""
+
+    name: str
+    subject: Subject
+    labels: tuple[tuple[str, str], ...]
+    severity: Severity
+    category: Category
+    summary: str
+    began: float
+    began_at: datetime
+    ended: float | None = None
+    is_condition: bool = True
+
+    @property
+    def key(self) -> Key:
+        return self.name, self.subject.kind.value, self.subject.id
+
+    def holds(self, now: float) -> bool:
+        return self.ended is None or self.ended > now
+
+    @property
+    def own(self) -> Cause:
+        """The part that it is about. The system's conditions may be about a place: `rack:r7`."""
+        kind, name = self.subject.kind, self.subject.id
+        if kind is SubjectKind.SYSTEM and ":" in name:
+            label, _, value = name.partition(":")
+            if label in LABELS:
+                return Cause(label, value)
+        if kind is SubjectKind.CERTIFICATE:
+            # One certificate may be served in many places.
+            name = dict(self.labels).get("certificate", name)
+        return Cause(kind.value, name)
+
+    def parts(self) -> Mapping[str, str]:
+        """Every part that it names, itself included, by label."""
+        found = {label: value for label, value in self.labels if label in LABELS}
+        own = self.own
+        found[own.label] = own.value
+        return found
+
+
+def fact_of(condition: Condition, now: float) -> Fact:
+    return Fact(
+        name=condition.name,
+        subject=condition.subject,
+        labels=condition.labels,
+        severity=condition.severity,
+        category=condition.category,
+        summary=condition.summary,
+        began=now,
+        began_at=condition.at,
+    )
+
+
+def state_of(
+    name: str, subject: Subject, labels: Iterable[tuple[str, str]], now: float, at: datetime, *, ends: float | None
+) -> Fact:
+    """What only patterns read."""
+    return Fact(
+        name=name,
+        subject=subject,
+        labels=tuple(sorted(labels)),
+        severity=Severity.INFO,
+        category=Category.SYSTEM,
+        summary=name,
+        began=now,
+        began_at=at,
+        ended=ends,
+        is_condition=False,
+    )
+
+
+class FactBook:
+    """`begin`, `end` and `tick` return whether something is another than before."""
+
+    def __init__(self) -> None:
+        self._facts: dict[Key, Fact] = {}
+        self._heard: dict[Key, float] = {}
+        """Of conditions: when they were told last."""
+        self._states: dict[Subject, set[Key]] = {}
+        """What lasts of each subject that only patterns read."""
+        self.refused = 0
+        """Facts that found no room."""
+
+    def __iter__(self) -> Iterator[Fact]:
+        return iter(tuple(self._facts.values()))
+
+    def __len__(self) -> int:
+        return len(self._facts)
+
+    def find(self, key: Key) -> Fact | None:
+        return self._facts.get(key)
+
+    def begin(self, fact: Fact, now: float) -> bool:
+        known = self._facts.get(fact.key)
+        if known is None and len(self._facts) >= MAX_FACTS:
+            self.refused += 1
+            return False
+        if fact.is_condition:
+            self._heard[fact.key] = now
+        elif fact.ended is None:
+            self._states.setdefault(fact.subject, set()).add(fact.key)
+        if known is None or _is_anew(known, fact, now):
+            self._facts[fact.key] = fact
+            return True
+        # Where it was when it began is what tells its cause: a stream has moved on since.
+        severity = max(known.severity, fact.severity, key=RANKS.index)
+        changed = replace(known, severity=severity, summary=fact.summary, ended=fact.ended)
+        self._facts[fact.key] = changed
+        return severity is not known.severity or known.holds(now) is not changed.holds(now)
+
+    def end(self, key: Key, now: float) -> bool:
+        fact = self._facts.get(key)
+        if fact is None or not fact.holds(now):
+            return False
+        self._facts[key] = replace(fact, ended=now)
+        return True
+
+    def end_states(self, subject: Subject, kept: Iterable[str], now: float) -> bool:
+        """Of what only patterns read about `subject`, all but `kept` is over."""
+        names = set(kept)
+        lasting = self._states.get(subject, set())
+        over = [key for key in lasting if key[0] not in names]
+        lasting.difference_update(over)
+        if not lasting:
+            self._states.pop(subject, None)
+        ended = [self.end(key, now) for key in over]
+        return any(ended)
+
+    def tick(self, now: float) -> bool:
+        """What nobody told again is over, as of when it was heard last; what is long over is forgotten."""
+        is_changed = False
+        for key, fact in tuple(self._facts.items()):
+            heard = self._heard.get(key)
+            if fact.ended is None and heard is not None and now - heard >= GONE_S:
+                self._facts[key] = replace(fact, ended=heard)
+                is_changed = True
+            elif fact.ended is not None and now - fact.ended >= REMEMBERED_S:
+                del self._facts[key]
+                self._heard.pop(key, None)
+                is_changed = True
+        return is_changed
+
+
+def _is_anew(known: Fact, fact: Fact, now: float) -> bool:
+    if known.ended is None or known.ended > now:
+        return False
+    return not fact.is_condition or now - known.ended > RETURN_S
