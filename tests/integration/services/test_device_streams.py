@@ -348,6 +348,8 @@ async def test_a_change_waits_for_what_is_being_done_with_a_device(
     change = asyncio.create_task(
         house.control.services.streams.change(stream_id, StreamChange(bitrate_bps=2_000_000), OWNER)
     )
+    finished, _ = await asyncio.wait({change}, timeout=0.3)
+    assert not finished, "refused, where a moment of patience is enough"
     may_go_on.set()
     assert (await change).change_class == "planned_switch"
     await until(lambda: all(house.held(name).video_bps == 2_000_000 for name in ("a", "b")))
