@@ -23,6 +23,7 @@ from app.domain.session import (
 from app.ports.store import Store
 from app.runtime.clock import utc_now
 from app.services.changing import Changing
+from app.services.device_places import feed_id
 from app.services.ending import Ending
 from app.services.gateways import Gateways, playback, rtmp_url
 from app.services.live_streams import LiveStreams, may_see
@@ -124,8 +125,10 @@ class StreamService:
         return await self._reports.of(stream_id, limit=limit)
 
     def placement(self, stream_id: StreamId, who: Principal) -> tuple[PlacementDecision, ...]:
-        """Why these encoders, newest decision first."""
-        return self._balancer.decisions(self._streams.owned(stream_id, who).id)
+        """Why these encoders, and which devices feed it, newest decision first."""
+        own = self._streams.owned(stream_id, who).id
+        found = (*self._balancer.decisions(own), *self._balancer.decisions(feed_id(own)))
+        return tuple(sorted(found, key=lambda decision: decision.at, reverse=True))
 
 
 def _ended_health(record: StreamRecord, at: datetime) -> StreamHealth:

@@ -115,6 +115,8 @@ async def test_both_devices_are_set_up_from_the_request_each_with_a_key_of_its_o
     assert (one.width, one.height, one.video_bps, one.fps) == (1280, 720, 4_000_000, 30.0)
     assert replace(one, stream_key=other.stream_key) == other
     assert one.rtmp_url == "rtmp://127.0.0.1:19350/live"
+    (decision,) = house.control.services.streams.placement(stream_id, OWNER)
+    assert (decision.primary_id, decision.backup_id) == ("a", "b")
     encoders = house.control.services.encoders
     await until(lambda: [each.running for each in encoders.config(EncoderId("a")).streams] == [True])
     (does,) = encoders.config(EncoderId("a")).streams
