@@ -17,6 +17,7 @@ from app.adapters.store.alerts import SqlAlerts
 from app.adapters.store.engine import open_engine, our_errors, own_file
 from app.adapters.store.leases import LeaseRows, refuse_older
 from app.adapters.store.migrate import upgrade
+from app.adapters.store.remedies import SqlRemedies
 from app.adapters.store.rows import key_of, key_row, note_of, note_row, stream_row, streams_of
 from app.adapters.store.seal import Sealer
 from app.adapters.store.tables import api_keys, encoder_wishes, notes, streams, to_us
@@ -110,6 +111,11 @@ class SqlStore:
     def alerts(self) -> SqlAlerts:
         """What people are told; its writes are under the same fence."""
         return SqlAlerts(self._dialect, self._write, self._rows)
+
+    @property
+    def remedies(self) -> SqlRemedies:
+        """How devices were mended; its writes are under the same fence."""
+        return SqlRemedies(self._dialect, self._write, self._rows)
 
     async def _write(self, work: Work) -> Any:
         return await self._writer.write(work, self._fence)

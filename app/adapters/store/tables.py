@@ -126,6 +126,23 @@ silences: Final = Table(
     Column("body", Text, nullable=False),
 )
 
+remedy_runs: Final = Table(
+    "remedy_runs",
+    METADATA,
+    Column("run_id", String(64), primary_key=True),
+    Column("began_us", BigInteger, nullable=False),
+    Column("is_over", Boolean, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("ix_remedy_runs_began", "began_us"),
+)
+
+remedy_breakers: Final = Table(
+    "remedy_breakers",
+    METADATA,
+    Column("encoder_id", String(128), primary_key=True),
+    Column("body", Text, nullable=False),
+)
+
 leases: Final = Table(
     "leases",
     METADATA,
