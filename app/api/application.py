@@ -21,6 +21,7 @@ from app.api.registry import Registry
 from app.api.routes.alerts import AlertRoutes
 from app.api.routes.certificates import CertificateRoutes
 from app.api.routes.failovers import FailoverRoutes
+from app.api.routes.incidents import IncidentRoutes
 from app.api.routes.keys import KeyRoutes
 from app.api.routes.monitoring import MonitoringRoutes
 from app.api.routes.streams import StreamRoutes
@@ -65,6 +66,7 @@ def all_rows(services: DoorServices) -> Registry:
         *ThermalRoutes(services).endpoints(),
         *CertificateRoutes(services).endpoints(),
         *AlertRoutes(services).endpoints(),
+        *IncidentRoutes(services).endpoints(),
         *KeyRoutes(services).endpoints(),
         *SystemRoutes(services, description).endpoints(),
     )

@@ -12,6 +12,7 @@ from app.domain.ids import StreamId
 from app.domain.session import Playback, StreamRecord
 from app.monitoring.alert_desk import AlertDesk
 from app.monitoring.cert_monitor import CertMonitor
+from app.monitoring.error_analysis import ErrorAnalysis
 from app.monitoring.thermal import ThermalMonitor
 from app.runtime.bus import Bus
 from app.services.drill import DrillService
@@ -33,6 +34,7 @@ class DoorServices:
     thermal: ThermalMonitor
     certificates: CertMonitor
     alerts: AlertDesk
+    analysis: ErrorAnalysis
     bus: Bus[Event]
     ready: Callable[[], Awaitable[tuple[str, ...]]]
     media_origins: Callable[[], tuple[str, ...]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -13,6 +14,7 @@ from app.adapters.link.server import LinkServer
 from app.adapters.schedule.cron import CronSchedule
 from app.adapters.store.sql_store import SqlStore
 from app.assembly.alerting import NO_WAYS, Alerting, Ways, alerting, ways_of
+from app.assembly.analysis import error_analysis
 from app.assembly.control_rooms import put_together
 from app.assembly.regular_work import regular_work
 from app.assembly.reign import Reign
@@ -22,6 +24,8 @@ from app.domain.errors import ManagerError
 from app.domain.events import Event
 from app.domain.lease import CONTROL
 from app.domain.secret import Secret
+from app.monitoring.error_analysis import ErrorAnalysis
+from app.monitoring.pattern_file import patterns_of
 from app.monitoring.thermal import ThermalMonitor
 from app.policy.drill_plan import DrillPlan
 from app.policy.outgoing import Network
@@ -72,6 +76,7 @@ class ControlServices:
     link: LinkServer
     thermal: ThermalMonitor
     alerting: Alerting
+    analysis: ErrorAnalysis
     fleet: Fleet
     """For simulated encoders, which come by `fleet.arrived(info, driver)` and `fleet.heard`."""
     gateways: Gateways
@@ -102,6 +107,7 @@ class ControlServices:
             drill_plan=_drill_plan(settings),
             ways=ways_of(settings),
             limits=Limits(settings.cpu_high_threshold, settings.memory_high_threshold),
+            own_patterns=settings.fault_patterns,
         )
 
     @classmethod
@@ -187,6 +193,7 @@ class ControlServices:
         drill_plan: DrillPlan | None = None,
         ways: Ways = NO_WAYS,
         limits: Limits = USUAL_LIMITS,
+        own_patterns: Path | None = None,
     ) -> ControlServices:
         bus: Bus[Event] = Bus(_listener_failed)
         keeper = TaskGroupKeeper(_task_failed)
@@ -204,6 +211,9 @@ class ControlServices:
         )
 
         alerts = alerting(store=store, bus=bus, fleet=rooms.fleet, streams=rooms.live, ways=ways, limits=limits)
+        analysis = error_analysis(
+            file=patterns_of(own_patterns), board=alerts.board, bus=bus, fleet=rooms.fleet, streams=rooms.live
+        )
 
         async def begin() -> None:
             if bootstrap_api_key:
@@ -213,12 +223,14 @@ class ControlServices:
             log.info("streams taken up", count=await rooms.live.load())
             rooms.adoption.promises_of_the_store()
             rooms.hardware.feeds.promises_of_the_store()
+            # Before those who make conditions of events: it knows the same events by then.
+            bus.listen(analysis.hear)
             await alerts.load()
             journal = Journal(store=store)
             bus.listen(journal.hear)
             loops = [rooms.live.save_behind, rooms.watch.run, rooms.watch.age, rooms.thermal.run, journal.run]
             loops += [rooms.hardware.watch.run, rooms.hardware.feeds.run]
-            loops += alerts.loops
+            loops += [*alerts.loops, analysis.run]
             if works := regular_work(streams=rooms.live, drills=rooms.drills, drill_plan=drill_plan):
                 loops.append(CronSchedule(works, on_crash=_task_failed).run)
             for loop in loops:
@@ -238,6 +250,7 @@ class ControlServices:
             link=link,
             thermal=rooms.thermal,
             alerting=alerts,
+            analysis=analysis,
             fleet=rooms.fleet,
             gateways=rooms.gateways,
             live=rooms.live,

@@ -137,6 +137,7 @@ def door_services(services: ControlServices, exporter: Exporter, certificates: C
         thermal=services.thermal,
         certificates=certificates,
         alerts=services.alerting.desk,
+        analysis=services.analysis,
         bus=services.bus,
         ready=services.ready,
         media_origins=lambda: tuple(hello.http_url.rstrip("/") for hello in services.gateways.connected()),

@@ -170,6 +170,9 @@ class Settings(BaseModel):
     memory_high_threshold: Percent = Field(
         MEMORY_HIGH_PERCENT, description="From so many percent memory people are told."
     )
+    fault_patterns: OptionalPath = Field(
+        None, description="YAML file with fault patterns of your own, beside the packaged ones; see docs/incidents.md."
+    )
     alert_link: OptionalText = Field(
         None, description="Address of the dashboard that messages name; empty: control_url."
     )

@@ -15,12 +15,15 @@ from app.domain.access import Scope
 from app.domain.encoder import EncoderReading
 from app.domain.events import EncoderRead, Event
 from app.monitoring.alert_board import AlertBoard
+from app.monitoring.error_analysis import ErrorAnalysis
+from app.monitoring.pattern_file import patterns_of
 from app.monitoring.thermal import ThermalMonitor
 from app.policy.rates import Rate
 from app.policy.thermal_limits import ThermalLimits
 from app.runtime.bus import Bus
 from app.runtime.clock import utc_now
 from app.services.websocket_security import SocketLimits
+from tests.support.faults import Plan
 from tests.unit.api import fleet
 from tests.unit.api.cert_watch import cert_watch
 from tests.unit.api.desk import desk
@@ -78,8 +81,11 @@ async def serve() -> AsyncIterator[Serve]:
 
         alerts = desk(bus, streams)
         await alerts.board.load()
+        analysis = ErrorAnalysis(file=patterns_of(), around=Plan().around(), alerts=alerts.board, bus=bus)
+        bus.listen(analysis.hear)
         services = DoorServices(
             alerts=alerts.desk,
+            analysis=analysis,
             streams=streams,
             encoders=encoders,
             balancer=fleet.Balancer(streams),
