@@ -73,6 +73,17 @@ class Reach(StrEnum):
     """Away after a restart that was asked for, or booting."""
 
 
+class DeviceChoice(StrEnum):
+    """A setting of a device that has a few values, and is none of a profile's."""
+
+    VIDEO_INPUT = "video_input"
+    """sdi, hdmi or test_pattern."""
+    AUDIO_INPUT = "audio_input"
+    """sdi, hdmi, analog or none."""
+    MUTE = "mute"
+    """on or off."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceAlarm:
     """One active alarm of the device: its own id without a prefix, and its own words."""

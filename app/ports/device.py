@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from app.domain.device import DeviceProfile, DeviceReading, Reach
+from app.domain.device import DeviceChoice, DeviceProfile, DeviceReading, Reach
 from app.domain.encoder import Capabilities
 from app.domain.ids import EncoderId
 
@@ -39,6 +39,12 @@ class HardwareEncoder(Protocol):
     async def drift(self, profile: DeviceProfile) -> tuple[str, ...]:
         """Names, as the device has them, of settings that `configure(profile)` would change; never values."""
 
+    async def choice(self, name: DeviceChoice) -> str | None:
+        """What it holds now; None: it does not have it, or holds a value that has no word here."""
+
+    async def choose(self, name: DeviceChoice, value: str) -> None:
+        """Write and read back. Raises DeviceError where it has no such value, or did not take it."""
+
     async def start_stream(self) -> None:
         """Done when it streams; at once when it already does.
 
@@ -66,6 +72,9 @@ class HardwareEncoder(Protocol):
 
         Raises Conflict while it streams or records, DeviceError when it does not take it.
         """
+
+    async def sync_calendar(self) -> None:
+        """Make it fetch its calendar anew; raises DeviceError where it has none."""
 
     async def reboot(self) -> None:
         """Sent once, never again: no answer counts as done, and its return is seen by `read`."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.adapters.encoders.simulated_device import SimulatedDevice
-from app.domain.device import EngineState, Reach
+from app.domain.device import DeviceChoice, EngineState, Reach
 from app.domain.errors import Conflict, DeviceError, Unavailable
 from tests.contract.encoder_benches import BENCHES, PROFILE, DeviceBench
 
@@ -45,6 +45,23 @@ async def test_a_setting_that_somebody_changed_is_named_and_its_value_is_not(ben
     assert "width" in name.lower()
     await bench.driver.configure(PROFILE)
     assert await bench.driver.drift(PROFILE) == ()
+
+
+async def test_a_choice_that_was_made_is_what_it_holds_and_an_unknown_one_is_refused(bench: DeviceBench) -> None:
+    for name, value in (
+        (DeviceChoice.VIDEO_INPUT, "sdi"),
+        (DeviceChoice.AUDIO_INPUT, "analog"),
+        (DeviceChoice.MUTE, "on"),
+    ):
+        assert await bench.driver.choice(name) != value
+        await bench.driver.choose(name, value)
+        assert await bench.driver.choice(name) == value
+        with pytest.raises(DeviceError):
+            await bench.driver.choose(name, "something else")
+
+
+async def test_it_takes_the_order_to_fetch_its_calendar(bench: DeviceBench) -> None:
+    await bench.driver.sync_calendar()
 
 
 async def test_settings_are_not_changed_while_it_streams(bench: DeviceBench) -> None:

@@ -21,7 +21,7 @@ from app.adapters.encoders.helo.http import Http, Lost, TooSlow
 from app.adapters.encoders.helo.patience import PATIENCE, Patience
 from app.adapters.encoders.helo.rounds import Rounds
 from app.adapters.encoders.helo.wire import number
-from app.domain.device import DeviceEntry, DeviceProfile, DeviceReading, Reach
+from app.domain.device import DeviceChoice, DeviceEntry, DeviceProfile, DeviceReading, Reach
 from app.domain.encoder import Capabilities
 from app.domain.errors import Conflict, DeviceError
 from app.domain.ids import EncoderId
@@ -83,6 +83,10 @@ class HeloDriver:
         wanted = settings.writes(profile, await self._input())
         return settings.differing(wanted, await self._read_all(wanted))
 
+    async def choice(self, name: DeviceChoice) -> str | None:
+        code = number(await self._rounds.get(p.CHOICES[name]))
+        return next((word for word, known in p.CHOICE_WORDS[name].items() if known == code), None)
+
     async def preview(self) -> bytes:
         self._pictures += 1
         return await self._client.picture(self._pictures)
@@ -98,6 +102,20 @@ class HeloDriver:
             left = settings.differing(wanted, await self._read_all(wanted))
             if left:
                 raise DeviceError(f"it did not take {', '.join(left)}")
+
+    async def choose(self, name: DeviceChoice, value: str) -> None:
+        code = p.CHOICE_WORDS[name].get(value)
+        if code is None:
+            raise DeviceError(f"it has no {value} for {name}")
+        async with self._orders:
+            await self._write(p.CHOICES[name], str(code))
+            self._rounds.look_anew()
+
+    async def sync_calendar(self) -> None:
+        async with self._orders:
+            if not await self._client.put(p.FETCH_CALENDAR, "1"):
+                raise DeviceError("it fetches no calendar")
+            self._rounds.look_anew()
 
     async def start_stream(self) -> None:
         await self._start(p.START_STREAM, p.STREAM_STATE, "stream")

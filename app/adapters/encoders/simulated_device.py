@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from app.domain.device import DeviceProfile, DeviceReading, EngineState, Medium, Reach
+from app.domain.device import DeviceChoice, DeviceProfile, DeviceReading, EngineState, Medium, Reach
 from app.domain.encoder import Capabilities, CodecProbe
 from app.domain.errors import Conflict, DeviceError, ManagerError, NotAuthenticated, Unavailable
 from app.domain.ids import EncoderId
@@ -26,6 +26,11 @@ CAPABILITIES: Final = Capabilities(
     build="simulated 1",
 )
 _PREVIEW: Final = bytes.fromhex("ffd8ffd9")
+_VALUES: Final = {
+    DeviceChoice.VIDEO_INPUT: ("sdi", "hdmi", "test_pattern"),
+    DeviceChoice.AUDIO_INPUT: ("sdi", "hdmi", "analog", "none"),
+    DeviceChoice.MUTE: ("on", "off"),
+}
 _STOPPED: Final = (EngineState.STOPPED, EngineState.FAULTY, EngineState.SHUT_DOWN)
 
 
@@ -33,7 +38,8 @@ class SimulatedDevice:
     """Implements `HardwareEncoder`.
 
     `reach` says how it can be reached: any but OK makes every call fail as that would. `state` is what it tells
-    next, `held` the settings it has, `refusal` what keeps it from doing what it is told, `orders` what it was told.
+    next, `held` and `chosen` the settings it has, `refusal` what keeps it from doing what it is told, `orders` what
+    it was told.
     """
 
     def __init__(self, encoder_id: EncoderId, *, state: DeviceReading | None = None) -> None:
@@ -53,6 +59,11 @@ class SimulatedDevice:
             is_in_transfer_mode=False,
         )
         self.held: DeviceProfile | None = None
+        self.chosen = {
+            DeviceChoice.VIDEO_INPUT: "hdmi",
+            DeviceChoice.AUDIO_INPUT: "hdmi",
+            DeviceChoice.MUTE: "off",
+        }
         self.refusal: str | None = None
         self.orders: list[str] = []
 
@@ -93,6 +104,19 @@ class SimulatedDevice:
     async def configure(self, profile: DeviceProfile) -> None:
         self._obey("configure", must_rest=True)
         self.held = profile
+
+    async def choice(self, name: DeviceChoice) -> str | None:
+        self._answer()
+        return self.chosen[name]
+
+    async def choose(self, name: DeviceChoice, value: str) -> None:
+        self._obey(f"choose {name} {value}")
+        if value not in _VALUES[name]:
+            raise DeviceError(f"it has no {value} for {name}")
+        self.chosen[name] = value
+
+    async def sync_calendar(self) -> None:
+        self._obey("sync_calendar")
 
     async def start_stream(self) -> None:
         self._answer()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from app.domain.device import EngineState
+from app.domain.device import DeviceChoice, EngineState
 
 COMMAND: Final = "ReplicatorCommand"
 START_RECORDING, STOP_RECORDING, START_STREAM, STOP_STREAM = "1", "2", "3", "4"
@@ -53,6 +53,17 @@ BOOTING: Final = frozenset({0, 1, 2, 3, 7, 8, 9})
 INPUT_FORMAT: Final = "DetectInputFormat"
 VIDEO_SOURCE: Final = "VideoInSelect"
 TEST_PATTERN: Final = 2
+CHOICES: Final[Mapping[DeviceChoice, str]] = {
+    DeviceChoice.VIDEO_INPUT: VIDEO_SOURCE,
+    DeviceChoice.AUDIO_INPUT: "AudioInSelect",
+    DeviceChoice.MUTE: "AVMute",
+}
+CHOICE_WORDS: Final[Mapping[DeviceChoice, Mapping[str, int]]] = {
+    DeviceChoice.VIDEO_INPUT: {"sdi": 0, "hdmi": 1, "test_pattern": TEST_PATTERN},
+    DeviceChoice.AUDIO_INPUT: {"sdi": 0, "hdmi": 1, "analog": 2, "none": 4},
+    DeviceChoice.MUTE: {"off": 0, "on": 1},
+}
+FETCH_CALENDAR: Final = "SchedulerRemoteForceSync"
 DURATION: Final = "StreamingDuration"
 TEMPERATURE: Final = "Temperature"
 LINK_ERRORS: Final = "LinkErrors"
