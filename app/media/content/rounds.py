@@ -32,6 +32,8 @@ FLOWS_S: Final = 1.0
 LOOK_EVERY_S: Final = 1.0
 BUDGET: Final = 0.25
 """Share of one core that looking may take, of all streams together: about 25 of them each 2 s."""
+SAVED_S: Final = 0.5
+"""Budget of so much time at most is kept for later: there are more looks than beats, so one beat has several."""
 RETOLD_S: Final = 10.0
 SET_ASIDE_S: Final = 5.0
 """After the child died of a stream: others are looked at first, for twice as long each time until somebody else
@@ -171,7 +173,7 @@ class ContentRounds:
             return
         self.looks += 1
         self.busy_s += seen.busy_ms / 1000
-        self._rest_until_s = self._monotonic() + seen.busy_ms / 1000 / BUDGET
+        self._rest_until_s = max(self._rest_until_s, self._monotonic() - SAVED_S) + seen.busy_ms / 1000 / BUDGET
         if is_source or generation == watched.generation:
             _feed(watched, taken, seen, is_source=is_source)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -171,6 +172,22 @@ async def test_looks_take_no_more_than_their_budget_and_every_stream_has_its_tur
     looked = {look.room.split("/")[0] for look in house.asked}
     assert len(looked) == 20
     assert house.rounds.oldest_look_s > rounds.LOOK_EVERY_S
+
+
+async def test_while_the_budget_allows_it_every_stream_of_many_is_looked_at_with_each_of_its_key_frames() -> None:
+    house = House(*[f"s{number}" for number in range(20)])
+    await house.plays(13)
+    pictures = Counter(look.room for look in house.asked if look.picture)
+    assert len(pictures) == 40
+    # At 3 s the one that came last, then those at 4, 6, 8, 10 and 12 s.
+    assert min(pictures.values()) >= 5
+
+
+async def test_what_was_not_looked_at_before_is_not_made_up_for_in_one_go() -> None:
+    house = House(*[f"s{number}" for number in range(20)])
+    house.sees |= {"source": replace(LIVE, busy_ms=50.0), "programme": replace(LIVE, busy_ms=50.0)}
+    await house.plays(rounds.WARM_UP_S + 1.0)
+    assert 0.0 < house.rounds.busy_s <= rounds.BUDGET * (1.0 + rounds.SAVED_S) + 0.05
 
 
 async def test_a_child_that_rests_is_not_asked() -> None:
