@@ -105,6 +105,7 @@ async def _doors(
         fleet=services.encoders.list,
         streams=lambda: services.streams.all_health(SEES_ALL),
         leads=lambda: services.standby() is None,
+        drills_daily=bool(settings.drill_window),
     )
     exporter.add(certificates.metrics)
     exporter.add(services.alerting.metrics)

@@ -1,4 +1,5 @@
-"""How many alerts fire, and whether people are told of them, for Prometheus. No alert is a label."""
+"""How many alerts fire, and whether people are told of them, for Prometheus. No alert is a label, only
+what kind it is: those of somebody else, whose names we do not choose, are counted by severity alone."""
 
 from __future__ import annotations
 
@@ -23,8 +24,9 @@ class AlertMetrics(Collector):
         self._channels = channels
 
     def collect(self) -> Iterable[Metric]:
+        active = tuple(self._active())
         firing: Counter[tuple[Severity, bool]] = Counter(
-            (alert.severity, alert.silenced_by is not None) for alert in self._active()
+            (alert.severity, alert.silenced_by is not None) for alert in active
         )
         alerts = GaugeMetricFamily(
             "encman_alerts",
@@ -35,6 +37,7 @@ class AlertMetrics(Collector):
             for is_silenced in (False, True):
                 alerts.add_metric((severity.value, str(is_silenced).lower()), firing[severity, is_silenced])
         yield alerts
+        yield _by_kind(active)
         yield from self._of_channels()
 
     def _of_channels(self) -> Iterable[Metric]:
@@ -55,3 +58,19 @@ class AlertMetrics(Collector):
         yield sent
         yield waiting
         yield failing
+
+
+def _by_kind(active: Iterable[Alert]) -> Metric:
+    ours = Counter(
+        (alert.name, alert.category.value, alert.severity.value)
+        for alert in active
+        if alert.silenced_by is None and not alert.is_external
+    )
+    kinds = GaugeMetricFamily(
+        "encman_alerts_firing",
+        "Alerts of this system that fire and are not silenced, by name.",
+        labels=("name", "category", "severity"),
+    )
+    for labels, count in sorted(ours.items()):
+        kinds.add_metric(labels, count)
+    return kinds

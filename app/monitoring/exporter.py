@@ -19,6 +19,7 @@ from app.domain.encoder import EncoderState
 from app.domain.events import Event, StreamErrorSeen, StreamFailedOver, WorkerReplaced
 from app.domain.fleet import EncoderView
 from app.domain.session import StreamHealth
+from app.domain.severity import Severity
 from app.domain.stream import StandbyGrade, StreamState
 from app.monitoring.failover_metrics import FailoverMetrics
 from app.version import __version__
@@ -34,7 +35,7 @@ _ENCODER: Final = (
 
 class Exporter(Collector):
     """`fleet` and `streams` give the present picture; `hear` listens to the bus. `leads`: this control is the one
-    that acts."""
+    that acts. `drills_daily`: each protected stream is drilled once a day."""
 
     def __init__(
         self,
@@ -42,8 +43,10 @@ class Exporter(Collector):
         fleet: Callable[[], Iterable[EncoderView]],
         streams: Callable[[], Iterable[StreamHealth]],
         leads: Callable[[], bool] = lambda: True,
+        drills_daily: bool = False,
     ) -> None:
         self._leads = leads
+        self._drills_daily = drills_daily
         self._fleet = fleet
         self._streams = streams
         self._failovers: Counter[str] = Counter()
@@ -87,6 +90,11 @@ class Exporter(Collector):
         yield GaugeMetricFamily(
             "encman_control_leads", "1: this control acts; 0: it stands by.", value=float(self._leads())
         )
+        yield GaugeMetricFamily(
+            "encman_drills_daily",
+            "1: each protected stream is drilled once a day.",
+            value=float(self._drills_daily),
+        )
         yield from self._encoder_metrics(tuple(self._fleet()))
         yield from self._stream_metrics(tuple(self._streams()))
         failovers = CounterMetricFamily("encman_failover", "Workers that took a stream over.", labels=("kind",))
@@ -94,8 +102,9 @@ class Exporter(Collector):
             failovers.add_metric((kind,), self._failovers[kind])
         yield failovers
         errors = CounterMetricFamily("encman_stream_errors", "Errors told to clients.", labels=("severity",))
-        for severity, count in sorted(self._errors.items()):
-            errors.add_metric((severity,), count)
+        for severity in Severity:
+            # From the start: Prometheus sees no increase in a series that begins with its first error.
+            errors.add_metric((severity.value,), self._errors[severity])
         yield errors
 
     def _encoder_metrics(self, fleet: tuple[EncoderView, ...]) -> Iterable[Metric]:
@@ -104,6 +113,10 @@ class Exporter(Collector):
         for state in EncoderState:
             by_state.add_metric((state,), states[state])
         yield by_state
+        up = GaugeMetricFamily("encman_encoder_up", "0: it is offline.", labels=("encoder",))
+        for view in fleet:
+            up.add_metric((view.info.encoder_id,), float(view.state is not EncoderState.OFFLINE))
+        yield up
         for name, help_text, attribute, factor in _ENCODER:
             family = GaugeMetricFamily(name, help_text, labels=("encoder",))
             for view in fleet:

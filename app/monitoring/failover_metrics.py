@@ -6,7 +6,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from app.domain.failover import DecidedBy, SwitchReport
+from app.domain.failover import DecidedBy, SwitchKind, SwitchReport
 
 SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 """Close together below half a second, where a warm standby should be; 2 s is the promise, 3 s the most."""
@@ -61,6 +61,10 @@ class FailoverMetrics:
             ("kind",),
             registry=registry,
         )
+        for kind in SwitchKind:
+            # From the start: Prometheus sees no increase in a series that begins with its first count.
+            for counter in (self._missing, self._doubled, self._uncounted):
+                counter.labels(kind.value)
 
     def measured(self, report: SwitchReport) -> None:
         kind = report.kind.value

@@ -231,15 +231,16 @@ async def test_only_what_an_authority_issues_can_be_renewed() -> None:
         monitor.request_renewal("https")
 
 
-async def test_the_end_of_each_certificate_is_a_metric() -> None:
+async def test_the_life_of_each_certificate_is_a_metric() -> None:
     world = World(places=[OURS, DEVICE], served={"https": trusted("live.example.org")})
     monitor = world.monitor()
     await monitor.look()
-    ends, accepted = CertificateMetrics(monitor.all).collect()
+    ends, begins, accepted = CertificateMetrics(monitor.all).collect()
     assert ends.name == "encman_certificate_not_after_timestamp_seconds"
     assert [(one.labels, one.value) for one in ends.samples] == [
         ({"name": "https"}, (BEGIN + 90 * DAY).timestamp())
     ]
+    assert [(one.labels, one.value) for one in begins.samples] == [({"name": "https"}, BEGIN.timestamp())]
     assert [one.value for one in accepted.samples] == [1.0]
 
 

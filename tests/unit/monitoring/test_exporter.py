@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.domain.access import Principal, Scope
+from app.domain.encoder import EncoderState
 from app.domain.events import StreamErrorSeen, WorkerReplaced
 from app.domain.ids import EncoderId, KeyId, StreamId
 from app.domain.session import StreamRequest
@@ -40,6 +43,21 @@ async def test_a_control_says_whether_it_leads() -> None:
     exporter = Exporter(fleet=tuple, streams=tuple, leads=lambda: False)
     assert (await values(exporter))["encman_control_leads", ()] == 0
     assert (await values(Exporter(fleet=tuple, streams=tuple)))["encman_control_leads", ()] == 1
+
+
+async def test_the_first_error_is_an_increase_and_daily_drills_are_said() -> None:
+    now = await values(Exporter(fleet=tuple, streams=tuple, drills_daily=True))
+    assert [now["encman_stream_errors_total", (severity.value,)] for severity in Severity] == [0, 0, 0]
+    assert now["encman_drills_daily", ()] == 1
+    assert (await values(Exporter(fleet=tuple, streams=tuple)))["encman_drills_daily", ()] == 0
+
+
+async def test_an_encoder_is_up_unless_it_is_offline() -> None:
+    (view,) = fleet.Encoders(fleet.Streams()).list()[:1]
+    states = (EncoderState.ONLINE, EncoderState.SUSPECT, EncoderState.DRAINING, EncoderState.OFFLINE)
+    for state in states:
+        now = await values(Exporter(fleet=lambda state=state: (replace(view, state=state),), streams=tuple))
+        assert now["encman_encoder_up", ("enc_a",)] == float(state is not EncoderState.OFFLINE)
 
 
 async def test_counters_follow_what_is_told() -> None:

@@ -49,8 +49,15 @@ async def test_what_was_not_measured_is_not_counted_as_zero() -> None:
     report = replace(fleet.report_of(STREAM, 2, missing=None), kind=SwitchKind.PLANNED, detected_ms=None)
     now = await values(told(report))
     assert ("encman_failover_detection_seconds_count", ("planned", "warm")) not in now
-    assert ("encman_failover_frames_missing_total", ("planned",)) not in now
+    assert now["encman_failover_frames_missing_total", ("planned",)] == 0
     assert now["encman_failover_uncounted_total", ("planned",)] == 1
+
+
+async def test_the_first_loss_of_a_kind_is_an_increase() -> None:
+    now = await values(told())
+    for kind in SwitchKind:
+        assert now["encman_failover_frames_missing_total", (kind.value,)] == 0
+        assert now["encman_failover_uncounted_total", (kind.value,)] == 0
 
 
 async def test_lost_and_doubled_frames_are_counted() -> None:
