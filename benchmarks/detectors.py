@@ -78,7 +78,7 @@ class Watch:
             if now_s - self._looked.get(is_source, -9.0) >= LOOK_EVERY_S:
                 self._look(side, now_s, is_source=is_source)
         source, programme = (_furthest(side) for side in (self.tap.source, self.tap.programme))
-        for finding in self.watch.judge(Reach(source, programme)):
+        for finding in self.watch.judge(Reach(source, programme, self.tap.source.sound_ms)):
             self.found.setdefault((finding.fault, finding.side), now_s)
 
     def _look(self, side: SideTap, now_s: float, *, is_source: bool) -> None:

@@ -63,10 +63,11 @@ def is_silent(sample: SoundSample) -> bool | None:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How far each side has come on the timeline; None: it does not run."""
+    """How far each side has come on the timeline, and the source's sound; None: it does not run, or has none."""
 
     source_ms: int | None
     programme_ms: int | None
+    source_sound_ms: int | None
 
 
 class ContentWatch:
@@ -140,9 +141,12 @@ class ContentWatch:
         return verdicts
 
     def _source_is_silent(self, reach: Reach) -> bool:
-        now_ms = reach.source_ms
-        silent = self._source[Fault.SILENT_AUDIO]
-        return now_ms is not None and silent.bad_for_ms(now_ms, FROZEN_MS) is not None
+        now_ms, sound_ms = reach.source_ms, reach.source_sound_ms
+        if now_ms is None:
+            return False
+        if sound_ms is None or now_ms - sound_ms >= FROZEN_MS:
+            return True
+        return self._source[Fault.SILENT_AUDIO].bad_for_ms(now_ms, FROZEN_MS) is not None
 
     def _is_unseen(self, fault: Fault, now_ms: int) -> bool:
         """Nobody could look at the source; what was seen and is neither bad nor well is no fault of anybody."""

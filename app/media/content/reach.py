@@ -11,13 +11,13 @@ from app.media.content.tap import ContentTap, SideTap
 from app.policy.content_watch import Reach
 from app.policy.flow_watch import FlowReading
 
-NOWHERE: Final = Reach(None, None)
+NOWHERE: Final = Reach(None, None, None)
 """Of a stream whose source does not flow: nothing of it is anybody's fault."""
 
 
 def reach_of(channel: Channel, tap: ContentTap) -> Reach:
-    source_ms = _furthest(tap.source)
-    return Reach(source_ms, _furthest(tap.programme) if channel.plan.mode is StreamMode.TRANSCODE else None)
+    programme_ms = _furthest(tap.programme) if channel.plan.mode is StreamMode.TRANSCODE else None
+    return Reach(_furthest(tap.source), programme_ms, tap.source.sound_ms)
 
 
 def flow_of(channel: Channel, tap: ContentTap, now_s: float) -> FlowReading:

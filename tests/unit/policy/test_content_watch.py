@@ -10,6 +10,7 @@ from app.policy.content_watch import ContentWatch, Reach, is_black, is_silent, i
 BLACK = PictureSample(0, 2.0, 1.0, 0.0, 0.3)
 LIVE = PictureSample(0, 90.0, 0.1, 0.8, 40.0)
 STILL = PictureSample(0, 90.0, 0.1, 0.8, 0.4)
+LOGO_ON_BLACK = PictureSample(0, 6.0, 0.97, 0.03, 0.3)
 UNCERTAIN = PictureSample(0, 22.0, 0.9, 0.01, 0.4)
 LOUD = SoundSample(0, 0, -20.0, -6.0)
 SILENT = SoundSample(0, 0, -90.0, -80.0)
@@ -21,6 +22,7 @@ class Stream:
     def __init__(self) -> None:
         self.watch = ContentWatch()
         self.now_ms = 0
+        self.sound_ms: int | None = None
         self.told: dict[tuple[Fault, Side], int] = {}
         self.active: set[tuple[Fault, Side]] = set()
 
@@ -32,6 +34,7 @@ class Stream:
         for_s: int,
         source_sound: SoundSample | None = LOUD,
         programme_sound: SoundSample | None = LOUD,
+        sends_sound: bool = True,
     ) -> Stream:
         for _ in range(for_s * 2):
             self.now_ms += 500
@@ -39,7 +42,9 @@ class Stream:
                 self._look(programme, programme_sound, self.now_ms, is_source=False)
             elif self.now_ms % 2_000 == 500:
                 self._look(source, source_sound, self.now_ms, is_source=True)
-            findings = self.watch.judge(Reach(self.now_ms, self.now_ms))
+            if sends_sound:
+                self.sound_ms = self.now_ms
+            findings = self.watch.judge(Reach(self.now_ms, self.now_ms, self.sound_ms))
             self.active = {(finding.fault, finding.side) for finding in findings}
             for key in self.active:
                 self.told.setdefault(key, self.now_ms)
@@ -118,9 +123,40 @@ def test_a_still_slide_is_a_fault_only_while_nobody_speaks() -> None:
     assert stream.active == set()
 
 
+def test_a_still_picture_without_a_sound_track_is_the_source_s_fault() -> None:
+    quiet = {"source_sound": None, "programme_sound": None, "sends_sound": False}
+    stream = Stream().plays(LIVE, LIVE, for_s=20, **quiet)  # type: ignore[arg-type]  # by name
+    assert stream.told == {}
+    stream.plays(STILL, STILL, for_s=10, **quiet)  # type: ignore[arg-type]  # by name
+    assert stream.active == {(Fault.FROZEN_PICTURE, Side.SOURCE)}
+    stream.plays(LIVE, LIVE, for_s=6, **quiet)  # type: ignore[arg-type]  # by name
+    assert stream.active == set()
+
+
+def test_a_still_picture_is_a_fault_when_its_sound_ends() -> None:
+    stream = Stream().plays(STILL, STILL, for_s=20)
+    stream.plays(STILL, STILL, for_s=10, source_sound=None, programme_sound=None, sends_sound=False)
+    assert stream.active == {(Fault.FROZEN_PICTURE, Side.SOURCE)}
+
+
+def test_a_still_picture_with_sound_that_nobody_can_decode_is_no_fault() -> None:
+    stream = Stream().plays(STILL, STILL, for_s=60, source_sound=None, programme_sound=None)
+    assert stream.told == {}
+
+
 def test_black_for_less_than_five_seconds_is_a_fade() -> None:
     stream = Stream().plays(LIVE, LIVE, for_s=20).plays(BLACK, BLACK, for_s=4).plays(LIVE, LIVE, for_s=20)
     assert stream.told == {}
+
+
+def test_a_logo_on_black_that_the_source_sends_is_nobody_s_fault() -> None:
+    stream = Stream().plays(LIVE, LIVE, for_s=20).plays(LOGO_ON_BLACK, LOGO_ON_BLACK, for_s=60)
+    assert stream.plays(LIVE, LIVE, for_s=20).told == {}
+
+
+def test_a_logo_on_black_in_the_place_of_a_live_source_is_the_encoder_s() -> None:
+    stream = Stream().plays(LIVE, LIVE, for_s=20).plays(LIVE, LOGO_ON_BLACK, for_s=20)
+    assert set(stream.told) == {(Fault.FROZEN_PICTURE, Side.ENCODER)}
 
 
 def test_an_encoder_is_not_blamed_for_a_source_that_may_be_black() -> None:
@@ -153,7 +189,7 @@ def test_another_worker_begins_without_a_history() -> None:
 
 def test_a_source_that_is_gone_has_no_faults() -> None:
     stream = Stream().plays(BLACK, BLACK, for_s=20)
-    assert stream.watch.judge(Reach(None, None)) == ()
+    assert stream.watch.judge(Reach(None, None, None)) == ()
 
 
 def test_a_black_programme_asks_for_a_closer_look_at_the_source() -> None:
