@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from app.api.registry import ROOT_ONLY, Call, Endpoint, NoBody, RateKind
+from app.api.schemas.connection import ConnectionView
 from app.api.schemas.encoders import (
     ControlBody,
     EncoderAnswer,
@@ -157,8 +160,10 @@ class EncoderEndpoints:
             encoder=EncoderHealthInner(
                 encoder_id=metrics.encoder_id,
                 state=metrics.state,
+                score=metrics.score,
+                score_reasons=list(metrics.score_reasons),
                 device_status=device_status(metrics.reading),
-                connection_health=connection_health(metrics),
+                connection_health=ConnectionView.of(metrics),
             )
         )
 
@@ -179,13 +184,9 @@ def device_status(reading: EncoderReading | None) -> dict[str, float | int | str
     }
 
 
-def connection_health(metrics: EncoderMetrics | None) -> dict[str, float | str | None]:
+def connection_health(metrics: EncoderMetrics | None) -> dict[str, Any]:
     """The `connection_health` of REST and Socket.IO; None: the encoder is not known any more."""
-    return {
-        "health_score": metrics.score if metrics else None,
-        "state": metrics.state if metrics else None,
-        "last_reading_at": metrics.at.isoformat() if metrics else None,
-    }
+    return ConnectionView.of(metrics).model_dump(mode="json")
 
 
 def _id(params: dict[str, str]) -> EncoderId:

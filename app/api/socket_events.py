@@ -130,6 +130,7 @@ def _health_update(event: EncoderRead, metrics: EncoderMetrics | None) -> Saying
     data = {
         "encoder_id": event.encoder_id,
         "at": event.at.isoformat(),
+        "score": None if metrics is None else metrics.score,
         "device_status": device_status(event.reading),
         "connection_health": connection_health(metrics),
     }

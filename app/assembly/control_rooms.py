@@ -15,6 +15,7 @@ from app.assembly.device_rooms import DeviceRooms, device_rooms
 from app.domain.events import Event
 from app.domain.fleet import Role
 from app.domain.ids import EncoderId
+from app.monitoring.health_connections import HealthConnections
 from app.monitoring.thermal import Promised, ThermalMonitor
 from app.policy.drill_plan import DrillPlan
 from app.policy.placement import Panic
@@ -187,6 +188,9 @@ def put_together(
         devices=hardware.devices,
         feeds=hardware.feeds,
     )
+    connections = HealthConnections()
+    bus.listen(connections.hear)
+    encoders.connection_of = connections.of
     adoption = Adoption(
         streams=streams,
         fleet=fleet,

@@ -105,7 +105,7 @@ async function heard(event, data) {
     refreshStream(data.stream_id);
   } else if (event === "health_update") {
     const encoder = state.encoders.get(data.encoder_id);
-    if (encoder) Object.assign(encoder, { device_status: data.device_status, score: data.connection_health.health_score });
+    if (encoder) Object.assign(encoder, { device_status: data.device_status, score: data.score });
   } else if (event === "encoder_changed") {
     const encoder = state.encoders.get(data.encoder_id);
     if (encoder) Object.assign(encoder, { state: data.state, reason: data.reason });

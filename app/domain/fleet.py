@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from app.domain.connection import ConnectionHealth
 from app.domain.encoder import EncoderInfo, EncoderReading, EncoderState
 from app.domain.ids import EncoderId, HostId, StreamId, WorkerId
 from app.domain.stream import EncodeSettings
@@ -63,6 +64,8 @@ class EncoderMetrics:
     reading: EncoderReading | None
     score: float | None
     score_reasons: tuple[str, ...]
+    connection: ConnectionHealth | None = None
+    """None: nobody watches it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from itertools import pairwise
 from statistics import fmean, median, pstdev
 from typing import Final
 
+from app.domain.connection import ConnectionHealth, Pattern, Prediction
+
 MOST_DROPS: Final = 32
 MOST_GAPS: Final = 60
 """Times between words: a minute of a node's heartbeats."""
@@ -56,37 +58,6 @@ class History:
         if self.since is None:
             return None
         return not self.drops or self.drops[-1].until is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """`name`: periodic_drops, burst_of_drops or late_words."""
-
-    name: str
-    text: str
-    period_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """`in_s` None: only how likely a drop is within the next hour, by how many there were."""
-
-    likelihood: float
-    in_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionHealth:
-    """`score` 0 to 100, None while nothing was heard. `up_share` of the time looked back on, at most an hour."""
-
-    score: float | None
-    is_up: bool | None
-    up_share: float | None
-    drops_lately: int
-    usual_gap_s: float | None
-    patterns: tuple[Pattern, ...]
-    prediction: Prediction | None
-    reasons: tuple[str, ...]
 
 
 def heard(history: History, now: float) -> History:

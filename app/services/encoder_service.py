@@ -9,6 +9,7 @@ from collections.abc import Callable
 import structlog
 
 from app.domain.access import Principal
+from app.domain.connection import ConnectionHealth
 from app.domain.device import DeviceReading, EngineState, NewDevice
 from app.domain.encoder import HARDWARE, EncoderState
 from app.domain.errors import Conflict
@@ -34,6 +35,8 @@ from app.services.ledger import Ledger
 from app.services.live_streams import LiveStream, LiveStreams
 
 log = structlog.get_logger()
+ConnectionOf = Callable[[EncoderId], ConnectionHealth | None]
+"""How good the connection to an encoder is; None: nobody watches it."""
 
 _WISHES = {
     EncoderAction.START: OperatorWish.ACTIVE,
@@ -64,6 +67,7 @@ class EncoderService:
         self._on_restart = on_restart
         self._devices = devices
         self._feeds = feeds
+        self.connection_of: ConnectionOf = lambda encoder_id: None
 
     def list(self) -> tuple[EncoderView, ...]:
         members = sorted(self._fleet, key=lambda member: member.info.encoder_id)
@@ -89,7 +93,13 @@ class EncoderService:
     def metrics(self, encoder_id: EncoderId) -> EncoderMetrics:
         view = self.status(encoder_id)
         return EncoderMetrics(
-            encoder_id, view.state, view.last_seen_at, view.reading, view.score, view.score_reasons
+            encoder_id,
+            view.state,
+            view.last_seen_at,
+            view.reading,
+            view.score,
+            view.score_reasons,
+            self.connection_of(encoder_id),
         )
 
     def config(self, encoder_id: EncoderId) -> EncoderConfig:

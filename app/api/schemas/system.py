@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import Field
 
 from app.api.registry import Answer
+from app.api.schemas.connection import ConnectionView
 from app.api.schemas.encoders import EncoderAnswer, EncoderMetricsAnswer, FleetView
 from app.api.schemas.health import HealthView
 
@@ -71,8 +72,10 @@ class HealthDetailed(Answer):
 class EncoderHealthInner(Answer):
     encoder_id: str
     state: str
+    score: float | None = Field(description="0 to 100; null while nothing is known")
+    score_reasons: list[str]
     device_status: dict[str, float | int | str | None]
-    connection_health: dict[str, float | str | None]
+    connection_health: ConnectionView
 
 
 class EncoderHealth(Answer):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from app.domain.access import ApiKey, Principal, Scope
+from app.domain.connection import ConnectionHealth, Pattern, Prediction
 from app.domain.device import NewDevice
 from app.domain.drill import DrillKind
 from app.domain.encoder import (
@@ -73,6 +74,16 @@ BACKUP_KEY = "sk_CANARY_backup_0123456789abcdef01234567"
 STREAM_KEY = "sk_CANARY_0123456789abcdef0123456789abcdef"
 DESTINATION_KEY = "CANARY_destination_key"
 ENCODER = EncoderId("enc_a")
+CONNECTION = ConnectionHealth(
+    score=88.0,
+    is_up=True,
+    up_share=0.99,
+    drops_lately=1,
+    usual_gap_s=1.0,
+    patterns=(Pattern("periodic_drops", "drops each 5.0 min", 300.0),),
+    prediction=Prediction(0.8, 120.0),
+    reasons=("dropped 1 time(s) within the last hour",),
+)
 
 
 class Keys(KeyService):
@@ -259,7 +270,7 @@ class Encoders(EncoderService):
 
     def metrics(self, encoder_id: EncoderId) -> EncoderMetrics:
         view = self.status(encoder_id)
-        return EncoderMetrics(encoder_id, view.state, T0, view.reading, view.score, ())
+        return EncoderMetrics(encoder_id, view.state, T0, view.reading, view.score, (), CONNECTION)
 
     def config(self, encoder_id: EncoderId) -> EncoderConfig:
         self.status(encoder_id)

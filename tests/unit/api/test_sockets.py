@@ -101,7 +101,8 @@ async def test_a_client_with_a_key_subscribes_and_hears_how_its_stream_is(
     house.bus.tell(EncoderRead(ENCODER, EncoderReading(cpu_percent=12.0, temperature_c=61.0), T0))
     update = await follower.next("health_update")
     assert update["device_status"]["temperature"] == 61.0
-    assert update["connection_health"]["health_score"] == 96.0
+    assert update["connection_health"]["health_score"] == 88.0
+    assert update["score"] == 96.0
     assert (await follower.client.call("unsubscribe", {"stream_id": stream_id}))["ok"]
     house.bus.tell(StreamChanged(stream_id, "acme", StreamState.ENDED, T0))
     await follower.client.call("subscribe", {"encoder_id": ENCODER})

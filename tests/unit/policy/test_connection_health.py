@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.domain.connection import ConnectionHealth
 from app.policy.connection_health import (
     MOST_DROPS,
     MOST_GAPS,
-    ConnectionHealth,
     History,
     came,
     heard,
