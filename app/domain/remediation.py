@@ -91,9 +91,9 @@ class RemedyRun:
     @property
     def helped(self) -> bool | None:
         """None: not known, or nothing was done."""
-        if self.outcome is None or self.outcome in (Outcome.DRY_RUN, Outcome.LEFT_ALONE):
-            return None
-        return self.outcome is Outcome.KEPT
+        if self.outcome in (Outcome.FAILED, Outcome.ROLLED_BACK):
+            return False
+        return True if self.outcome is Outcome.KEPT else None
 
 
 @dataclass(frozen=True, slots=True)
