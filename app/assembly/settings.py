@@ -154,11 +154,12 @@ class Settings(BaseModel):
     drill_kind: DrillKind = Field(DrillKind.KILL, description="What such a drill does: kill, stall or planned.")
     temp_high_threshold: HotLimit = Field(
         HOT_C,
-        description="From so many °C an encoder takes nothing new. Cool is 8 below, critical 10 above, at most 90.",
+        description="From so many °C an encoder takes nothing new. Cool is 8 below, critical 10 above, at most 90; "
+        "the hard stop is 15 above, at most 95.",
     )
     panic: Panic = Field(
         Panic.LEAST_BAD,
-        description="When every encoder is too hot: least_bad takes the coolest below 95 °C, refuse takes none.",
+        description="When every encoder is too hot: least_bad takes the coolest below the hard stop, refuse none.",
     )
     reserve: Reserve = Field(
         Reserve.WARN,
@@ -171,7 +172,8 @@ class Settings(BaseModel):
         MEMORY_HIGH_PERCENT, description="From so many percent memory people are told."
     )
     fault_patterns: OptionalPath = Field(
-        None, description="YAML file with fault patterns of your own, beside the packaged ones; see docs/incidents.md."
+        None,
+        description="YAML file with fault patterns of your own, beside the packaged ones; see docs/incidents.md.",
     )
     alert_link: OptionalText = Field(
         None, description="Address of the dashboard that messages name; empty: control_url."

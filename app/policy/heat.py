@@ -57,7 +57,8 @@ class Sense(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Heat:
-    """What is known of an encoder's warmth now. `limit_c`: takes nothing that would bring it there.
+    """What is known of an encoder's warmth now. `limit_c`: takes nothing that would bring it there. `stop_c`: from
+    there on it takes nothing in any need.
 
     `temperature_c` is None when it is not known: no sensor, or a stale, stuck or implausible one; `sense` tells
     them apart. `degrees_per_load` and `time_constant_s` are measured, None while they are not.
@@ -76,6 +77,7 @@ class Heat:
     slope_error_c_per_min: float | None = None
     slope_now_c_per_min: float | None = None
     """Of the last half minute: noisier, but sooner over."""
+    stop_c: float = 95.0
 
 
 def expected_c(heat: Heat, added_load: float) -> float | None:
@@ -155,14 +157,14 @@ class HeatLearner:
         """Of the last temperature; None: there never was one."""
         return None if self._celsius is None else max(now - self._read, 0.0)
 
-    def heat(self, now: float, *, limit_c: float, waiting_load: float = 0.0) -> Heat:
+    def heat(self, now: float, *, limit_c: float, stop_c: float = 95.0, waiting_load: float = 0.0) -> Heat:
         """`waiting_load`: promised to streams that do not work here yet."""
         celsius = self.last_c(now) if self._is_good else None
         if celsius is None:
             # What was told since it came, and is no temperature, speaks for itself.
             is_new = now - self._came <= STALE_S and (self._fed is None or self._fed < self._came)
             sense = Sense.LOST if self._had_sensor and not is_new else Sense.NONE
-            return Heat(limit_c=limit_c, sense=sense)
+            return Heat(limit_c=limit_c, stop_c=stop_c, sense=sense)
         known = self._fit
         slope, error = self._slope()
         return Heat(
@@ -170,6 +172,7 @@ class HeatLearner:
             slope_c_per_min=slope,
             degrees_per_load=None if known is None else known.degrees_per_load,
             limit_c=limit_c,
+            stop_c=stop_c,
             sense=Sense.WELL,
             time_constant_s=None if known is None else known.time_constant_s,
             coming_load=self._unfelt() + waiting_load,

@@ -15,7 +15,7 @@ from app.domain.encoder import Capabilities, CodecProbe, EncoderInfo, EncoderKin
 from app.domain.fleet import Candidate, ScorePart
 from app.domain.ids import HostId
 from app.domain.ladder import Ladder
-from app.policy.heat import Heat, Sense, expected_c
+from app.policy.heat import Heat, Sense, expected_c, is_plausible
 from app.policy.session_cost import SessionShape
 
 LOAD_POINTS: Final = 100.0
@@ -43,7 +43,7 @@ TEMPERATURE_COOL_C: Final = 60.0
 TEMPERATURE_HOT_C: Final = 80.0
 """Takes nothing new from here on, where the device has no lower limit of its own."""
 TEMPERATURE_STOP_C: Final = 95.0
-"""Takes nothing at all from here on, whatever the need."""
+"""Takes nothing at all from here on, whatever the need; likewise."""
 MEMORY_FULL_PERCENT: Final = 95.0
 LEAST_PIXELS_PER_S: Final = 1.0
 """Cost of a stream without picture: it still takes a place."""
@@ -164,7 +164,8 @@ def temperature_c(standing: Standing) -> float | None:
     """Now; None when it is not known."""
     if standing.heat is not None and standing.heat.sense is not Sense.NONE:
         return standing.heat.temperature_c
-    return None if standing.reading is None else standing.reading.temperature_c
+    told = None if standing.reading is None else standing.reading.temperature_c
+    return told if told is not None and is_plausible(told) else None
 
 
 def to_expect_c(standing: Standing, added_pixels_per_s: float) -> float | None:
@@ -191,8 +192,8 @@ def _limit_c(standing: Standing) -> float:
 
 
 def _below_stop(standing: Standing) -> bool:
-    now = temperature_c(standing)
-    return now is not None and now < TEMPERATURE_STOP_C
+    now, stop = temperature_c(standing), TEMPERATURE_STOP_C if standing.heat is None else standing.heat.stop_c
+    return now is not None and now < stop
 
 
 def _heat_veto(standing: Standing, expected: float | None) -> Veto | None:

@@ -105,7 +105,8 @@ class ThermalController:
 
     def heat(self, now: float, *, waiting_load: float = 0.0) -> Heat:
         """`waiting_load`: promised to streams that do not work here yet, as a share of full load."""
-        return self._learner.heat(now, limit_c=self._limits.hot_c, waiting_load=waiting_load)
+        limits = self._limits
+        return self._learner.heat(now, limit_c=limits.hot_c, stop_c=limits.stop_c, waiting_load=waiting_load)
 
     def verdict(self, now: float, *, waiting_load: float = 0.0) -> Verdict:
         """`waiting_load`: as for `heat`."""

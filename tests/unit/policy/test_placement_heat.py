@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.domain.encoder import EncoderReading
 from app.policy.heat import Heat, Sense
 from app.policy.placement import Need, Panic, Standing, VetoCode, judge
 from app.policy.ranking import Caution, Question, Seek, answer, rank
@@ -48,6 +49,26 @@ def test_a_sensor_that_was_lost_bars_an_encoder_in_any_need_and_one_that_never_w
     lost, none = standing("a", heat=Heat(sense=Sense.LOST)), standing("b", reading=None, heat=Heat())
     assert chosen(lost, none, panic=panic)[0] == "b"
     assert chosen(lost, panic=panic) == (None, ())
+
+
+def test_nobody_is_placed_above_its_own_hard_stop_in_any_need() -> None:
+    """What runs there leaves at any cost: it would only come back."""
+    strict = [
+        standing(name, heat=Heat(celsius, limit_c=70.0, stop_c=85.0, sense=Sense.WELL, error_c=0.0))
+        for name, celsius in (("a", 86.0), ("b", 90.0))
+    ]
+    assert chosen(*strict) == (None, ())
+    assert chosen(*strict, warm("c", 84.0))[0] == "c"
+
+
+@pytest.mark.parametrize("told_c", [0.0, float("nan")])
+@pytest.mark.parametrize("heat", [None, Heat()])
+def test_a_figure_that_is_no_temperature_makes_nobody_cold(told_c: float, heat: Heat | None) -> None:
+    """Many machines without a sensor tell zero."""
+    odd = standing("a", reading=EncoderReading(temperature_c=told_c), heat=heat)
+    none = standing("a", reading=EncoderReading(), heat=heat)
+    assert judge(odd, NEED).cost == judge(none, NEED).cost
+    assert not judge(odd, NEED).vetoes
 
 
 def test_an_encoder_that_cools_down_weighs_less_step_by_step_and_nothing_at_the_end() -> None:

@@ -266,6 +266,14 @@ def test_another_hot_limit_moves_the_others_but_no_device_is_worked_above_the_ha
     assert ThermalLimits.of(85.0) == ThermalLimits(77.0, 85.0, 90.0, 95.0)
 
 
+def test_placement_is_told_the_same_limits() -> None:
+    controller = ThermalController(ThermalLimits.of(70.0))
+    for sample in (Sample(65.0), Sample(None)):
+        controller.feed(sample, 1.0)
+        heat = controller.heat(1.0)
+        assert (heat.limit_c, heat.stop_c) == (70.0, 85.0)
+
+
 @given(st.lists(st.floats(60.0, 79.9), min_size=1, max_size=60))
 def test_below_the_hot_limit_nothing_that_runs_is_moved_whatever_the_temperature_does(heats: list[float]) -> None:
     story = Story()
