@@ -120,7 +120,7 @@ async def test_viewers_over_rtmp_and_http_flv_see_every_frame(rig: Rig, source_f
         # Each began with the key frame of the group of pictures in which it came, on a busy machine not the first.
         late = sent["h264"] - frames["h264"]
         assert late % GOP_FRAMES == 0
-        assert 0 < frames["h264"]
+        assert frames["h264"] > 0
         assert sent["aac"] - frames["aac"] <= 2 + late * AAC_FRAMES_A_PICTURE
 
 
