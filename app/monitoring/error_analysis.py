@@ -31,7 +31,7 @@ from app.domain.events import (
     WorkerReplaced,
 )
 from app.domain.ids import EncoderId, StreamId
-from app.domain.incident import Cause, Incident
+from app.domain.incident import Cause, Diagnosis, Incident
 from app.domain.stream import StreamState
 from app.monitoring.fault_labels import FaultLabels, Map
 from app.monitoring.pattern_file import PatternFile
@@ -89,6 +89,7 @@ class ErrorAnalysis:
         self._labels = FaultLabels(around)
         self._alerts = alerts
         self._bus = bus
+        self._diagnoses: tuple[Diagnosis, ...] = ()
         self._facts = FactBook()
         self._book = IncidentBook()
         self._readings: dict[EncoderId, tuple[DeviceReading, frozenset[str]]] = {}
@@ -211,9 +212,10 @@ class ErrorAnalysis:
         now, at = monotonic(), utc_now()
         self._facts.tick(now)
         facts = tuple(self._facts)
+        self._diagnoses = self._diagnostician.judge(facts, now)
         changed = self._book.tick(
             group(facts, self._labels.population()),
-            self._diagnostician.judge(facts, now),
+            self._diagnoses,
             now,
             at,
             viewers=self._viewers,
@@ -292,6 +294,10 @@ class ErrorAnalysis:
         )
 
     # --- what is asked
+
+    def diagnoses(self) -> tuple[Diagnosis, ...]:
+        """Every known fault that is seen now, in an incident or not: the most telling first."""
+        return self._diagnoses
 
     def open(self) -> tuple[Incident, ...]:
         """The oldest first."""
