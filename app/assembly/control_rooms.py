@@ -127,6 +127,7 @@ def put_together(
     thermal = ThermalMonitor(limits=thermal_limits, info=fleet.info, promised=_promised_on(fleet, ledger), bus=bus)
     bus.listen(thermal.hear)
     fleet.heat_of, fleet.allowance = thermal.heat_of, thermal.allowance
+    balancer.opened = thermal.placed
     watch = StreamWatch(
         streams=streams,
         fleet=fleet,

@@ -31,7 +31,8 @@ from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
 
 BEAT_S: Final = 1.0
-MAX_ENCODERS: Final = 2_048
+MAX_ENCODERS: Final = 10_000
+"""As many as the fleet has."""
 FORGET_S: Final = 24 * 3600.0
 """An encoder that was not heard for so long is no part of the fleet any more."""
 AWAY: Final = frozenset({EncoderState.OFFLINE, EncoderState.STOPPED})
@@ -127,6 +128,12 @@ class ThermalMonitor:
 
     # --- what comes in
 
+    def placed(self, encoder_id: EncoderId) -> None:
+        """The encoder was given a stream: a new one, or one that moves."""
+        watched = self._watched.get(encoder_id)
+        if watched is not None:
+            self._feed(encoder_id, watched, Placed())
+
     def hear(self, event: Event) -> None:
         match event:
             case EncoderRead(encoder_id, reading):
@@ -134,8 +141,7 @@ class ThermalMonitor:
             case DeviceRead(encoder_id, device):
                 self._read_device(encoder_id, device)
             case WorkerReplaced(to_id=encoder_id):
-                if encoder_id in self._watched:
-                    self._feed(encoder_id, self._watched[encoder_id], Placed())
+                self.placed(encoder_id)
             case EncoderChanged(encoder_id, state):
                 # One that came is known from now on, also before its first reading.
                 watched = self._watch(encoder_id)
@@ -201,7 +207,10 @@ class ThermalMonitor:
 
     def beat(self, now: float) -> None:
         for encoder_id, watched in tuple(self._watched.items()):
-            if now - watched.heard > FORGET_S:
+            is_out = watched.is_away and self._info(encoder_id) is None
+            if is_out or now - watched.heard > FORGET_S:
+                for finding in watched.told.values():
+                    self._tell_one(encoder_id, finding, is_active=False)
                 del self._watched[encoder_id]
                 continue
             due = watched.controller.due

@@ -145,10 +145,9 @@ class Fleet:
 
     def removed(self, encoder_id: EncoderId) -> None:
         """An operator took a device out."""
-        member = self._members.pop(encoder_id, None)
+        member = self._members.get(encoder_id)
         if member is not None:
-            self._by_node.pop(member.info.node_id, None)
-            self._picture.drop(encoder_id)
+            self._drop(member, "taken out by an operator")
 
     def heard(self, encoder_id: EncoderId, reading: EncoderReading) -> None:
         member = self._members.get(encoder_id)
@@ -222,10 +221,16 @@ class Fleet:
             if member.info.kind in HARDWARE:
                 continue  # who entered it takes it out
             if now - member.last_heard > FORGET_S and self._ledger.totals(encoder_id)[1] == 0:
-                del self._members[encoder_id]
-                self._picture.drop(encoder_id)
-                if self._by_node.get(member.info.node_id) == encoder_id:
-                    del self._by_node[member.info.node_id]
+                self._drop(member, "away for so long that it counts as taken out")
+
+    def _drop(self, member: Member, reason: str) -> None:
+        """What was wrong with it is over: nobody could end it any more."""
+        encoder_id = member.info.encoder_id
+        del self._members[encoder_id]
+        self._picture.drop(encoder_id)
+        if self._by_node.get(member.info.node_id) == encoder_id:
+            del self._by_node[member.info.node_id]
+        self._bus.tell(EncoderChanged(encoder_id, EncoderState.STOPPED, utc_now(), reason))
 
     # --- what is asked
 

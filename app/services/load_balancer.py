@@ -7,7 +7,7 @@ No await between looking and reserving: a hundred inits at once cannot promise t
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import islice
 from typing import Final
 
@@ -63,6 +63,8 @@ class LoadBalancer:
         self._keep_reserve = keep_reserve
         self._costs = SessionCosts() if costs is None else costs
         self._log = DecisionLog()
+        self.opened: Callable[[EncoderId], None] = lambda encoder_id: None
+        """Told the primary of each new stream."""
 
     # --- who gets a stream
 
@@ -77,6 +79,8 @@ class LoadBalancer:
         decision = self._log.keep(stream_id, question, choice, order)
         if choice.primary is None:
             raise self._nobody(choice, order)
+        # First: with the promise the fleet's picture of the encoder is made anew.
+        self.opened(choice.primary.encoder_id)
         self._promise(choice.primary, stream_id, Role.PRIMARY, question.need)
         if choice.backup is not None:
             self._promise(choice.backup, stream_id, Role.BACKUP, question.need)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -20,6 +21,7 @@ from app.policy.thermal import BURST_MOST, DWELL_S
 from app.policy.thermal_limits import ThermalLimits
 from app.policy.thermal_words import ThermalState
 from app.runtime.bus import Bus
+from tests.unit.policy.fleets import standing
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 ENCODER, OTHER = EncoderId("enc-1"), EncoderId("enc-2")
@@ -34,8 +36,9 @@ class Room:
         self.errors = errors
         self.conditions: list[Condition] = []
         self.promised: Promised | None = None
+        self.fleet = {ENCODER: dataclasses.replace(standing(ENCODER).info, rack="rack-1")}
         self.monitor = ThermalMonitor(
-            limits=ThermalLimits(), info=lambda _: None, promised=lambda _: self.promised, bus=self.bus
+            limits=ThermalLimits(), info=self.fleet.get, promised=lambda _: self.promised, bus=self.bus
         )
         self.bus.listen(self.monitor.hear)
         self.bus.listen(lambda event: self.conditions.append(event) if isinstance(event, Condition) else None)
@@ -79,7 +82,7 @@ def test_a_condition_names_the_encoder_its_temperature_and_what_it_may_share_wit
     condition = next(c for c in room.conditions if c.name == "encoder_critical")
     assert condition.subject.id == ENCODER
     assert condition.value == 92.0
-    assert condition.labels == (("encoder", ENCODER),)
+    assert condition.labels == (("encoder", ENCODER), ("host", "host-enc-1"), ("rack", "rack-1"))
 
 
 def test_a_sensor_that_falls_silent_is_told_without_a_further_reading(room: Room) -> None:
@@ -135,6 +138,15 @@ def test_a_cool_down_takes_work_away_and_an_encoder_nobody_heard_has_none(room: 
         room.monitor.cool_down(OTHER, by="somebody")
     assert room.monitor.heat_of(OTHER) is None
     assert (room.monitor.allowance(OTHER), room.monitor.leave(OTHER), room.monitor.shun(OTHER)) == (1.0, None, None)
+
+
+def test_an_encoder_that_was_taken_out_is_forgotten_and_what_was_told_of_it_is_over(room: Room) -> None:
+    room.reads(85.0)
+    del room.fleet[ENCODER]
+    room.bus.tell(EncoderChanged(ENCODER, EncoderState.STOPPED, T0, "taken out"))
+    room.passes(30)
+    assert room.told() == [("encoder_hot", True), ("encoder_hot", False)]
+    assert list(room.monitor) == []
 
 
 def test_an_encoder_that_was_away_for_a_day_is_forgotten(room: Room) -> None:

@@ -133,6 +133,19 @@ async def test_a_device_that_was_away_for_long_stays_a_member_until_it_is_taken_
     assert parts.fleet.at_node("d") is None
 
 
+async def test_of_whoever_is_no_member_any_more_it_is_told_that_nobody_misses_it(parts: Parts) -> None:
+    device = replace(INFO, encoder_id=EncoderId("helo"), node_id=NodeId("d"), kind=EncoderKind.AJA_HELO)
+    parts.fleet.arrived(INFO)
+    parts.fleet.arrived(device, link_up=False)
+    parts.fleet.forget_the_gone(monotonic() + 2 * 24 * 3600.0)
+    parts.fleet.removed(device.encoder_id)
+    told = [event for event in parts.told if isinstance(event, EncoderChanged)]
+    assert [(event.encoder_id, event.state) for event in told[-2:]] == [
+        (INFO.encoder_id, EncoderState.STOPPED),
+        (device.encoder_id, EncoderState.STOPPED),
+    ]
+
+
 async def test_after_control_stood_still_nobody_counts_as_silent_until_he_had_time_to_speak(parts: Parts) -> None:
     parts.fleet.arrived(INFO)
     now = monotonic()

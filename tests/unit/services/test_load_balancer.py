@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import cast
 
 import pytest
@@ -14,13 +15,17 @@ from hypothesis import strategies as st
 from app.adapters.encoders.simulated import SimulatedEncoder
 from app.domain.encoder import Capabilities, CodecProbe, EncoderInfo, EncoderKind, EncoderReading
 from app.domain.errors import NoCapacity
+from app.domain.events import EncoderRead, Event
 from app.domain.fleet import Role
 from app.domain.ids import EncoderId, HostId, NodeId, StreamId
+from app.monitoring.thermal import ThermalMonitor
 from app.policy.candidates import Obstacle
 from app.policy.heat import Heat, Sense
 from app.policy.placement import Need
 from app.policy.reserve import Reserve
 from app.policy.session_cost import SessionCosts, SessionShape
+from app.policy.thermal import BURST_MOST
+from app.policy.thermal_limits import ThermalLimits
 from app.ports.store import Store
 from app.runtime import clock
 from app.runtime.bus import Bus
@@ -32,6 +37,7 @@ from tests.unit.policy.test_session_cost import WORKER
 SHAPE = SessionShape("auto", "veryfast", ((1280, 720, 30.0),))
 NEED = Need(100e6, "auto", shape=SHAPE, shares_reserve=True)
 CAPACITY = 400e6
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Still:
@@ -82,6 +88,21 @@ class House:
     def place(self, name: str, need: Need = NEED) -> tuple[str | None, str | None]:
         decision = self.balancer.place(StreamId(name), need)
         return decision.primary_id, decision.backup_id
+
+
+def test_a_burst_of_new_streams_is_bounded_on_each_encoder_whose_heat_is_not_seen_yet() -> None:
+    house = House(2)
+    bus: Bus[Event] = Bus(fail)
+    monitor = ThermalMonitor(limits=ThermalLimits(), info=house.fleet.info, promised=lambda _: None, bus=bus)
+    house.fleet.heat_of, house.fleet.allowance = monitor.heat_of, monitor.allowance
+    house.balancer.opened = monitor.placed
+    for number in range(2):
+        monitor.hear(EncoderRead(EncoderId(f"e{number}"), EncoderReading(20.0, 20.0, 50.0), BEGIN))
+    chosen = []
+    for number in range(BURST_MOST + 1):
+        chosen.append(house.place(f"s{number}")[0])
+        house.balancer.release(StreamId(f"s{number}"))
+    assert chosen == ["e0"] * BURST_MOST + ["e1"]
 
 
 def test_ld_05_a_hundred_inits_on_four_encoders_promise_nothing_beyond_capacity() -> None:
