@@ -50,6 +50,10 @@ class Breaker:
         """A call goes out. While open it is the probe, and the only one."""
         return self if self.rests_until is None else replace(self, probe_since=now)
 
+    def abandoned(self) -> Breaker:
+        """The call was given up by its caller: nothing was learnt, and the next one may go in its place."""
+        return replace(self, probe_since=None)
+
     def succeeded(self) -> Breaker:
         return Breaker()
 

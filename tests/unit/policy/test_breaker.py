@@ -34,6 +34,12 @@ def test_after_the_rest_one_probe_goes_and_only_one() -> None:
     assert probing.wait_s(FIRST_REST_S + PROBE_S) == 0.0
 
 
+def test_a_probe_that_was_given_up_lets_the_next_one_go_at_once() -> None:
+    given_up = failed(OPENS_AFTER).began(FIRST_REST_S).abandoned()
+    assert given_up.wait_s(FIRST_REST_S) == 0.0
+    assert given_up.is_open
+
+
 def test_a_probe_that_succeeds_closes_it_and_one_that_fails_makes_the_next_rest_twice_as_long() -> None:
     probing = failed(OPENS_AFTER).began(FIRST_REST_S)
     assert probing.succeeded() == Breaker()

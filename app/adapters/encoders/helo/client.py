@@ -29,6 +29,14 @@ _AWAY: Final = 503
 _JPEG: Final = b"\xff\xd8"
 
 
+class NotLetIn(Unavailable):
+    """It wanted a login, and that came to nothing: what was asked was not done. `why`: how the login ended."""
+
+    def __init__(self, why: Lost | TooSlow | Garbled) -> None:
+        super().__init__(f"it lets nobody in: {why}")
+        self.why = why
+
+
 class HeloClient:
     """`dice` gives numbers from 0 to 1, for the breaker's jitter."""
 
@@ -112,6 +120,9 @@ class HeloClient:
             except Garbled as error:
                 self._failed(error)
                 raise DeviceError(str(error)) from error
+            except asyncio.CancelledError:
+                self._breaker = self._breaker.abandoned()
+                raise
             self._breaker = self._breaker.succeeded()
             self.reach = Reach.OK
             return answer
@@ -123,8 +134,13 @@ class HeloClient:
             return await self._http.ask(path, cookie=self._session, timeout_s=timeout_s, limit_bytes=limit_bytes)
 
         reply = await ask()
-        if reply.status in _LOGGED_OUT and await self._enter():
-            reply = await ask()
+        if reply.status in _LOGGED_OUT:
+            try:
+                is_worth_asking = await self._enter()
+            except (Lost, TooSlow, Garbled) as error:
+                raise NotLetIn(error) from error
+            if is_worth_asking:
+                reply = await ask()
         if reply.status == _OK:
             return read(reply.body)
         if reply.status in _ABSENT:
@@ -163,6 +179,8 @@ def _reach_after(error: Exception) -> Reach:
             return Reach.SLOW
         case NotReached() | Lost():
             return Reach.UNREACHABLE
+        case NotLetIn():
+            return _reach_after(error.why)
         case Unavailable():
             return Reach.REBOOTING
         case Garbled() | DeviceError():

@@ -1,7 +1,8 @@
 """One request to a device and its answer, bounded in time and size. Repeats nothing, follows nowhere.
 
 Every write of this interface is a GET, and aiohttp repeats a GET whose connection was lost: writes are kept from
-that here. What an answer means is told by its reader, when a device is left in peace by `client.py`.
+that here. Its errors name the address, and with it what was written, keys too: none of them is shown as a cause.
+What an answer means is told by its reader, when a device is left in peace by `client.py`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from app.adapters.encoders.helo.wire import Garbled
 from app.domain.errors import InvalidRequest, Unavailable
 
 CONNECT_S: Final = 3.0
+"""Its name's resolution counts."""
 ANSWER_BYTES: Final = 64 * 1024
 EVENTS_BYTES: Final = 1024 * 1024
 PICTURE_BYTES: Final = 2 * 1024 * 1024
@@ -56,6 +58,7 @@ class Http:
         self._base = base_url(url)
         self._tls = _pinned(fingerprint)
         self._session: aiohttp.ClientSession | None = None
+        self._is_closed = False
 
     async def ask(
         self,
@@ -84,27 +87,31 @@ class Http:
                 headers=headers,
                 ssl=self._tls,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_S),
+                timeout=aiohttp.ClientTimeout(total=timeout_s, connect=CONNECT_S),
             ) as response:
                 body = await _body(response, limit_bytes)
                 return Reply(response.status, body, tuple(response.headers.getall("Set-Cookie", ())))
         except (aiohttp.ClientConnectorError, aiohttp.ServerFingerprintMismatch) as error:
-            raise NotReached(_unreached(error)) from error
-        except aiohttp.ConnectionTimeoutError as error:
-            raise NotReached("it does not take the connection") from error
-        except TimeoutError as error:
-            raise TooSlow(f"no whole answer within {timeout_s:g} s") from error
-        except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError) as error:
-            raise Garbled("its answer is cut off, or no HTTP") from error
-        except (_WriteLost, aiohttp.ClientError, OSError) as error:
-            raise Lost("the connection was lost before it answered") from error
+            raise NotReached(_unreached(error)) from None
+        except aiohttp.ConnectionTimeoutError:
+            raise NotReached("it does not take the connection") from None
+        except TimeoutError:
+            raise TooSlow(f"no whole answer within {timeout_s:g} s") from None
+        except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError):
+            raise Garbled("its answer is cut off, or no HTTP") from None
+        except (_WriteLost, aiohttp.ClientError, OSError):
+            raise Lost("the connection was lost before it answered") from None
 
     async def close(self) -> None:
+        """For good: who still holds it reaches nobody."""
+        self._is_closed = True
         if self._session is not None:
             await self._session.close()
             self._session = None
 
     def _open(self) -> aiohttp.ClientSession:
+        if self._is_closed:
+            raise NotReached("it is not spoken with any more")
         if self._session is None:
             # One connection for requests, one for the events' long poll.
             connector = aiohttp.TCPConnector(limit=2, resolver=GuardedResolver(), ttl_dns_cache=_NAMES_KEPT_S)
