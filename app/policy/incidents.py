@@ -141,19 +141,26 @@ def _judge(cause: Cause, facts: Sequence[Fact], population: Population) -> Group
     part = Cause(cause.label, cause.value)
     own = [fact for fact in facts if fact.own == part and topic_of(fact) == cause.topic]
     core, members = _hit_together(cause, facts, population)
-    signs = _unique([*own, *core])
+    anchors = [] if cause.topic else [fact for fact in own if fact.severity is not Severity.INFO]
+    # Where the part itself shows it, what its members have follows from that.
+    signs = _unique(own if anchors else [*own, *core])
     if not signs:
         return None
-    anchors = [] if cause.topic else [fact for fact in own if fact.severity is not Severity.INFO]
     known = {fact.key for fact in signs}
+    waved = {fact.key for fact in core}
     explained = [
         fact
         for fact in facts
         if fact.key not in known
-        and (any(_explains(anchor, fact) for anchor in anchors) or (core and _is_of_wave(core, fact)))
+        and (
+            fact.key in waved
+            or any(_explains(anchor, fact) for anchor in anchors)
+            or (core and _is_of_wave(core, fact))
+        )
     ]
     everything = sorted([*signs, *explained], key=lambda fact: fact.key)
-    return Group(cause, tuple(everything), tuple(signs), len({fact.own for fact in core}), members)
+    hit = 0 if anchors else len({fact.own for fact in core})
+    return Group(cause, tuple(everything), tuple(signs), hit, members)
 
 
 def _unique(facts: Iterable[Fact]) -> list[Fact]:

@@ -71,6 +71,13 @@ def test_one_encoder_that_is_lost_takes_its_streams_with_it_and_no_rack() -> Non
     assert "encoder_offline is a sign at the part itself" in found.reasons()
 
 
+def test_what_streams_have_in_common_follows_from_the_encoder_that_shows_it_itself() -> None:
+    lost = encoder("e1")
+    failed = [stream(name, lost, at=1.0, what="stream_failed", category=FAILED) for name in "abc"]
+    assert only(group([lost, *failed], HERE)).signs == (lost,)
+    assert len(only(group(failed, HERE)).signs) == 3
+
+
 def test_two_encoders_of_a_large_rack_at_the_same_time_are_chance() -> None:
     found = group([encoder("e1"), encoder("e2", at=5.0)], HERE)
     assert [one.cause for one in found] == [Cause("encoder", "e1"), Cause("encoder", "e2")]
