@@ -118,6 +118,7 @@ class Fleet:
         if known is None and len(self._members) >= MAX_ENCODERS:
             log.error("fleet is full", encoder_id=info.encoder_id)
             return
+        self._ledger.located(info.encoder_id, info.host_id)
         stayed = known is not None and self.presence(known, now).state is not EncoderState.OFFLINE
         member = Member(
             info=info,
@@ -263,6 +264,11 @@ class Fleet:
     def reading(self, encoder_id: EncoderId) -> EncoderReading | None:
         member = self._members.get(encoder_id)
         return None if member is None else member.reading
+
+    def history(self, encoder_id: EncoderId) -> History:
+        """Empty for one that was never met."""
+        member = self._members.get(encoder_id)
+        return _NO_HISTORY if member is None else member.history
 
     @staticmethod
     def presence(member: Member, now: float) -> Presence:

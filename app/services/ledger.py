@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from app.domain.fleet import Role
@@ -25,7 +25,7 @@ class Promise:
     encoder_id: EncoderId
     pixels_per_s: float
     host_id: HostId | None
-    """Of the encoder."""
+    """Of the encoder; None: it has not come since control's start."""
     shares: bool
     """A backup that idles until it is needed."""
 
@@ -52,6 +52,8 @@ class Ledger:
         self._promises: dict[tuple[StreamId, Role], Promise] = {}
         self._accounts: dict[EncoderId, _Account] = {}
         self._counts: Counter[tuple[EncoderId, Role]] = Counter()
+        self._unlocated: dict[EncoderId, set[tuple[StreamId, Role]]] = {}
+        """Promises on encoders whose host is not known."""
         self.changed: Callable[[EncoderId], None] = lambda encoder_id: None
 
     def promise(
@@ -67,6 +69,11 @@ class Ledger:
         """Replaces the promise of this stream and role, wherever it was."""
         self.release(stream_id, role)
         self._write(stream_id, role, Promise(encoder_id, pixels_per_s, host_id, shares))
+
+    def located(self, encoder_id: EncoderId, host_id: HostId) -> None:
+        """The encoder came: what was promised on it before is promised on that host."""
+        for stream_id, role in tuple(self._unlocated.get(encoder_id, ())):
+            self._write(stream_id, role, replace(self._promises[stream_id, role], host_id=host_id))
 
     def release(self, stream_id: StreamId, role: Role) -> None:
         if (stream_id, role) in self._promises:
@@ -146,15 +153,27 @@ class Ledger:
         before = [self._promises[stream_id, r].encoder_id for r in Role if (stream_id, r) in self._promises]
         for each in Role:
             self._book(stream_id, each, -1)
+        self._forget_unlocated(stream_id, role)
         if promise is None:
             del self._promises[stream_id, role]
         else:
             self._promises[stream_id, role] = promise
+            if promise.host_id is None:
+                self._unlocated.setdefault(promise.encoder_id, set()).add((stream_id, role))
         for each in Role:
             self._book(stream_id, each, 1)
         touched = before if promise is None else [*before, promise.encoder_id]
         for encoder_id in dict.fromkeys(touched):
             self.changed(encoder_id)
+
+    def _forget_unlocated(self, stream_id: StreamId, role: Role) -> None:
+        known = self._promises.get((stream_id, role))
+        if known is None or known.host_id is not None:
+            return
+        unlocated = self._unlocated[known.encoder_id]
+        unlocated.discard((stream_id, role))
+        if not unlocated:
+            del self._unlocated[known.encoder_id]
 
     def _book(self, stream_id: StreamId, role: Role, sign: int) -> None:
         promise = self._promises.get((stream_id, role))

@@ -136,7 +136,7 @@ class LoadBalancer:
         if info is not None:
             self._promise(info, stream_id, role, self._measured(need))
         else:
-            self._ledger.promise(encoder_id, stream_id, role, need.pixels_per_s)
+            self._ledger.promise(encoder_id, stream_id, role, need.pixels_per_s, shares=need.shares_reserve)
 
     def release(self, stream_id: StreamId, role: Role | None = None) -> None:
         if role is None:

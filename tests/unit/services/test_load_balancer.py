@@ -121,6 +121,31 @@ def test_ld_05_a_hundred_inits_on_four_encoders_promise_nothing_beyond_capacity(
         assert streams <= 8
 
 
+def test_after_a_restart_of_control_backups_share_their_room_again_once_their_encoders_are_back() -> None:
+    house, again = House(4), House(0)
+    for number in range(8):
+        house.place(f"s{number}")
+    for encoder_id, stream_id, role, _ in house.ledger:
+        again.balancer.adopt(stream_id, encoder_id, role, NEED)
+    for number in reversed(range(4)):
+        again.come(info(number))
+    for number in range(4):
+        encoder_id = EncoderId(f"e{number}")
+        assert again.ledger.totals(encoder_id) == house.ledger.totals(encoder_id)
+        assert again.ledger.if_lost(encoder_id) == house.ledger.if_lost(encoder_id)
+        standing = again.fleet.standing(encoder_id)
+        assert standing is not None
+        assert standing.promised_pixels_per_s == house.ledger.totals(encoder_id)[0]
+
+
+def test_after_a_restart_of_control_a_backup_on_the_primary_s_own_host_counts_as_none() -> None:
+    house, stream_id = House(0), StreamId("s")
+    for number, role in enumerate(Role):
+        house.balancer.adopt(stream_id, EncoderId(f"e{number}"), role, NEED)
+        house.come(info(number, host_id=HostId("one")))
+    assert house.ledger.without_second_place() == (stream_id,)
+
+
 @given(st.integers(2, 5), st.lists(st.sampled_from([40e6, 100e6, 150e6]), max_size=20), st.integers(0, 4))
 def test_after_the_loss_of_any_one_node_every_protected_stream_takes_its_place_and_no_other_is_over_full(
     encoders: int, sizes: list[float], dead: int
