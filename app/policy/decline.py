@@ -45,7 +45,8 @@ class History:
 
 def feed(history: History, reading: EncoderReading, now: float) -> History:
     step_s = max(now - history.fed, 0.0)
-    speeds = [worker.speed for worker in reading.workers if worker.speed is not None]
+    # Faster than its source is who catches up with it: to be done with that is no decline.
+    speeds = [min(worker.speed, 1.0) for worker in reading.workers if worker.speed is not None]
     return replace(
         history,
         since=now if history.since is None else history.since,
@@ -55,15 +56,28 @@ def feed(history: History, reading: EncoderReading, now: float) -> History:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Of each figure, 0 steady or getting better to 1 much worse."""
+
+    slower: float = 0.0
+    busier: float = 0.0
+
+
 def decline(history: History) -> float:
     """0: steady or getting better, to 1: much worse lately than before; in hundredths."""
+    found = parts(history)
+    return round(max(found.slower, found.busier), 2)
+
+
+def parts(history: History) -> Parts:
     if history.since is None or history.fed - history.since < HISTORY_LEAST_S:
-        return 0.0
+        return Parts()
     slower = 0.0 if history.speed is None else _part(history.speed.before - history.speed.lately, SPEED_LOST)
     busier = 0.0
     if history.cpu is not None:
         busier = _part(history.cpu.lately - max(history.cpu.before, CPU_BUSY_PERCENT), CPU_GAINED)
-    return round(max(slower, busier), 2)
+    return Parts(slower, busier)
 
 
 def _fed(mean: Mean | None, value: float | None, step_s: float) -> Mean | None:

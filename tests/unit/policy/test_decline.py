@@ -52,6 +52,11 @@ def test_steady_and_noisy_histories_do_not_decline_and_neither_do_short_ones() -
     assert decline(after(600.0, lambda at_s: None, lambda at_s: None)) == 0.0
 
 
+def test_a_worker_that_caught_up_with_its_source_and_keeps_pace_now_does_not_decline() -> None:
+    for seconds in (70.0, 120.0, 300.0):
+        assert decline(after(seconds, lambda at_s: 1.5 if at_s < 20 else 1.0)) == 0.0
+
+
 def test_a_decline_is_over_when_things_are_well_again_or_nobody_works_there_any_more() -> None:
     def falls(at_s: float) -> float:
         return 1.0 if at_s < 300 else 0.93
