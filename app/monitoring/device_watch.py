@@ -16,7 +16,7 @@ import structlog
 from app.domain.condition import RETOLD_S, Condition, Subject, SubjectKind
 from app.domain.device import DeviceReading, Reach
 from app.domain.encoder import EncoderReading
-from app.domain.errors import ManagerError
+from app.domain.errors import DeviceError, ManagerError
 from app.domain.events import DeviceRead, Event
 from app.domain.ids import EncoderId
 from app.policy.device_faults import REACH_FAULTS, Fault, judge_reach, judge_reading
@@ -45,6 +45,7 @@ class _Watched:
     driver: HardwareEncoder
     labels: Labels
     failures: int = 0
+    was_away: bool = False
     settled_from: float = 0.0
     told: dict[str, tuple[Fault, float]] = field(default_factory=dict)
     """By the fault's name: as it was told last, and when."""
@@ -117,12 +118,15 @@ class DeviceWatch:
             reading = await watched.driver.read()
         except ManagerError as error:
             watched.failures += 1
+            # One that answered, though not as it should, still stands by what it told before.
+            watched.was_away = watched.was_away or not isinstance(error, DeviceError)
             fault = judge_reach(watched.driver.reach)
             if watched.failures >= FAILURES_TOLD and fault is not None:
                 self._tell(watched, (replace(fault, words=f"{fault.words}: {error.detail}"),), known=_of_reach)
             return min(error.retry_after_s or 0.0, LONGEST_PAUSE_S)
-        if watched.failures:
-            watched.failures, watched.settled_from = 0, monotonic() + SETTLES_S
+        watched.failures = 0
+        if watched.was_away:
+            watched.was_away, watched.settled_from = False, monotonic() + SETTLES_S
         self._bus.tell(DeviceRead(watched.driver.encoder_id, reading))
         self._on_reading(watched.driver.encoder_id, _for_the_fleet(reading))
         faults = judge_reading(reading)

@@ -186,6 +186,30 @@ def test_what_a_device_has_not_told_again_after_one_lost_answer_has_not_ended() 
     watching(story)
 
 
+def test_one_value_that_is_garbled_again_and_again_keeps_nothing_from_ending() -> None:
+    class Garbling(SimulatedDevice):
+        """Every tenth round meets the value that cannot be read."""
+
+        rounds = 0
+
+        async def read(self) -> DeviceReading:
+            self.rounds += 1
+            self.reach = Reach.GARBLED if self.rounds % 10 == 0 else Reach.OK
+            return await super().read()
+
+    async def story(told: Told) -> None:
+        sick = Garbling(EncoderId("a"))
+        sick.tell(has_input=False)
+        told.watch.add(sick)
+        await asyncio.sleep(25.0)
+        assert told.active() == {"device_input_lost"}
+        sick.tell(has_input=True)
+        await asyncio.sleep(SETTLES_S + 10.0)
+        assert told.active() == set()
+
+    watching(story)
+
+
 def test_a_removed_device_is_read_no_more_and_nothing_is_wrong_with_it() -> None:
     async def story(told: Told) -> None:
         sick = device("a")
