@@ -7,6 +7,7 @@ known by the ids it has, not by its name.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ _WIDEST, _HIGHEST, _FASTEST_FPS = 1920, 1080, 60
 """Of the makers' data sheet: what stands in for a range that makes no sense."""
 _MOST: Final = 10_000
 _MANY_DEVICES: Final = 2_000
+_NAME: Final = re.compile(r"[A-Za-z0-9_]{1,100}")
+"""They go into addresses and logs as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +99,16 @@ class DescriptorCache:
         return self._known.get((serial, firmware))
 
     def put(self, serial: str, firmware: str, found: Descriptors) -> None:
-        self._known[serial, firmware] = found
+        """Devices whose lists are the same share one: a list is a hundred kilobytes."""
+        same = next((known for known in self._known.values() if known == found), found)
+        self._known[serial, firmware] = same
         if len(self._known) > _MANY_DEVICES:
             self._known.popitem(last=False)
 
 
 def _id(entry: Mapping[str, Any]) -> str:
     name = entry.get("param_id")
-    return name.removeprefix(PREFIX) if isinstance(name, str) and len(name) < 100 else ""
+    return name.removeprefix(PREFIX) if isinstance(name, str) and _NAME.fullmatch(name) else ""
 
 
 def _is_alarm(param_id: str, entry: Mapping[str, Any]) -> bool:

@@ -39,9 +39,11 @@ FIRMWARE: Final = "CurrentlyRunningImageVersion"
 NAME: Final = "SystemName"
 SYSTEM_STATE: Final = "SystemState"
 SYSTEM_RUNNING: Final = 4
+FIRMWARE_STATUS: Final = "FirmwareStatus"
+FIRMWARE_RUNNING: Final = 2
 WELL: Final[Mapping[str, int]] = {
     SYSTEM_STATE: SYSTEM_RUNNING,
-    "FirmwareStatus": 2,
+    FIRMWARE_STATUS: FIRMWARE_RUNNING,
     "ReplicatorState": 3,
     "MediaManagerState": 3,
     "SafebootMode": 0,

@@ -2,7 +2,8 @@
 
 Each id has its pace; what is due is read in order of urgency, at most `PER_ROUND` in one round, so a round stays
 short however much is due at its start. An event hastens what it names. While events flow, states are read less
-often. Ids that this firmware lacks are not asked again until it changes.
+often. What its list of parameters does not name is not asked; what it names, or may have, and answers as if there
+were no such thing is asked seldom: the answer for that means other things too.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ UNWELL_S: Final = 4.0
 SIGNAL_S: Final = 10.0
 PARTS_S: Final = 30.0
 REST_S: Final = 300.0
+LACKING_S: Final = 60
 _NEVER: Final = float("-inf")
 _STATES: Final = (p.STREAM_STATE, p.RECORD_STATE)
 KEPT_PACES: Final = 3.0
@@ -57,6 +59,7 @@ class PollingPlan:
         self._paces = dict(_PACES)
         self._read_at: dict[str, float] = {}
         self._hastened: set[str] = set()
+        self._lacking: set[str] = set()
 
     def flows(self, *, has_events: bool) -> None:
         """Whether the device tells of its changes."""
@@ -69,10 +72,12 @@ class PollingPlan:
 
     def due(self, now: float) -> tuple[str, ...]:
         """What to read in this round, in this order."""
-        read_at, hastened = self._read_at, self._hastened
+        read_at, hastened, lacking = self._read_at, self._hastened, self._lacking
         # Asked for each device each second: one pass, and no call for what is not due.
         waiting = [
-            i for i, pace_s in self._paces.items() if now - read_at.get(i, _NEVER) >= pace_s or i in hastened
+            i
+            for i, pace_s in self._paces.items()
+            if now - read_at.get(i, _NEVER) >= (max(pace_s, LACKING_S) if i in lacking else pace_s) or i in hastened
         ]
         # States first, whatever else a device says has changed.
         waiting.sort(
@@ -95,8 +100,14 @@ class PollingPlan:
         self._hastened.update(i for i in ids if i in self._paces and i not in (p.DURATION, p.SYSTEM_TIME))
 
     def lacks(self, param_id: str) -> None:
-        self._paces.pop(param_id, None)
+        """It answered as if there were no such thing."""
+        if param_id in self._paces:
+            self._lacking.add(param_id)
         self._hastened.discard(param_id)
+
+    def has(self, param_id: str) -> None:
+        """It told a value."""
+        self._lacking.discard(param_id)
 
     def all_anew(self) -> None:
         """The device was away: nothing read before holds."""
@@ -106,6 +117,7 @@ class PollingPlan:
         """What the device's descriptors list: nothing else is asked, and every alarm is."""
         paces = {**dict.fromkeys(alarms, REST_S), **_PACES, **self._paces}
         self._paces = {i: pace_s for i, pace_s in paces.items() if i in ids}
+        self._lacking.clear()
 
     def forgotten(self, now: float) -> frozenset[str]:
         """What was read, and not again for so long that it is not known any more."""

@@ -33,7 +33,7 @@ def build(
 ) -> DeviceReading:
     # One that streams its own test pattern needs no input: whether there is one says nothing.
     needs_input = number(values.get(p.VIDEO_SOURCE)) != p.TEST_PATTERN
-    code = number(values.get(p.INPUT_FORMAT)) if needs_input else None
+    code = number(values.get(p.INPUT_FORMAT)) if needs_input and _sees(values) else None
     streaming = _engine(values.get(p.STREAM_STATE))
     return DeviceReading(
         at=at,
@@ -77,6 +77,12 @@ def epoch_s(text: str | None) -> float | None:
 def _engine(text: str | None) -> EngineState | None:
     code = number(text)
     return None if code is None else p.ENGINE_STATES.get(code)
+
+
+def _sees(values: Values) -> bool:
+    """Its input reads as none until its video part is up: that is not to have lost it."""
+    is_coming = number(values.get(p.SYSTEM_STATE)) in p.BOOTING
+    return not is_coming and number(values.get(p.FIRMWARE_STATUS)) in (None, p.FIRMWARE_RUNNING)
 
 
 def _is_well(values: Values) -> bool | None:

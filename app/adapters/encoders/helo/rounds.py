@@ -94,6 +94,7 @@ class Rounds:
             return None
         self._is_changed = self._is_changed or self._values.get(param_id) != found.value
         self._values[param_id] = found.value
+        self._plan.has(param_id)
         self._plan.read(param_id, monotonic())
         return found.value
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.adapters.encoders.helo import parameters as p
-from app.adapters.encoders.helo.polling import PER_ROUND, PollingPlan
+from app.adapters.encoders.helo.polling import LACKING_S, PER_ROUND, PollingPlan
 
 
 def run(plan: PollingPlan, *, begin: float, rounds: int) -> list[str]:
@@ -56,10 +56,16 @@ def test_what_the_device_does_not_list_is_not_asked_and_alarms_it_lists_are() ->
     assert set(run(plan, begin=0.0, rounds=3)) == {p.STREAM_STATE, "New_Alarm"}
 
 
-def test_what_it_turned_out_to_lack_is_not_asked_again() -> None:
+def test_what_it_seems_to_lack_is_asked_seldom_but_asked_for_a_404_may_have_meant_something_else() -> None:
     plan = PollingPlan()
-    plan.lacks(p.TEMPERATURE)
-    assert p.TEMPERATURE not in run(plan, begin=0.0, rounds=100)
+    run(plan, begin=0.0, rounds=60)
+    plan.read(p.STREAM_STATE, 60.0)
+    plan.lacks(p.STREAM_STATE)
+    plan.flows(has_events=True)
+    asked = run(plan, begin=60.0, rounds=300)
+    assert asked.count(p.STREAM_STATE) == 300 // LACKING_S - 1
+    plan.has(p.STREAM_STATE)
+    assert run(plan, begin=360.0, rounds=50).count(p.STREAM_STATE) >= 9
 
 
 def test_a_value_that_was_not_read_again_for_three_paces_is_forgotten() -> None:

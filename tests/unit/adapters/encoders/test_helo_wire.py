@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.adapters.encoders.helo import parameters as p
 from app.adapters.encoders.helo.alarms import read_alarm
-from app.adapters.encoders.helo.descriptors import capabilities, read_descriptors
+from app.adapters.encoders.helo.descriptors import DescriptorCache, capabilities, read_descriptors
 from app.adapters.encoders.helo.reading import build, duration_s, epoch_s
 from app.adapters.encoders.helo.wire import (
     Garbled,
@@ -138,6 +138,12 @@ def test_an_input_is_told_by_its_number_and_no_input_is_not_the_same_as_unknown(
     assert (reading(DetectInputFormat="77").has_input, reading(DetectInputFormat="77").input_format) == (True, None)
 
 
+def test_before_its_video_part_is_up_nothing_is_known_of_its_input() -> None:
+    booting = reading(SystemState="2", FirmwareStatus="0", DetectInputFormat="0")
+    assert (booting.has_input, booting.input_format) == (None, None)
+    assert reading(SystemState="4", FirmwareStatus="2", DetectInputFormat="0").has_input is False
+
+
 def test_every_state_has_its_meaning_and_a_strange_one_none() -> None:
     states = [reading(ReplicatorStreamState=str(code)).streaming for code in range(7)]
     assert states == [*EngineState, None]
@@ -210,6 +216,21 @@ def test_what_it_can_do_is_what_its_descriptors_say() -> None:
     assert (able.max_streams, able.cpu_cores, able.memory_bytes) == (1, None, None)
     assert [(probe.codec, probe.works) for probe in able.probes] == [("h264", True)]
     assert able.build == "helo_plus 4.3"
+
+
+def test_an_id_that_would_be_more_than_an_id_in_an_address_is_none() -> None:
+    strange = ("A&action=set&paramid=eParamID_Reboot&value=1", "A b", "A#", "Alarm\r\n", "é_Alarm")
+    listed = [descriptor(name, param_type="data", class_names=["alarm"]) for name in (*strange, "2_Alarm")]
+    found = read_descriptors(json.dumps([descriptor("ReplicatorCommand"), *listed]).encode())
+    assert found.ids == {"ReplicatorCommand", "2_Alarm"}
+    assert found.alarms == ("2_Alarm",)
+
+
+def test_devices_with_the_same_list_share_it() -> None:
+    cache, body = DescriptorCache(), json.dumps([descriptor("ReplicatorCommand")]).encode()
+    for serial in ("one", "another"):
+        cache.put(serial, "4.3", read_descriptors(body))
+    assert cache.get("one", "4.3") is cache.get("another", "4.3")
 
 
 def test_a_list_without_the_command_is_not_that_of_an_encoder() -> None:
