@@ -6,16 +6,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.domain.alert import Alert, AlertGroup, AlertState
+from app.domain.severity import Severity
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The last word of one channel about one alert, and the group it was said in."""
+    """The last word of one channel about one alert, and the group it was said in. `severity` None: it is from a
+    version that did not write it down."""
 
     channel: str
     group: str
     state: AlertState
     at: datetime
+    severity: Severity | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class Announcer:
                 continue
             # A wall clock that jumped meanwhile must neither bring a burst nor silence.
             ago_s = min(max(0.0, (at - word.at).total_seconds()), REPEAT_S)
-            grouper.restore(kept.alert, word.state, word.group, said=now - ago_s, now=now)
+            grouper.restore(kept.alert, word.state, word.group, said=now - ago_s, now=now, told_as=word.severity)
 
     def feed(self, alert: Alert, root: Alert | None, now: float) -> None:
         for grouper in self._groupers.values():
@@ -81,6 +81,7 @@ def _saying(channel: str, flush: Flush, at: datetime) -> Saying:
         at=at,
     )
     told = {
-        alert.fingerprint: Told(channel, flush.groups[alert.fingerprint], alert.state, at) for alert in flush.alerts
+        alert.fingerprint: Told(channel, flush.groups[alert.fingerprint], alert.state, at, alert.severity)
+        for alert in flush.alerts
     }
     return Saying(OutMessage(id=group.id, channel=channel, group=group, created_at=at), told)

@@ -1,7 +1,8 @@
 """When one channel says what about which alerts: one message for each cause, not one for each alert. Pure.
 
 Alerts of one cause are a group. A group waits a little so that what comes together goes together, then speaks at
-most once a minute, and again every few hours while it lasts. What follows from a cause that fires never makes the
+most once a minute, and again every few hours while it lasts; something critical that is new waits for nothing of
+that, unless it comes in a storm. What follows from a cause that fires never makes the
 group speak; it is listed beside the cause. Many groups at once become one digest. Nothing is dropped: what may not
 be said now, for a limit, a silence or a channel that is stuck, is said when it may, or with its end. How messages
 get out is `app/monitoring/outbox.py`'s business.
@@ -10,37 +11,39 @@ get out is `app/monitoring/outbox.py`'s business.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from app.domain.alert import Alert, AlertState
 from app.domain.condition import SubjectKind
 from app.domain.severity import Severity
 from app.policy.alert_causes import group_key
+from app.policy.alert_groups import (
+    BURST_S,
+    CALM_WAIT_S,
+    GROUP_INTERVAL_S,
+    GROUP_WAIT_S,
+    RANKS,
+    Entry,
+    Group,
+    in_order,
+    is_clearing,
+    is_urgent,
+)
 
-GROUP_WAIT_S: Final = 10.0
-"""Of a group that has not spoken; with something critical in it, none."""
-GROUP_INTERVAL_S: Final = 60.0
-CALM_WAIT_S: Final = 60.0
-"""A group that ends piece by piece says so after so long without another end."""
-MAX_CLEARING_S: Final = 300.0
 REPEAT_S: Final = 4 * 3600.0
 BURST: Final = 2
-BURST_S: Final = 12.0
-"""After BURST messages within BURST_S the rest goes into one digest at the end of that time: so a storm whose
-alerts share nothing is three messages within a quarter of a minute."""
 LIMITS: Final = {Severity.CRITICAL: (5, 300.0), Severity.WARNING: (3, 600.0), Severity.INFO: (2, 1_800.0)}
 """News of one encoder: messages, and in how many seconds. Ends are not news."""
 MAX_LIMITED: Final = 10_000
-RANKS: Final = (Severity.INFO, Severity.WARNING, Severity.CRITICAL)
 
 Quiet = Callable[[Alert], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """One message to be: `alerts` in the order in which people should read them, the cause first.
+    """One message to be: `alerts` in the order in which people should read them, news first, of those the cause.
 
     `groups`: the group of each, by fingerprint; a digest has several.
     """
@@ -54,32 +57,6 @@ class Flush:
         return max((alert.severity for alert in self.alerts), key=RANKS.index)
 
 
-@dataclass(slots=True)
-class _Entry:
-    alert: Alert
-    told: AlertState | None = None
-    was_due: bool = False
-    """It would have been said, and was held back: its end alone is then worth a word."""
-    ended: float = 0.0
-
-    @property
-    def is_unsaid(self) -> bool:
-        if self.alert.state is AlertState.FIRING:
-            return self.told is not AlertState.FIRING
-        return self.told is AlertState.FIRING or self.was_due
-
-    @property
-    def is_over(self) -> bool:
-        return self.alert.state is AlertState.RESOLVED and not self.is_unsaid
-
-
-@dataclass(slots=True)
-class _Group:
-    entries: dict[str, _Entry] = field(default_factory=dict)
-    unsaid_since: float | None = None
-    sent: float | None = None
-
-
 class Grouper:
     """Of one channel. `least`: what is less severe is not for it. `only_channels`: somebody else tells people, and
     this one only that he cannot."""
@@ -88,7 +65,7 @@ class Grouper:
         self._channel = channel
         self._only_channels = only_channels
         self._least = least
-        self._groups: dict[str, _Group] = {}
+        self._groups: dict[str, Group] = {}
         self._group_of: dict[str, str] = {}
         self._news: dict[tuple[str, Severity], deque[float]] = {}
         self._spoke: deque[float] = deque(maxlen=BURST)
@@ -102,28 +79,41 @@ class Grouper:
             if alert.state is AlertState.RESOLVED:
                 return
             key = self._group_of[alert.fingerprint] = group_key(root or alert)
-        group = self._groups.setdefault(key, _Group())
-        entry = group.entries.setdefault(alert.fingerprint, _Entry(alert))
+        group = self._groups.setdefault(key, Group())
+        entry = group.entries.get(alert.fingerprint)
+        was_waiting = entry is not None and entry.is_unsaid
+        if entry is None:
+            entry = group.entries[alert.fingerprint] = Entry(alert)
         if alert.state is AlertState.RESOLVED and entry.alert.state is AlertState.FIRING:
             entry.ended = now
         entry.alert = alert
         if entry.is_over:
             self._forget(key, alert.fingerprint)
-        elif entry.is_unsaid and group.unsaid_since is None:
-            group.unsaid_since = now
+        elif entry.is_unsaid:
+            if not was_waiting and is_urgent(alert):
+                group.urgent.append(now)
+            if group.unsaid_since is None:
+                group.unsaid_since = now
 
     def restore(
-        self, alert: Alert, told: AlertState | None, group: str | None, *, said: float | None, now: float
+        self,
+        alert: Alert,
+        told: AlertState | None,
+        group: str | None,
+        *,
+        said: float | None,
+        now: float,
+        told_as: Severity | None = None,
     ) -> None:
         """What was said before a restart, `said` on today's clock; None: nothing yet."""
-        if not self._is_for_us(alert):
+        if not self._is_for_us(alert) or told is alert.state is AlertState.RESOLVED:
             return
         key = self._group_of[alert.fingerprint] = group or group_key(alert)
-        kept = self._groups.setdefault(key, _Group())
+        kept = self._groups.setdefault(key, Group())
         is_late = alert.state is AlertState.RESOLVED and told is None
-        entry = kept.entries[alert.fingerprint] = _Entry(alert, told, was_due=is_late, ended=now)
-        if said is not None:
-            kept.sent = said if kept.sent is None else max(kept.sent, said)
+        entry = kept.entries[alert.fingerprint] = Entry(alert, told, told_as, was_due=is_late, ended=now)
+        if said is not None and (kept.sent is None or said > kept.sent):
+            kept.spoke.append(said)
         if entry.is_unsaid and kept.unsaid_since is None:
             kept.unsaid_since = now
 
@@ -132,7 +122,7 @@ class Grouper:
         entry = self._entry(fingerprint)
         return entry is not None and entry.is_unsaid
 
-    def _entry(self, fingerprint: str) -> _Entry | None:
+    def _entry(self, fingerprint: str) -> Entry | None:
         key = self._group_of.get(fingerprint)
         return None if key is None else self._groups[key].entries.get(fingerprint)
 
@@ -167,7 +157,7 @@ class Grouper:
             return False
         return RANKS.index(alert.severity) >= RANKS.index(self._least)
 
-    def _is_due(self, group: _Group, now: float, quiet: Quiet) -> bool:
+    def _is_due(self, group: Group, now: float, quiet: Quiet) -> bool:
         triggers = [entry for entry in group.entries.values() if self._triggers(entry, now, quiet)]
         if not triggers:
             return self._is_to_be_repeated(group, now, quiet)
@@ -177,11 +167,13 @@ class Grouper:
             return is_critical or now - since >= GROUP_WAIT_S
         if any(self._is_new_cause(group, entry) for entry in triggers):
             return True
-        if _is_clearing(group, triggers, now):
+        if any(is_urgent(entry.alert) for entry in triggers) and group.may_speak_up(now):
+            return True
+        if is_clearing(group, triggers, now):
             return False
         return now - group.sent >= GROUP_INTERVAL_S
 
-    def _triggers(self, entry: _Entry, now: float, quiet: Quiet) -> bool:
+    def _triggers(self, entry: Entry, now: float, quiet: Quiet) -> bool:
         alert = entry.alert
         if not entry.is_unsaid or (alert.acknowledged_by is not None and alert.state is AlertState.FIRING):
             return False
@@ -192,7 +184,7 @@ class Grouper:
         return not quiet(alert)
 
     @staticmethod
-    def _is_new_cause(group: _Group, entry: _Entry) -> bool:
+    def _is_new_cause(group: Group, entry: Entry) -> bool:
         """People were told of what follows from it before it was known: they are put right at once."""
         if entry.told is AlertState.FIRING or entry.alert.state is AlertState.RESOLVED:
             return False
@@ -200,7 +192,7 @@ class Grouper:
         return any(other.alert.cause_fingerprint == name and other.told for other in group.entries.values())
 
     @staticmethod
-    def _is_to_be_repeated(group: _Group, now: float, quiet: Quiet) -> bool:
+    def _is_to_be_repeated(group: Group, now: float, quiet: Quiet) -> bool:
         if group.sent is None or now - group.sent < REPEAT_S:
             return False
         return any(
@@ -210,7 +202,7 @@ class Grouper:
             for entry in group.entries.values()
         )
 
-    def _has_room(self, group: _Group, now: float, quiet: Quiet) -> bool:
+    def _has_room(self, group: Group, now: float, quiet: Quiet) -> bool:
         """Whether the limit of the encoder that the group is about allows one more message of news."""
         subject = self._limited(group, now, quiet)
         if subject is None:
@@ -223,7 +215,7 @@ class Grouper:
                 entry.was_due = entry.was_due or self._triggers(entry, now, quiet)
         return is_free
 
-    def _limited(self, group: _Group, now: float, quiet: Quiet) -> tuple[str, Severity] | None:
+    def _limited(self, group: Group, now: float, quiet: Quiet) -> tuple[str, Severity] | None:
         """The encoder and severity that this group's next message counts for; None: no news, or of no encoder."""
         news = [
             entry.alert
@@ -237,25 +229,28 @@ class Grouper:
         severity = max((alert.severity for alert in news), key=RANKS.index)
         return None if encoder is None or encoders else (encoder, severity)
 
-    def _digest(self, due: list[tuple[str, _Group]], now: float, quiet: Quiet) -> Flush:
+    def _digest(self, due: list[tuple[str, Group]], now: float, quiet: Quiet) -> Flush:
         return self._say("digest", due, now, quiet)
 
-    def _say(self, key: str, groups: list[tuple[str, _Group]], now: float, quiet: Quiet) -> Flush:
-        said: list[Alert] = []
+    def _say(self, key: str, groups: list[tuple[str, Group]], now: float, quiet: Quiet) -> Flush:
+        news: list[Alert] = []
+        known: list[Alert] = []
         group_of: dict[str, str] = {}
         for name, group in groups:
             self._count(self._limited(group, now, quiet), now)
             for fingerprint, entry in tuple(group.entries.items()):
                 if quiet(entry.alert):
                     continue
-                said.append(entry.alert)
+                # Who reads only the first line reads what made it speak.
+                (news if self._triggers(entry, now, quiet) else known).append(entry.alert)
                 group_of[fingerprint] = name
-                entry.told, entry.was_due = entry.alert.state, False
+                entry.told, entry.told_as, entry.was_due = entry.alert.state, entry.alert.severity, False
                 if entry.is_over:
                     self._forget(name, fingerprint)
-            group.sent, group.unsaid_since = now, None
+            group.spoke.append(now)
+            group.unsaid_since = None
         self._spoke.append(now)
-        return Flush(key, in_order(said), group_of)
+        return Flush(key, (*in_order(news), *in_order(known)), group_of)
 
     def _count(self, subject: tuple[str, Severity] | None, now: float) -> None:
         if subject is None:
@@ -274,33 +269,6 @@ class Grouper:
         for key, group in tuple(self._groups.items()):
             if not group.entries and (group.sent is None or now - group.sent >= GROUP_INTERVAL_S):
                 del self._groups[key]
-
-
-def _is_clearing(group: _Group, triggers: Sequence[_Entry], now: float) -> bool:
-    """Only ends are to be said, not everything has ended, and more ends may follow soon."""
-    if any(entry.alert.state is AlertState.FIRING for entry in triggers):
-        return False
-    if all(entry.alert.state is AlertState.RESOLVED for entry in group.entries.values()):
-        return False
-    ends = [entry.ended for entry in triggers]
-    return now - max(ends) < CALM_WAIT_S and now - min(ends) < MAX_CLEARING_S
-
-
-def in_order(alerts: Iterable[Alert]) -> tuple[Alert, ...]:
-    """Firing before resolved, causes first, the worst first, the oldest first."""
-    alerts = tuple(alerts)
-    causes = {alert.cause_fingerprint for alert in alerts}
-
-    def rank(alert: Alert) -> tuple[bool, bool, bool, int, float]:
-        return (
-            alert.state is AlertState.RESOLVED,
-            alert.fingerprint not in causes or alert.cause_fingerprint is not None,
-            alert.cause_fingerprint is not None,
-            -RANKS.index(alert.severity),
-            alert.started_at.timestamp(),
-        )
-
-    return tuple(sorted(alerts, key=rank))
 
 
 def _encoder_of(alert: Alert) -> str | None:

@@ -86,9 +86,79 @@ def test_what_is_critical_is_said_at_once_and_the_rest_waits_for_company() -> No
 def test_a_group_speaks_once_a_minute() -> None:
     channel = Channel()
     for number in range(30):
-        channel.feed(an_alert(number, rack="r1"))
+        channel.feed(an_alert(number, severity=Severity.WARNING, rack="r1"))
         channel.until(channel.now + 10)
-    assert channel.times == [0.0, 60.0, 120.0, 180.0, 240.0, 300.0]
+    assert channel.times == [10.0, 70.0, 130.0, 190.0, 250.0]
+
+
+def test_the_next_critical_trouble_of_a_group_is_said_at_once() -> None:
+    channel = Channel()
+    channel.feed(an_alert(1, host="h1"))
+    channel.until(3.0)
+    channel.feed(an_alert(2, host="h1"))
+    channel.until(40.0)
+    channel.feed(an_alert(3, host="h1"), an_alert(4, severity=Severity.WARNING, host="h1"))
+    channel.until(59.0)
+    assert channel.times == [0.0, 3.0, 40.0]
+    assert [words[0] for words in channel.words()] == [("f1", "firing"), ("f2", "firing"), ("f3", "firing")]
+
+
+def test_critical_troubles_that_do_not_end_make_three_messages_a_minute() -> None:
+    channel = Channel()
+    for number in range(60):
+        channel.feed(an_alert(number, host="h1"))
+        channel.until(channel.now + 11)
+    for since in channel.times:
+        assert sum(since <= now < since + GROUP_INTERVAL_S for now in channel.times) <= 3
+    assert {name for _, flush in channel.said for name in flush.groups} == {f"f{number}" for number in range(60)}
+
+
+def test_a_storm_whose_cause_nobody_finds_is_two_messages_within_a_quarter_of_a_minute() -> None:
+    channel = Channel()
+    for number in range(1_000):
+        channel.grouper.feed(an_alert(number, host="h1"), None, channel.now)
+        if number % 10 == 0:
+            channel.until(channel.now + 0.1, 0.1)
+    channel.until(15.0, 0.1)
+    assert len(channel.said) == 2
+    assert len(channel.said[1][1].alerts) == 1_000
+
+
+def test_what_gets_worse_is_said_once_more() -> None:
+    channel = Channel()
+    disk = an_alert(1, severity=Severity.WARNING)
+    channel.feed(disk)
+    channel.until(20.0)
+    worse = replace(disk, severity=Severity.CRITICAL)
+    channel.feed(worse)
+    channel.until(30.0)
+    assert [(now, flush.severity) for now, flush in channel.said] == [
+        (GROUP_WAIT_S, Severity.WARNING),
+        (20.0, Severity.CRITICAL),
+    ]
+    again = Channel()
+    again.grouper.restore(worse, AlertState.FIRING, None, said=-5.0, now=0.0, told_as=Severity.WARNING)
+    again.until(1.0)
+    assert again.words() == [[("f1", "firing")]]
+
+
+def test_the_news_stands_before_what_people_know_already() -> None:
+    channel = Channel()
+    one, two = an_alert(1, rack="r1"), an_alert(2, rack="r1")
+    channel.feed(one)
+    channel.until(20.0)
+    channel.feed(two)
+    channel.until(100.0)
+    channel.feed(over(two))
+    channel.until(400.0)
+    assert channel.words()[1:] == [[("f2", "firing"), ("f1", "firing")], [("f2", "resolved"), ("f1", "firing")]]
+
+
+def test_an_end_that_was_said_before_a_restart_is_not_said_again() -> None:
+    channel = Channel()
+    channel.grouper.restore(over(an_alert(1)), AlertState.RESOLVED, "rack:r1", said=-100.0, now=0.0)
+    channel.feed(an_alert(2, rack="r1"))
+    assert channel.words() == [[("f2", "firing")]]
 
 
 def test_a_thousand_alerts_of_one_cause_are_three_messages_with_the_cause_first() -> None:
@@ -255,7 +325,8 @@ def test_after_a_restart_nothing_is_said_again_and_what_was_unsaid_is() -> None:
     assert len(channel.said) == 1
     said_now = dict(channel.words()[0])
     assert (said_now["f2"], said_now["f3"], said_now["f4"]) == ("firing", "resolved", "resolved")
-    assert channel.words()[0][0] == ("f1", "firing")
+    assert channel.words()[0][0] == ("f2", "firing")
+    assert "f5" not in said_now
 
 
 def test_what_was_blocked_by_its_cause_is_said_when_the_cause_alone_is_over() -> None:
