@@ -15,6 +15,7 @@ from app.runtime.bus import Bus
 from app.runtime.tasks import TaskGroupKeeper
 from app.services.device_change import DeviceChange
 from app.services.device_deeds import DeviceDeeds
+from app.services.device_load import DeviceLoad
 from app.services.device_places import DevicePlaces
 from app.services.device_streams import DeviceStreams
 from app.services.devices import Devices
@@ -31,6 +32,7 @@ class DeviceRooms:
     watch: DeviceWatch
     feeds: DeviceStreams
     change: DeviceChange
+    load: DeviceLoad
 
 
 def device_rooms(
@@ -70,4 +72,5 @@ def device_rooms(
         keeper=keeper,
     )
     change = DeviceChange(places=places, deeds=deeds, gateways=gateways, keeper=keeper)
-    return DeviceRooms(devices=devices, watch=watch, feeds=feeds, change=change)
+    load = DeviceLoad(streams=streams, places=places, mover=feeds)
+    return DeviceRooms(devices=devices, watch=watch, feeds=feeds, change=change, load=load)

@@ -67,10 +67,14 @@ def add(
     encoder_id: Annotated[str | None, typer.Option("--id", help="Absent: made from its address.")] = None,
     rack: Annotated[str | None, typer.Option(help="Backups are sought in another one first.")] = None,
     region: Annotated[str | None, typer.Option()] = None,
+    spare_input: Annotated[
+        str | None, typer.Option(help="sdi or hdmi: where the same picture comes in too.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Enter a hardware encoder. Its password, if it has one, is taken from ENCMAN_DEVICE_PASSWORD or asked for."""
-    given = {"name": name, "encoder_id": encoder_id, "rack": rack, "region": region, "password": _password()}
+    given = {"name": name, "encoder_id": encoder_id, "rack": rack, "region": region, "spare_input": spare_input}
+    given["password"] = _password()
     body = {"kind": KINDS[kind], "url": url} | {field: value for field, value in given.items() if value}
     answer = call(context.obj, "POST", "/api/encoders", body, timeout_s=ENTER_S)
     if as_json:

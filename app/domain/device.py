@@ -32,6 +32,8 @@ class DeviceEntry:
     region: str | None = None
     rack: str | None = None
     fingerprint: str | None = None
+    spare_input: str | None = None
+    """sdi or hdmi: where the same picture comes in too; None: nowhere, so its input is never changed by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,3 +169,4 @@ class NewDevice:
     host_id: HostId | None = None
     region: str | None = None
     rack: str | None = None
+    spare_input: str | None = None

@@ -181,6 +181,10 @@ class DeviceStreams:
     async def restart_on(self, encoder_id: EncoderId) -> None:
         """Have the device begin its stream anew, off the air. Raises as `make_way`."""
         await self.make_way(encoder_id)
+        self.begin_anew(encoder_id)
+
+    def begin_anew(self, encoder_id: EncoderId) -> None:
+        """The same where it is, for who made way before, or knows that nothing comes. Raises Conflict."""
         for stream, name in self._fed_by(encoder_id):
             if self._places.room(stream).seats[name].busy:
                 raise Conflict(f"{encoder_id} is being set up", hint="Try again in a moment.")

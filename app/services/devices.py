@@ -196,6 +196,7 @@ class Devices:
             host_id=new.host_id,
             region=new.region,
             rack=new.rack,
+            spare_input=new.spare_input,
         )
         self._demand_new(entry)
         if target.scheme == "https":

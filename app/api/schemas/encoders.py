@@ -47,6 +47,9 @@ class EnterBody(Body):
     )
     region: Word | None = None
     rack: Word | None = None
+    spare_input: Literal["sdi", "hdmi"] | None = Field(
+        None, description="where the same picture comes in too; absent: its input is never changed by itself"
+    )
 
     def device(self) -> NewDevice:
         return NewDevice(
@@ -58,6 +61,7 @@ class EnterBody(Body):
             host_id=None if self.host_id is None else HostId(self.host_id),
             region=self.region,
             rack=self.rack,
+            spare_input=self.spare_input,
         )
 
 
