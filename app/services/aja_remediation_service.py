@@ -22,7 +22,7 @@ from app.domain.events import Event
 from app.domain.fleet import OperatorWish
 from app.domain.ids import EncoderId
 from app.domain.remediation import Automation, Outcome, Phase, Remedy, RemedyBreaker, RemedyRun
-from app.policy.remediation import HANDS_OFF_S, Situation, Wish, is_too_sick, judge
+from app.policy.remediation import HANDS_OFF_S, Situation, Wish, is_too_sick, judge, why_opened
 from app.policy.remedies import CATALOGUE, for_condition
 from app.policy.remedy_machine import RemedyMachine
 from app.policy.setting_owners import SettingOwners
