@@ -21,6 +21,8 @@ from app.policy.chain import unfit
 from app.runtime.clock import utc_now
 
 WATCH_S: Final = 2.0
+AGAIN_AFTER: Final = 30
+"""Looks after which a pair that was refused is tried again: its time may have come."""
 Mark = tuple[tuple[int, int, int], ...]
 
 log = structlog.get_logger("certificates")
@@ -63,17 +65,20 @@ class OwnCertificate:
 
     async def watch(self, reload: Callable[[], object]) -> None:
         """Runs until cancelled. `reload` raises Conflict. A pair found half written is whole a moment later."""
-        seen = self._mark()
+        refused: str | None = None
+        seen, looks = self._mark(), 0
         while True:
             await asyncio.sleep(WATCH_S)
-            mark = self._mark()
-            if mark == seen:
+            mark, looks = self._mark(), looks + 1
+            if mark == seen and (refused is None or looks < AGAIN_AFTER):
                 continue
-            seen = mark
+            before, refused, seen, looks = refused, None, mark, 0
             try:
                 reload()
             except Conflict as error:
-                log.error("the certificate on disk is not used", reason=error.detail)
+                refused = error.detail
+                if refused != before:
+                    log.error("the certificate on disk is not used", reason=refused)
 
     def _mark(self) -> Mark:
         """Changes when one of the files does, behind symbolic links too."""

@@ -58,7 +58,6 @@ class ServedPair:
         self._unfit = unfit
         self._utc_now = utc_now
         self._pair: Pair | None = None
-        self._refused: tuple[bytes, str] | None = None
         self.context = _empty_context()
         self.context.sni_callback = self._choose
 
@@ -87,16 +86,9 @@ class ServedPair:
             raise Conflict(f"the new certificate cannot be read: {error}") from error
         digest = hashlib.sha256(pair_pem).digest()
         if self._pair is not None and self._pair.digest == digest:
-            self._refused = None
             return False
-        if self._refused is not None and self._refused[0] == digest:
-            raise Conflict(self._refused[1])
-        try:
-            self._pair = self.tried(pair_pem)
-        except Conflict as error:
-            self._refused = digest, error.detail
-            raise
-        self._refused = None
+        # Each time anew: what is refused today may be fit tomorrow, such as a pair that came before its time.
+        self._pair = self.tried(pair_pem)
         leaf = self._pair.chain.leaf
         log.info("certificate taken up", fingerprint=leaf.fingerprint, not_after=leaf.not_after.isoformat())
         return True

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
+import structlog
 from pydantic import ValidationError
 
+from app.assembly import own_certificate
 from app.assembly.own_certificate import OwnCertificate
 from app.assembly.settings import Settings
-from app.domain.errors import InvalidSettings
+from app.domain.errors import Conflict, InvalidSettings
 
 DIRECTORY = "https://acme.example.org/directory"
 
@@ -52,6 +55,35 @@ def test_ports_open_before_the_first_certificate_is_issued(tmp_path: Path) -> No
 def test_settings_that_do_not_go_together_are_refused(given: dict[str, object], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         Settings(**given)
+
+
+async def test_a_pair_that_is_refused_is_tried_again_and_its_reason_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_certificate, "WATCH_S", 0.0)
+    settings = Settings(data_dir=tmp_path, acme_directory=DIRECTORY, acme_names="live.example.org")
+    own = OwnCertificate.of(settings)
+    assert own is not None
+    tries, told = 0, asyncio.Event()
+
+    def reload() -> None:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise Conflict("it is not valid yet")
+        told.set()
+
+    with structlog.testing.capture_logs() as logs:
+        watch = asyncio.create_task(own.watch(reload))
+        try:
+            await asyncio.sleep(0)
+            own.files[0].write_bytes(b"another one")
+            await asyncio.wait_for(told.wait(), 10)
+        finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+    assert [line["reason"] for line in logs] == ["it is not valid yet"]
+    assert tries == 3
 
 
 def test_roots_that_cannot_be_read_stop_the_start(tmp_path: Path) -> None:

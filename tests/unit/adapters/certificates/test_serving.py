@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 import ssl
 import threading
@@ -96,6 +97,23 @@ def test_a_broken_pair_that_somebody_put_there_is_refused_at_each_reload_until_i
     assert not pair.reload()
 
 
+def test_a_pair_that_was_refused_before_its_time_is_taken_up_when_it_has_come(tmp_path: Path) -> None:
+    now = utc_now()
+    file, good = tmp_path / "pair.pem", CA.leaf()
+    file.write_bytes(good.key_pem + CA.chain(good))
+
+    def judge(new: ServedChain, present: ServedChain | None) -> str | None:
+        return unfit(new, present, names=(NAME,), now=now)
+
+    pair = ServedPair(file, file, roots=[CA.root.certificate], unfit=judge, utc_now=lambda: now)
+    pair.load()
+    file.write_bytes(whole(CA.leaf(begins=DAY)))
+    with pytest.raises(Conflict, match="not valid before"):
+        pair.reload()
+    now += 2 * DAY
+    assert pair.reload()
+
+
 def test_a_private_authority_may_follow_on_itself(tmp_path: Path) -> None:
     other = Authority.make("House")
     pair = served(tmp_path, whole(other.leaf(), other.middle))
@@ -143,6 +161,17 @@ def test_a_file_is_there_whole_or_as_it_was(tmp_path: Path, monkeypatch: pytest.
     assert [file.name for file in tmp_path.iterdir()] == ["pair.pem"]
     assert target.read_bytes() == b"first"
     assert target.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_could_not_be_written_whole_leaves_no_part_of_a_key_behind(tmp_path: Path) -> None:
+    most, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_whole(tmp_path / "pair.pem", b"k" * 100_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_placeholder_never_takes_the_place_of_what_is_there(tmp_path: Path) -> None:
