@@ -173,6 +173,8 @@ class AcmeAuthority:
             try:
                 body = session.read(order.url)
             except messages.Error as error:
+                if wire.is_passing(session.net, error):
+                    raise
                 self._drop()
                 raise Unavailable(f"the authority does not know the order any more: {wire.words(error)}") from error
             match body.status.name:

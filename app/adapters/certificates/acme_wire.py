@@ -46,7 +46,8 @@ class NewOrder(messages.NewOrder):
 
 class Network(client.ClientNetwork):
     retry_after: str | None = None
-    """Of the last answer."""
+    """Of the last answer, as `status`."""
+    status = 0
 
     def post(self, *args: Any, **kwargs: Any) -> Any:
         for tries_left in reversed(range(NONCE_TRIES)):
@@ -63,7 +64,7 @@ class Network(client.ClientNetwork):
 
     def _send_request(self, *args: Any, **kwargs: Any) -> Any:
         response = super()._send_request(*args, **kwargs)
-        self.retry_after = response.headers.get("Retry-After")
+        self.retry_after, self.status = response.headers.get("Retry-After"), response.status_code
         return response
 
 
@@ -85,6 +86,11 @@ def errors_of_ours(net: Network) -> Iterator[None]:
     except (errors.Error, requests.RequestException, DeserializationError, *_NOT_AS_SPECIFIED) as error:
         text = str(error).partition("\n")[0][:200] or type(error).__name__
         raise Unavailable(f"the authority cannot be asked: {text}") from error
+
+
+def is_passing(net: Network, error: Any) -> bool:
+    """Whether the server is out of order or wants to be asked later; else it means what it says."""
+    return net.status >= 500 or net.status == 429 or error.code in ("badNonce", "rateLimited", "serverInternal")
 
 
 def words(error: Any) -> str:
