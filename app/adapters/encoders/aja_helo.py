@@ -23,7 +23,7 @@ from app.adapters.encoders.helo.rounds import Rounds
 from app.adapters.encoders.helo.wire import number
 from app.domain.device import DeviceChoice, DeviceEntry, DeviceProfile, DeviceReading, Reach
 from app.domain.encoder import Capabilities
-from app.domain.errors import Conflict, DeviceError
+from app.domain.errors import Conflict, DeviceError, Unavailable
 from app.domain.ids import EncoderId
 from app.runtime.clock import monotonic
 
@@ -50,6 +50,9 @@ class HeloDriver:
         self._client = HeloClient(link=link, password=entry.password, dice=dice, patience=patience)
         self._rounds = Rounds(entry.encoder_id, client=self._client, cache=cache)
         self._restarts_until = 0.0
+        self._was_down = True
+        self._is_off_server = False
+        """Its clock was taken off its time server, and was not seen to be put on again."""
         self._pictures = 0
         self._orders = asyncio.Lock()
 
@@ -71,8 +74,14 @@ class HeloDriver:
         return capabilities(await self._rounds.describe(serial, firmware), firmware=firmware)
 
     async def read(self) -> DeviceReading:
-        reading = await self._rounds.read()
-        if self._rounds.is_running:
+        try:
+            reading = await self._rounds.read()
+        except Unavailable:
+            self._was_down = True
+            raise
+        self._was_down = self._was_down or self._rounds.is_booting
+        # It may answer on for a moment before it goes down.
+        if self._was_down and self._rounds.is_running:
             self._restarts_until = 0.0
         return reading
 
@@ -80,7 +89,7 @@ class HeloDriver:
         return settings.read_profile(await self._read_all(settings.SETTINGS), await self._input())
 
     async def drift(self, profile: DeviceProfile) -> tuple[str, ...]:
-        wanted = settings.writes(profile, await self._input())
+        wanted = settings.standing(profile, await self._input())
         return settings.differing(wanted, await self._read_all(wanted))
 
     async def choice(self, name: DeviceChoice) -> str | None:
@@ -134,7 +143,8 @@ class HeloDriver:
         if param_id is None:
             raise DeviceError(f"it has no slot {slot}")
         async with self._orders:
-            await self._client.put(param_id, str(p.NEXT_MEDIUM))
+            if not await self._client.put(param_id, str(p.NEXT_MEDIUM)):
+                raise DeviceError("it refuses to change over")
             deadline = monotonic() + self._patience.stop_s
             while (code := number(await self._must_get(param_id))) != 0:
                 if code is not None and code in p.MEDIUM_REFUSALS:
@@ -152,10 +162,12 @@ class HeloDriver:
     async def sync_clock(self) -> None:
         async with self._orders:
             await self._must_rest("its clock is not touched while it streams or records")
-            if number(await self._rounds.get(p.TIME_SOURCE)) == p.BY_SERVER:
+            if number(await self._rounds.get(p.TIME_SOURCE)) == p.BY_SERVER or self._is_off_server:
                 # It follows its server already: taken off and put on again, it asks anew.
+                self._is_off_server = True
                 await self._write(p.TIME_SOURCE, "0")
                 await self._write(p.TIME_SOURCE, "1")
+                self._is_off_server = False
             else:
                 await clock.set_right(self._client)
             self._rounds.look_anew()
@@ -164,7 +176,7 @@ class HeloDriver:
         async with self._orders:
             if not await self._put_unsure(p.REBOOT, "1"):
                 raise DeviceError("it refuses to restart")
-            self._restarts_until = monotonic() + self._patience.restart_s
+            self._restarts_until, self._was_down = monotonic() + self._patience.restart_s, False
             self._rounds.went_away()
             self._client.forget_session()
 

@@ -59,6 +59,14 @@ def writes(profile: DeviceProfile, code: int | None) -> Mapping[str, str]:
     }
 
 
+def standing(profile: DeviceProfile, code: int | None) -> Mapping[str, str]:
+    """As `writes`, without what was made for an input that is away: it is right again when that is back."""
+    wanted = writes(profile, code)
+    if code is None or p.raster(code) is not None:
+        return wanted
+    return {setting: value for setting, value in wanted.items() if setting not in (RATE, GOP)}
+
+
 def differing(wanted: Mapping[str, str], held: Values) -> tuple[str, ...]:
     """Settings that are not as wanted, by name. Numbers are compared as numbers."""
     return tuple(i for i, value in wanted.items() if not _is_same(i, value, held.get(i)))
