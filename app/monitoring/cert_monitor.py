@@ -24,7 +24,9 @@ from app.policy import certificates as policy
 from app.policy.chain import judge
 from app.ports.certificates import CertificateKeeper, CertificateProbe
 
-AT_ONCE: Final = 8
+AT_ONCE: Final = 16
+"""Places that one round looks at. What holds is told after each: a listener takes what is not told again for over,
+and places that do not answer cost a round many seconds."""
 MOST_PLACES: Final = 2_000
 OWN_NAME: Final = "own"
 _LISTED: Final = "GET /api/monitoring/certificates lists them"
@@ -76,6 +78,8 @@ class CertMonitor:
         self._refused: str | None = None
         self._wished = asyncio.Event()
         self._stirred = asyncio.Event()
+        self.is_behind = False
+        """More places were due than one round looks at."""
 
     # --- what runs by itself
 
@@ -85,6 +89,8 @@ class CertMonitor:
             self._stirred.clear()
             if self._leads():
                 await self.look()
+                if self.is_behind:
+                    continue
             await self._pause(self._stirred)
 
     async def renew(self) -> None:
@@ -111,25 +117,29 @@ class CertMonitor:
         if self._present() != self._known:
             self._known = self._present()
             self._look_at_ours()
-        due = [place for place in places.values() if self._is_due(place, now)]
-        narrow = asyncio.Semaphore(AT_ONCE)
-        await asyncio.gather(*(self._visit(place, narrow) for place in due))
+        due = sorted((place for place in places.values() if self._is_due(place, now)), key=self._urgency)
+        self.is_behind = len(due) > AT_ONCE
+        await asyncio.gather(*(self._visit(place) for place in due[:AT_ONCE]))
         self._tell_all()
 
     def _is_due(self, place: Place, now: float) -> bool:
         known = self._seen.get(place.name)
         return known is None or known.place != place or now >= known.due
 
-    async def _visit(self, place: Place, narrow: asyncio.Semaphore) -> None:
+    def _urgency(self, place: Place) -> tuple[bool, float]:
+        """Our own first, then who has waited longest."""
+        known = self._seen.get(place.name)
+        return place.kind is not PlaceKind.OWN, 0.0 if known is None else known.due
+
+    async def _visit(self, place: Place) -> None:
         known = self._seen.get(place.name)
         if known is None or known.place != place:
             known = Watched(place)
-        async with narrow:
-            try:
-                chain = await self._probe.look(place)
-            except Unavailable as error:
-                self._seen[place.name] = replace(known, error=error.detail, due=self._monotonic() + AGAIN_S)
-                return
+        try:
+            chain = await self._probe.look(place)
+        except Unavailable as error:
+            self._seen[place.name] = replace(known, error=error.detail, due=self._monotonic() + AGAIN_S)
+            return
         # A gateway takes up what is new a moment after us; one elsewhere has files of its own.
         is_settled = place.kind is PlaceKind.DEVICE or self._present() in (None, chain.leaf.fingerprint)
         due = self._monotonic() + (pause_s(place) if is_settled else AGAIN_S)

@@ -19,6 +19,7 @@ from app.domain.condition import Condition
 from app.domain.errors import Conflict, NotFound, Unavailable
 from app.domain.ids import EncoderId, KeyId
 from app.domain.severity import Severity
+from app.monitoring import cert_monitor
 from app.monitoring.cert_metrics import CertificateMetrics
 from app.monitoring.cert_monitor import CertMonitor
 
@@ -115,6 +116,22 @@ async def test_a_good_certificate_is_nothing_to_tell() -> None:
     world = World(places=[OURS], served={"https": trusted("live.example.org")})
     await world.monitor().look()
     assert world.told == []
+
+
+async def test_many_dark_devices_keep_no_round_so_long_that_what_holds_would_count_as_over() -> None:
+    dark = [replace(DEVICE, name=f"device-{number}") for number in range(100)]
+    world = World(places=[*dark, OURS], served={"https": self_made("live.example.org")})
+    monitor = world.monitor()
+    await monitor.look()
+    assert len(world.looks) <= cert_monitor.AT_ONCE
+    assert "https" in world.looks
+    assert "certificate_bad_chain" in world.told_now()
+    rounds = 1
+    while monitor.is_behind:
+        await monitor.look()
+        rounds += 1
+    assert sorted(world.looks) == sorted(place.name for place in world.places)
+    assert rounds <= 101 / cert_monitor.AT_ONCE + 1
 
 
 async def test_a_bad_chain_is_told_again_while_it_lasts_and_its_end_once() -> None:
