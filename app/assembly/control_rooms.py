@@ -18,6 +18,7 @@ from app.domain.ids import EncoderId
 from app.monitoring.health_connections import HealthConnections
 from app.monitoring.thermal import Promised, ThermalMonitor
 from app.policy.drill_plan import DrillPlan
+from app.policy.health_verdict import HealthLimits
 from app.policy.placement import Panic
 from app.policy.reserve import Reserve
 from app.policy.session_cost import SessionCosts
@@ -36,6 +37,7 @@ from app.services.live_streams import LiveStreams
 from app.services.load_balancer import LoadBalancer
 from app.services.opening import Opening
 from app.services.picture import Picture
+from app.services.quality import QualityControl
 from app.services.recovery import Recovery
 from app.services.reports import Reports
 from app.services.session_meter import SessionMeter
@@ -45,6 +47,7 @@ from app.services.stream_validator import StreamValidator
 from app.services.stream_watch import StreamWatch
 from app.services.switchboard import Switchboard
 from app.services.takeover import Takeover
+from app.services.wellbeing import Wellbeing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +78,7 @@ def put_together(
     panic: Panic,
     keep_reserve: Reserve,
     thermal_limits: ThermalLimits,
+    health_limits: HealthLimits,
     drill_plan: DrillPlan | None,
 ) -> ControlRooms:
     """Nothing acts yet."""
@@ -128,6 +132,8 @@ def put_together(
     bus.listen(thermal.hear)
     fleet.heat_of, fleet.allowance = thermal.heat_of, thermal.allowance
     balancer.opened = thermal.placed
+    wellbeing = Wellbeing(streams=streams, fleet=fleet, recovery=recovery, limits=health_limits)
+    bus.listen(wellbeing.hear)
     watch = StreamWatch(
         streams=streams,
         fleet=fleet,
@@ -136,6 +142,7 @@ def put_together(
         ending=ending,
         reports=reports,
         warmth=thermal,
+        wellbeing=wellbeing,
         drill_plan=drill_plan,
         bus=bus,
     )
@@ -167,6 +174,8 @@ def put_together(
         picture=picture,
         devices=hardware.change,
     )
+    quality = QualityControl(streams=streams, fleet=fleet, changing=changing, bus=bus, keeper=keeper)
+    bus.listen(quality.hear)
     stream_service = StreamService(
         streams=streams,
         store=store,

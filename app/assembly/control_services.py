@@ -28,6 +28,7 @@ from app.monitoring.error_analysis import ErrorAnalysis
 from app.monitoring.pattern_file import patterns_of
 from app.monitoring.thermal import ThermalMonitor
 from app.policy.drill_plan import DrillPlan
+from app.policy.health_verdict import HealthLimits
 from app.policy.outgoing import Network
 from app.policy.placement import Panic
 from app.policy.reserve import Reserve
@@ -53,6 +54,7 @@ PROBE_S: Final = 2.0
 """Whoever probes has a deadline of its own, and wants an answer before."""
 
 NORMAL_LIMITS: Final = ThermalLimits()
+HEALTHY_LIMITS: Final = HealthLimits()
 USUAL_LIMITS: Final = Limits()
 
 log = structlog.get_logger()
@@ -104,6 +106,9 @@ class ControlServices:
             panic=settings.panic,
             keep_reserve=settings.reserve,
             thermal_limits=ThermalLimits.of(settings.temp_high_threshold),
+            health_limits=HealthLimits(
+                settings.health_preventive_below, settings.health_degrade_below, settings.health_reset_below
+            ),
             drill_plan=_drill_plan(settings),
             ways=ways_of(settings),
             limits=Limits(settings.cpu_high_threshold, settings.memory_high_threshold),
@@ -190,6 +195,7 @@ class ControlServices:
         panic: Panic = Panic.LEAST_BAD,
         keep_reserve: Reserve = Reserve.WARN,
         thermal_limits: ThermalLimits = NORMAL_LIMITS,
+        health_limits: HealthLimits = HEALTHY_LIMITS,
         drill_plan: DrillPlan | None = None,
         ways: Ways = NO_WAYS,
         limits: Limits = USUAL_LIMITS,
@@ -207,6 +213,7 @@ class ControlServices:
             panic=panic,
             keep_reserve=keep_reserve,
             thermal_limits=thermal_limits,
+            health_limits=health_limits,
             drill_plan=drill_plan,
         )
 

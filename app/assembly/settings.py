@@ -99,6 +99,7 @@ OptionalText = Annotated[str | None, BeforeValidator(_blank_is_none)]
 OptionalCount = Annotated[Annotated[int, Field(ge=1, le=1000)] | None, BeforeValidator(_blank_is_none)]
 Rate = Annotated[int, Field(ge=1, le=1_000_000)]
 Percent = Annotated[float, Field(ge=1.0, le=100.0)]
+Score = Annotated[float, Field(ge=0.0, le=100.0)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 BaseUrl = Annotated[str, Field(pattern=rf"^{_BASE_URL}$")]
 HostName = Annotated[
@@ -165,6 +166,12 @@ class Settings(BaseModel):
         Reserve.WARN,
         description="A stream for which no second encoder has room: warn takes it unprotected, refuse does not.",
     )
+
+    health_preventive_below: Score = Field(
+        80.0, description="Below this health, 0 to 100, a stream's backup must be well itself."
+    )
+    health_degrade_below: Score = Field(70.0, description="Below this health quality is taken back.")
+    health_reset_below: Score = Field(50.0, description="Below this health a better encoder takes the stream.")
 
     # --- alerts
     cpu_high_threshold: Percent = Field(CPU_HIGH_PERCENT, description="From so many percent CPU people are told.")
@@ -278,6 +285,8 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
+        if not self.health_reset_below <= self.health_degrade_below <= self.health_preventive_below:
+            raise ValueError("health_preventive_below, health_degrade_below and health_reset_below must not rise")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key go together: set both or none")
         if self.rtmps_port is not None and self.tls_cert is None:

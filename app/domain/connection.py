@@ -1,4 +1,4 @@
-"""How good the connection to an encoder is, as it is told; `app/policy/connection_health.py` says what makes it so."""
+"""How good the connection to an encoder is, as it is told. The verdict is `app/policy/connection_health.py`'s."""
 
 from __future__ import annotations
 

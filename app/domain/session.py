@@ -55,6 +55,8 @@ class StreamRequest:
     slate: SlateMode = SlateMode.OFF
     content_checks: bool = True
     """Have the gateway look at pictures and sound now and then."""
+    auto_quality: bool = True
+    """Take quality back while its encoder cannot keep up."""
     devices: DeviceWish | None = None
     """None: somebody publishes it."""
 
@@ -117,6 +119,9 @@ class StreamRecord:
     last_drill: DrillOutcome | None = None
     feed: DeviceFeed | None = None
     """What devices do for it; None: somebody publishes it."""
+    auto_quality: bool = True
+    asked: Ladder | None = None
+    """What was asked for, while `ladder` is less of it because an encoder cannot keep up; None: it has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +184,15 @@ class InputHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class QualityHealth:
+    """How much of the asked quality is taken back: `step` of `steps`; 0: nothing."""
+
+    is_automatic: bool
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
 class StreamHealth:
     """How a stream is. `protected` is false while no backup stands ready. None: not known."""
 
@@ -207,6 +221,10 @@ class StreamHealth:
     """None: the stream needs none, because it is passed through or has ended."""
     last_drill: DrillOutcome | None = None
     inputs: tuple[InputHealth, ...] = ()
+    verdict: str | None = None
+    """What its health asks for: well, preventive, degrade or reset. None: nobody watches it."""
+    quality: QualityHealth | None = None
+    """None: the picture is not ours to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +239,7 @@ class StreamChange:
     record: bool | None = None
     encoder_id: EncoderId | None = None
     """Who is to encode it."""
+    auto_quality: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,12 @@ from app.policy.windows import Rule, Window, look
 LASTS: Final = Rule(bad=8, of=10, clear_s=30.0)
 """A look each second."""
 DECLINES: Final = Rule(bad=16, of=20, clear_s=60.0)
-DECLINE_LEAST: Final = 0.5
-"""Of 1, a history that only gets worse."""
+DECLINE_LEAST: Final = 0.35
+"""Of 1, a history that only gets worse. About where a machine is busier than it is planned for, and well before its
+workers fall behind."""
 BETTER_SCORE: Final = 10.0
 """Points by which another encoder must be better to be worth a move."""
-BETTER_DECLINE: Final = 0.25
+BETTER_DECLINE: Final = 0.2
 
 
 class Step(StrEnum):

@@ -1,4 +1,4 @@
-"""When a worker that still works is to be left: falling behind, a node that fell silent, heat as others judge it.
+"""When a worker that still works is to be left: falling behind, a silent node, heat, health as others judge it.
 
 Pure: readings and `now` go in, a wish to leave comes out, or None. What is done about it is the failover machine's
 business, and fast losses are the gateway's. A value that is not known is no evidence.
@@ -36,6 +36,8 @@ class Symptoms:
     silent: str | None = None
     content: str | None = None
     """What it makes of a source that is well."""
+    ailing: Leave | None = None
+    """Its encoder is sick or gets worse, and the backup's is better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def judge(since: Since, symptoms: Symptoms, now: float) -> Leave | None:
         return Leave(cause, remedy=RELIEVE)
     if symptoms.silent is not None:
         return Leave(symptoms.silent)
-    return None
+    return symptoms.ailing
 
 
 def spacing_s(wish: Leave) -> float:

@@ -56,9 +56,39 @@ class Changing:
                 outcome = await self._changed_on_devices(stream, change, fed)
             else:
                 outcome = await self._changed(stream, change)
+            if _touches_picture(change):
+                # It is what is asked for from now on, whatever was taken back before.
+                stream.record, stream.quality = replace(stream.record, asked=None), None
             # A new picture does not wait for a store that is away; who is told that it is there does.
             await self._streams.settle(stream)
-            return outcome
+            return replace(outcome, record=stream.record)
+
+    async def adjust(self, stream: LiveStream, ladder: Ladder, *, asked: Ladder) -> None:
+        """Quality control's: another ladder than the one that was asked for, which is remembered, or that again.
+
+        Raises what `change` does.
+        """
+        if stream.editing.locked():
+            raise Conflict("another change of this stream is under way")
+        async with stream.editing:
+            async with stream.lock:
+                if stream.ended or stream.record.encode is None:
+                    raise Conflict("the stream has no picture of ours any more")
+                encode = replace(stream.record.encode, ladder=ladder)
+                # First: whoever comes after a crash must know what was asked for.
+                stream.record = replace(stream.record, asked=asked)
+                self._gateways.demand(stream.record.gateway_id)
+            try:
+                if not await self._rates_in_place_of(stream, encode):
+                    await self._picture.switch_to(stream, encode)
+            finally:
+                if stream.record.ladder == asked:
+                    stream.record = replace(stream.record, asked=None)
+                self._streams.save_later(stream)
+
+    async def _rates_in_place_of(self, stream: LiveStream, encode: EncodeSettings) -> bool:
+        async with stream.lock:
+            return await self._rates_in_place(stream, encode)
 
     async def _changed_on_devices(self, stream: LiveStream, change: StreamChange, fed: DeviceFeed) -> ChangeOutcome:
         if change.encoder_id is not None:
@@ -105,7 +135,14 @@ class Changing:
         """Everything but the picture."""
 
         def changed(now: StreamRecord) -> StreamRecord:
-            return renewed(replace(now, destinations=wanted.destinations, record=wanted.record))
+            return renewed(
+                replace(
+                    now,
+                    destinations=wanted.destinations,
+                    record=wanted.record,
+                    auto_quality=wanted.auto_quality,
+                )
+            )
 
         await self._streams.save(stream, changed)
         await self._gateways.apply(stream.record)
@@ -128,6 +165,7 @@ class Changing:
             record,
             destinations=destinations,
             record=record.record if change.record is None else change.record,
+            auto_quality=record.auto_quality if change.auto_quality is None else change.auto_quality,
         )
         if not _touches_picture(change):
             # The URLs still have to be judged.
@@ -136,9 +174,14 @@ class Changing:
         if record.encode is None:
             raise InvalidRequest("a stream that is passed through has no picture of its own to change")
         ladder, advice = self._validator.demand(
-            replace(_request(record, change), renditions=_scaled(record, change))
+            replace(_request(_as_asked(record), change), renditions=_scaled(_as_asked(record), change))
         )
         return replace(wanted, ladder=ladder, encode=replace(record.encode, ladder=ladder)), advice
+
+
+def _as_asked(record: StreamRecord) -> StreamRecord:
+    """As it would be had no quality been taken back."""
+    return record if record.asked is None else replace(record, ladder=record.asked)
 
 
 def _elsewhere(stream: LiveStream, encoder_id: EncoderId | None) -> EncoderId | None:

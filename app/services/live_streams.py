@@ -26,7 +26,9 @@ from app.domain.stream import EncodeSettings, StandbyGrade, StreamMode, StreamSt
 from app.policy.content_evidence import ContentEvidence
 from app.policy.failover import FailoverMachine
 from app.policy.failover_states import Cover
+from app.policy.health_verdict import Watched
 from app.policy.placement import Need, ladder_cost
+from app.policy.quality_ladder import Quality
 from app.policy.session_cost import shape_of
 from app.policy.slow_evidence import Since
 from app.policy.stream_life import Life
@@ -79,6 +81,12 @@ class LiveStream:
     since_slow: Since = field(default_factory=Since)
     """Since when there is something against its encoder."""
     content: ContentEvidence = field(default_factory=ContentEvidence)
+    watched: Watched = field(default_factory=Watched)
+    """What its health has asked for lately."""
+    well_standby_asked_at: float | None = None
+    """When another backup was looked for in place of one that is not well."""
+    quality: Quality | None = None
+    """How much of the quality that was asked for is taken back; None: not looked at yet."""
     failed_on: dict[EncoderId, float] = field(default_factory=dict)
     excused_generation: int | None = None
     """The worker that a drill breaks or a change relieves: its end is nobody's fault."""

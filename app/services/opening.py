@@ -277,6 +277,7 @@ def _record(
         backup_key_sha256=None if keys.backup is None else sha256_hex(keys.backup),
         slate=request.slate,
         content_checks=request.content_checks,
+        auto_quality=request.auto_quality,
         feed=None
         if request.devices is None or keys.backup is None
         else new_feed(request, request.devices, main=keys.main, backup=keys.backup),

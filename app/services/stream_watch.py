@@ -29,8 +29,10 @@ from app.services.feed_health import feed_standby, inputs_of
 from app.services.fleet import Fleet
 from app.services.gateways import Gateways
 from app.services.live_streams import LiveStream, LiveStreams, Standing
+from app.services.quality_health import doubts_of, quality_of
 from app.services.recovery import Recovery
 from app.services.reports import Reports
+from app.services.wellbeing import Wellbeing
 
 BEAT_S: Final = 0.25
 HEALTH_EVERY_S: Final = 1.0
@@ -75,6 +77,7 @@ class StreamWatch:
         ending: Ending,
         reports: Reports,
         warmth: Warmth,
+        wellbeing: Wellbeing,
         drill_plan: DrillPlan | None = None,
         bus: Bus[Event],
     ) -> None:
@@ -85,6 +88,7 @@ class StreamWatch:
         self._ending = ending
         self._reports = reports
         self._warmth = warmth
+        self._wellbeing = wellbeing
         self._drill_plan = drill_plan
         self._bus = bus
         self._looked: float | None = None
@@ -228,6 +232,7 @@ class StreamWatch:
             stopped=self._stopped(active, now),
             silent=silent if stream.proved_standby is not None else None,
             content=stream.content.against(active.generation, now),
+            ailing=self._wellbeing.leave(stream, active, now),
         )
 
     def _stopped(self, grant: WorkerGrant, now: float) -> str | None:
@@ -283,7 +288,7 @@ class StreamWatch:
             state=record.state,
             at=utc_now(),
             score=judged.overall,
-            reasons=reasons + judged.reasons + stream.content.reasons(monotonic()),
+            reasons=reasons + judged.reasons + stream.content.reasons(monotonic()) + doubts_of(stream),
             readiness=None if ready is None else ready.score,
             protected=protected,
             primary_id=_encoder_of(active) if fed is None else record.primary_id,
@@ -299,6 +304,8 @@ class StreamWatch:
             standby=fed or _standby_health(stream),
             last_drill=record.last_drill,
             inputs=inputs_of(stream),
+            verdict=self._wellbeing.step(stream),
+            quality=quality_of(stream),
         )
 
     def _readiness(self, stream: LiveStream, protected: bool) -> Readiness | None:

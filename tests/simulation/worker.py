@@ -38,11 +38,14 @@ class SimWorker:
         host: str,
         *,
         on_exit: Callable[[SimWorker, int, str], None],
+        behind_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.order = order
         self._door = door
         self._host = host
         self._on_exit = on_exit
+        self._behind_s = behind_s
+        self._last_at = 0.0
         self._loop = asyncio.get_running_loop()
         self._wire: Wire | None = None
         self._send: dict[str, Callable[[MediaBatch], None]] = {}
@@ -192,7 +195,9 @@ class SimWorker:
                 key = track in self._key_owed or message.timestamp % self.order.encode.keyframe_interval_ms == 0
                 self._key_owed.discard(track)
                 frame = video(message.timestamp, key=key, body=self._body(message))
-            at = max(self._loop.time(), self._free_at) + LATENCY_S
+            at = max(self._loop.time(), self._free_at) + LATENCY_S + self._behind_s()
+            # A machine that has room again sends nothing before what it still owes.
+            at = self._last_at = max(at, self._last_at)
             self._coming.append(self._sender(track, MediaBatch.of([*opening, frame])))
             self._loop.call_at(at, self._do, self._next)
 

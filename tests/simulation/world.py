@@ -49,6 +49,9 @@ from .worker import SimWorker
 OWNER = Principal(KeyId("key_a"), "acme", frozenset({Scope.READ, Scope.STREAMS, Scope.ADMIN}))
 LADDER = (Rendition("240p", 426, 240, FrameRate(30), 400_000), Rendition("120p", 214, 120, FrameRate(30), 200_000))
 HEARTBEAT_S = 0.5
+FURTHEST_S = 2.5
+CATCH_UP_S = 0.4
+"""Of what a machine with room again makes good with each heartbeat."""
 CONTROL = "control"
 T = TypeVar("T")
 
@@ -64,6 +67,11 @@ class Node:
         self.workers: dict[WorkerId, SimWorker] = {}
         self.cut = False
         self.temperature_c: float | None = 50.0
+        self.cpu_percent: float | None = 20.0
+        self.memory_percent: float | None = 20.0
+        self.speed: float | None = 1.0
+        """Below 1 its workers fall behind, up to FURTHEST_S."""
+        self.behind_s = 0.0
         self._tasks: list[asyncio.Task[Any]] = []
 
     @property
@@ -135,7 +143,7 @@ class Node:
         for old in admission.replaces:
             self.workers[old].kill(0)
         self.workers[order.worker_id] = worker = SimWorker(
-            order, self._world.door, self.info.host_id, on_exit=self._exited
+            order, self._world.door, self.info.host_id, on_exit=self._exited, behind_s=lambda: self.behind_s
         )
         worker.cut_off(cut=self.cut)
         self.roster.started(order)
@@ -151,14 +159,21 @@ class Node:
 
     async def _beat(self) -> None:
         while True:
+            if self.speed is not None and self.speed < 1.0:
+                self.behind_s = min(self.behind_s + (1.0 - self.speed) * HEARTBEAT_S, FURTHEST_S)
+            else:
+                self.behind_s = max(0.0, self.behind_s - CATCH_UP_S)
             workers = tuple(
                 WorkerReading(
-                    w.order.worker_id, w.order.stream_id, w.order.generation, 20.0, 1 << 27, 1, 0, 1.0, 50.0
+                    w.order.worker_id, w.order.stream_id, w.order.generation, 20.0, 1 << 27, 1, 0, self.speed, 50.0
                 )
                 for w in self.workers.values()
             )
             reading = EncoderReading(
-                cpu_percent=20.0, memory_percent=20.0, temperature_c=self.temperature_c, workers=workers
+                cpu_percent=self.cpu_percent,
+                memory_percent=self.memory_percent,
+                temperature_c=self.temperature_c,
+                workers=workers,
             )
             self.uplink.tell(Heartbeat(reading))
             await asyncio.sleep(HEARTBEAT_S)

@@ -48,6 +48,12 @@ class LastDrill(Answer):
     fault: str | None
 
 
+class QualityView(Answer):
+    automatic: bool = Field(description="quality is taken back while its encoder cannot keep up")
+    step: int = Field(description="how many steps are taken back; 0: it is as asked")
+    steps: int = Field(description="how many there are")
+
+
 class InputView(Answer):
     input: str = Field(description="main or backup")
     on_air: bool = Field(description="what comes here is the stream's source")
@@ -68,6 +74,8 @@ class HealthView(Answer):
         description="0, a loss would be seen, to 1: a backup is ready and passed its drills; null: none is needed"
     )
     standby: StandbyView | None = Field(description="null: the stream needs no backup")
+    verdict: str | None = Field(description="what the score asks for: well, preventive, degrade or reset")
+    quality: QualityView | None = Field(description="null: the picture is not ours to change")
     last_drill: LastDrill | None = Field(description="null: it was never drilled")
     primary_encoder_id: str | None
     backup_encoder_id: str | None
@@ -99,6 +107,12 @@ class HealthView(Answer):
             protected=health.protected,
             readiness=health.readiness,
             standby=StandbyView(grade=standby.grade, state=standby.state) if standby else None,
+            verdict=health.verdict,
+            quality=QualityView(
+                automatic=health.quality.is_automatic, step=health.quality.step, steps=health.quality.steps
+            )
+            if health.quality
+            else None,
             last_drill=LastDrill(at=drill.at, kind=drill.kind, passed=drill.fault is None, fault=drill.fault)
             if drill
             else None,

@@ -82,6 +82,12 @@ class InitBody(Body):
         "that to a source that is well is left",
     )
 
+    auto_quality: bool = Field(
+        True,
+        description="while its encoder cannot keep up, take back bit rate, then size, then frame rate; and give it "
+        "again",
+    )
+
     def request(self) -> StreamRequest:
         width, height = size_of(self.resolution)
         mode = self.mode or self._usual_mode()
@@ -111,6 +117,7 @@ class InitBody(Body):
             backup_input=self.backup_input,
             slate=self.slate,
             content_checks=self.content_checks,
+            auto_quality=self.auto_quality,
             devices=DeviceWish(kind, grade or StandbyGrade.HOT) if self.input == "device" else None,
         )
 
@@ -127,6 +134,7 @@ class ConfigBody(Body):
     fps: Fps | None = None
     destinations: Targets | None = None
     record: bool | None = None
+    auto_quality: bool | None = Field(None, description="as at the opening; off gives back what was taken")
     encoder_id: EncoderName | None = Field(None, description="who is to do the work, by a planned switch")
 
     def change(self) -> StreamChange:
@@ -138,5 +146,6 @@ class ConfigBody(Body):
             fps=self.fps,
             destinations=None if self.destinations is None else tuple(self.destinations),
             record=self.record,
+            auto_quality=self.auto_quality,
             encoder_id=None if self.encoder_id is None else EncoderId(self.encoder_id),
         )

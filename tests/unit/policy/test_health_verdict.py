@@ -47,7 +47,7 @@ def test_a_bad_moment_asks_for_nothing_and_the_verdict_stays_until_it_is_well_fo
 
 def test_a_declining_history_asks_for_prevention_while_every_limit_is_kept() -> None:
     assert judge(after(100.0, 20, decline=0.6)) is Step.PREVENTIVE
-    assert judge(after(100.0, 20, decline=0.4)) is Step.WELL
+    assert judge(after(100.0, 20, decline=0.3)) is Step.WELL
     assert judge(after(100.0, 60, decline=None)) is Step.WELL
 
 

@@ -38,6 +38,7 @@ from app.services.reports import Reports
 from app.services.standbys import Standbys
 from app.services.stream_watch import StreamWatch
 from app.services.takeover import Takeover
+from app.services.wellbeing import Wellbeing
 from tests.contract.test_store import record
 
 INFO = EncoderInfo(
@@ -97,6 +98,7 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
         recovery=recovery,
         ending=ending,
         reports=Reports(store=store, bus=bus),
+        wellbeing=Wellbeing(streams=streams, fleet=fleet, recovery=recovery),
         warmth=ThermalMonitor(limits=ThermalLimits(), info=fleet.info, promised=lambda _: None, bus=bus),
         bus=bus,
     )

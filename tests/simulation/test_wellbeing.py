@@ -1,0 +1,150 @@
+"""Encoders that get worse or are overloaded, in virtual time: streams leave before a limit, or get less work."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+from app.domain.stream import StandbyGrade
+from app.policy.quality_ladder import DWELL_S, RELIEVED_S, steps
+from app.services.wellbeing import SPACING_S
+
+from .invariants import reported_truly, seen_by_viewers
+from .scenes import come_to_rest, fleet, node_of
+from .virtual_time import Clock, run
+from .world import World
+
+SEED = 1
+
+
+async def _no_frame_lost(world: World) -> None:
+    await come_to_rest(world)
+    for stream in world.streams:
+        seen_by_viewers(stream)
+        await reported_truly(world, stream)
+
+
+def test_streams_leave_an_encoder_whose_history_declines_before_any_limit_and_no_frame_is_lost() -> None:
+    async def story(clock: Clock, dice: random.Random) -> None:
+        async with fleet(clock, dice, hosts=3, streams=1) as world:
+            stream, node = world.streams[0], node_of(world, world.streams[0])
+            await asyncio.sleep(120.0)
+            # Far from any limit of its own for speed, heat or memory; no alert's time has come either.
+            node.cpu_percent = 84.0
+            began = clock.now_s
+            await world.until(lambda: node_of(world, stream) is not node, 120.0)
+            assert clock.now_s - began > 20.0
+            await _no_frame_lost(world)
+            await asyncio.sleep(300.0)
+            assert node_of(world, stream) is not node
+            await _no_frame_lost(world)
+
+    run(SEED, story)
+
+
+def test_where_every_encoder_declines_alike_no_stream_moves() -> None:
+    async def story(clock: Clock, dice: random.Random) -> None:
+        async with fleet(clock, dice, hosts=2, streams=2) as world:
+            before = [node_of(world, stream) for stream in world.streams]
+            await asyncio.sleep(120.0)
+            for node in world.nodes:
+                node.cpu_percent = 90.0
+            await asyncio.sleep(600.0)
+            assert [node_of(world, stream) for stream in world.streams] == before
+            await _no_frame_lost(world)
+
+    run(SEED, story)
+
+
+def test_many_streams_leave_one_after_the_other() -> None:
+    async def story(clock: Clock, dice: random.Random) -> None:
+        async with fleet(clock, dice, hosts=3, streams=6) as world:
+            node = node_of(world, world.streams[0])
+            here = [stream for stream in world.streams if node_of(world, stream) is node]
+            assert len(here) >= 2
+            await asyncio.sleep(120.0)
+            node.cpu_percent = 95.0
+            left: list[float] = []
+            async with asyncio.timeout(300.0):
+                while len(left) < 2:
+                    await asyncio.sleep(0.25)
+                    gone = sum(node_of(world, stream) is not node for stream in here)
+                    left.extend([clock.now_s] * (gone - len(left)))
+            assert left[1] - left[0] >= SPACING_S - 3.0
+            await _no_frame_lost(world)
+
+    run(SEED, story)
+
+
+def test_a_slow_source_is_no_decline_of_its_encoder() -> None:
+    async def story(clock: Clock, dice: random.Random) -> None:
+        async with fleet(clock, dice, hosts=2, streams=1) as world:
+            stream, node = world.streams[0], node_of(world, world.streams[0])
+            await asyncio.sleep(120.0)
+            node.speed = 0.975  # and yet the programme keeps up with what the source sends
+            await asyncio.sleep(300.0)
+            assert node_of(world, stream) is node
+            assert world.live(stream).record.asked is None
+
+    run(SEED, story)
+
+
+def test_a_sick_encoder_is_left_for_a_well_one_and_a_sick_backup_for_a_better_one() -> None:
+    async def story(clock: Clock, dice: random.Random) -> None:
+        async with fleet(clock, dice, hosts=4, streams=1) as world:
+            stream = world.streams[0]
+            sick = [node_of(world, stream), node_of(world, stream, standby=True)]
+            for node in sick:
+                node.cpu_percent, node.memory_percent, node.temperature_c = 88.0, 92.0, 76.0
+            await world.until(lambda: node_of(world, stream) not in sick, 300.0)
+            await _no_frame_lost(world)
+            assert node_of(world, stream, standby=True) not in sick
+            await world.until(lambda: world.live(stream).record.asked is None, 400.0)
+            await _no_frame_lost(world)
+
+    run(SEED, story)
+
+
+def test_an_overloaded_encoder_is_asked_for_less_and_gives_all_again_without_a_lost_frame() -> None:
+    async def story(clock: Clock, dice: random.Random) -> None:
+        async with fleet(clock, dice, hosts=2, streams=1, grade=StandbyGrade.WARM) as world:
+            stream = world.streams[0]
+            asked = world.live(stream).record.ladder
+            for node in world.nodes:  # there is no better place
+                node.speed, node.cpu_percent = 0.9, 100.0
+            await world.until(lambda: world.live(stream).record.asked is not None, 200.0)
+            await world.until(lambda: world.live(stream).record.ladder == steps(asked)[1], 30.0)
+            assert world.live(stream).record.asked == asked
+            assert world.health(stream).quality.step == 1
+            for node in world.nodes:
+                node.speed, node.cpu_percent = 1.0, 40.0
+            began = clock.now_s
+            await world.until(lambda: world.live(stream).record.asked is None, RELIEVED_S + 2 * DWELL_S + 60.0)
+            assert clock.now_s - began >= RELIEVED_S - 2.0
+            assert world.live(stream).record.ladder == asked
+            await _no_frame_lost(world)
+
+    run(SEED, story)
+
+
+def test_a_control_that_was_killed_gives_back_what_the_one_before_took() -> None:
+    async def story(clock: Clock, dice: random.Random) -> None:
+        async with fleet(clock, dice, hosts=2, streams=1) as world:
+            stream = world.streams[0]
+            asked = world.live(stream).record.ladder
+            for node in world.nodes:
+                node.speed, node.cpu_percent = 0.9, 100.0
+            await world.until(lambda: world.live(stream).record.ladder == steps(asked)[1], 200.0)
+            await asyncio.sleep(2.0)
+            await world.kill_control()
+            for node in world.nodes:
+                node.speed, node.cpu_percent = 1.0, 40.0
+            await asyncio.sleep(3.0)
+            await world.start_control()
+            await world.until(lambda: world.live(stream) is not None, 30.0)
+            assert world.live(stream).record.asked == asked
+            await world.until(lambda: world.live(stream).record.asked is None, 400.0)
+            assert world.live(stream).record.ladder == asked
+            await _no_frame_lost(world)
+
+    run(SEED, story)
