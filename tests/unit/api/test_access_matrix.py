@@ -25,6 +25,7 @@ def filled(path: str, stream_id: str = UNKNOWN_STREAM) -> str:
         .replace("{fingerprint}", "0123456789abcdef")
         .replace("{silence_id}", "sil_unknown")
         .replace("{message_id}", "msg_unknown")
+        .replace("{incident_id}", "inc_unknown")
         .replace("{code}", "not_found")
         .replace("{name}", "own")
     )
