@@ -73,7 +73,8 @@ class Window:
 @dataclass(frozen=True, slots=True)
 class Silence:
     """Alerts that all matchers fit are kept from people from `starts_at` until `ends_at`; with a window, within
-    that time only while the window is open."""
+    that time only while the window is open. `tenant`: other tenants' alerts are not kept quiet, and they do not see
+    it; None: it is for everybody's."""
 
     id: str
     matchers: tuple[Matcher, ...]
@@ -83,3 +84,4 @@ class Silence:
     starts_at: datetime
     ends_at: datetime
     window: Window | None = None
+    tenant: str | None = None

@@ -23,7 +23,7 @@ from app.monitoring.announcer import Announcer
 from app.monitoring.outbox import Outbox
 from app.policy.alert_causes import causes_of, root_of
 from app.policy.alert_rules import AlertBook
-from app.policy.silences import MAX_SILENCES, check, silencing
+from app.policy.silences import MAX_SILENCES, Hush, check
 from app.ports.alert_store import AlertStore
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
@@ -61,6 +61,7 @@ class AlertBoard:
         self._unfed: dict[str, Alert] = {}
         self._blamed: dict[str, str] = {}
         self._silences: dict[str, Silence] = {}
+        self._hush = Hush()
         self._woken = asyncio.Event()
 
     async def load(self) -> None:
@@ -133,14 +134,14 @@ class AlertBoard:
         """One round: what time decided, who is silenced, what lies behind what, who is told. Raises NotLeading."""
         now, at = monotonic(), utc_now()
         self._changed(self._book.tick(now, at))
-        self._judge(at)
+        self._hush.look(self._silences.values(), at)
+        self._judge()
         firing = {alert.fingerprint: alert.cause_fingerprint for alert in self._book}
         unfed, self._unfed = self._unfed, {}
         for name, alert in unfed.items():
             root = root_of(name, firing)
             self._announcer.feed(alert, self._book.find(root) if root != name else None, now)
-        silences = tuple(self._silences.values())
-        sayings = self._announcer.due(now, at, lambda alert: silencing(alert, silences, at) is not None)
+        sayings = self._announcer.due(now, at, lambda alert: self._hush.by(alert) is not None)
         for saying in sayings:
             for name, word in saying.told.items():
                 self._told.setdefault(name, {})[word.channel] = word
@@ -152,11 +153,10 @@ class AlertBoard:
         if alert is not None:
             self._unsaved[name, alert.started_at] = alert
 
-    def _judge(self, at: datetime) -> None:
-        silences = tuple(self._silences.values())
+    def _judge(self) -> None:
         behind = causes_of(self._book) | self._blamed
         for alert in tuple(self._book):
-            silenced_by = silencing(alert, silences, at)
+            silenced_by = self._hush.by(alert)
             cause = behind.get(alert.fingerprint)
             if cause is not None and self._book.find(cause) is None:
                 cause = None

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from app.domain.access import Principal, Scope
 from app.domain.alert import Alert, AlertGroup, AlertState
 from app.domain.condition import Category, Subject, SubjectKind
-from app.domain.errors import ManagerError
+from app.domain.errors import ManagerError, NotFound
 from app.domain.notification import Matcher, OutMessage, Silence, Window
 from app.domain.severity import Severity
 from app.monitoring.alert_board import AlertBoard
@@ -90,8 +90,8 @@ class AlertDesk:
             found.append(ChannelState(feed.name, feed.waiting, fault))
         return tuple(found)
 
-    def silences(self) -> tuple[Silence, ...]:
-        return self._board.silences()
+    def silences(self, who: Principal) -> tuple[Silence, ...]:
+        return tuple(one for one in self._board.silences() if _may_handle(one, who))
 
     async def silence(
         self,
@@ -103,7 +103,7 @@ class AlertDesk:
         ends_at: datetime,
         window: Window | None,
     ) -> Silence:
-        """`starts_at` None: now. Raises InvalidRequest, Conflict, Unavailable."""
+        """`starts_at` None: now. It hides only what `who` sees. Raises InvalidRequest, Conflict, Unavailable."""
         now = utc_now()
         silence = Silence(
             id=f"sil_{secrets.token_hex(6)}",
@@ -114,21 +114,24 @@ class AlertDesk:
             starts_at=starts_at or now,
             ends_at=ends_at,
             window=window,
+            tenant=None if who.may(Scope.ADMIN) else who.tenant,
         )
         await self._board.silence(silence)
         return silence
 
-    async def unsilence(self, silence_id: str) -> None:
+    async def unsilence(self, silence_id: str, who: Principal) -> None:
         """Raises NotFound, Unavailable."""
+        if not any(one.id == silence_id for one in self.silences(who)):
+            raise NotFound("no such silence")
         await self._board.unsilence(silence_id)
 
-    async def dead_letters(self, *, limit: int) -> tuple[OutMessage, ...]:
-        """Raises Unavailable."""
-        return await self._outbox.dead(limit=limit)
+    async def dead_letters(self, who: Principal, *, limit: int) -> tuple[OutMessage, ...]:
+        """Of the last `limit` of all, those that tell only what `who` may see. Raises Unavailable."""
+        return tuple(one for one in await self._outbox.dead(limit=limit) if _may_read(one, who))
 
-    async def revive(self, message_id: str) -> OutMessage:
+    async def revive(self, message_id: str, who: Principal) -> OutMessage:
         """Raises NotFound, Unavailable."""
-        return await self._outbox.revive(message_id)
+        return await self._outbox.revive(message_id, is_allowed=lambda letter: _may_read(letter, who))
 
     def hand_in(self, alerts: Sequence[External]) -> int:
         """How many were taken: our own, which only come back, are not."""
@@ -142,6 +145,18 @@ class AlertDesk:
 
 def may_see(alert: Alert, who: Principal) -> bool:
     return alert.tenant is None or alert.tenant == who.tenant or who.may(Scope.ADMIN)
+
+
+def _may_handle(silence: Silence, who: Principal) -> bool:
+    return who.may(Scope.ADMIN) or silence.tenant == who.tenant
+
+
+def _may_read(message: OutMessage, who: Principal) -> bool:
+    """A message tells some of its alerts only: of one that is cut nobody but an admin knows all."""
+    group = message.group
+    return who.may(Scope.ADMIN) or (
+        group.total == len(group.alerts) and all(may_see(one, who) for one in group.alerts)
+    )
 
 
 def _test_group(channel: str, at: datetime) -> AlertGroup:

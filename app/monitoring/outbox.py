@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -107,10 +107,10 @@ class Outbox:
         """Raises Unavailable."""
         return await self._store.dead_letters(limit=limit)
 
-    async def revive(self, message_id: str) -> OutMessage:
+    async def revive(self, message_id: str, *, is_allowed: Callable[[OutMessage], bool]) -> OutMessage:
         """Send a dead letter once more. Raises NotFound, Unavailable."""
         for letter in await self._store.dead_letters(limit=MAX_FORGOTTEN):
-            if letter.id == message_id and letter.channel in self._waiting:
+            if letter.id == message_id and letter.channel in self._waiting and is_allowed(letter):
                 alive = replace(letter, is_dead=False, attempts=0, not_before=None, fault=None)
                 await self._store.put_message(alive)
                 self._append(alive)

@@ -16,11 +16,14 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from app.domain.alert import Alert
+from app.domain.condition import Category
 from app.domain.errors import InvalidRequest
 from app.domain.notification import Matcher, Silence, Window
+from app.domain.severity import Severity
 
 MAX_SILENCES: Final = 1_000
 MAX_MATCHERS: Final = 20
+MAX_VERDICTS: Final = 50_000
 MAX_LENGTH: Final = timedelta(days=366 * 2)
 _CLOCK: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 _DAY: Final = timedelta(days=1)
@@ -51,12 +54,36 @@ def _check_window(window: Window) -> None:
         raise InvalidRequest("the zone of a window is an IANA name, such as Europe/Berlin") from error
 
 
-def silencing(alert: Alert, silences: Iterable[Silence], at: datetime) -> str | None:
-    """Id of the first silence that keeps `alert` from people at this time; None: none does."""
-    for silence in silences:
-        if is_open(silence, at) and all(fits(matcher, alert) for matcher in silence.matchers):
-            return silence.id
-    return None
+class Hush:
+    """Who is silenced. A verdict is remembered while the same silences are open: every alert is asked for each
+    second, by everybody who tells people."""
+
+    def __init__(self) -> None:
+        self._open: tuple[Silence, ...] = ()
+        self._verdicts: dict[tuple[str, Category, Severity, str | None], str | None] = {}
+
+    def look(self, silences: Iterable[Silence], at: datetime) -> None:
+        """`by` answers for this time from now on."""
+        now_open = tuple(silence for silence in silences if is_open(silence, at))
+        if now_open != self._open or len(self._verdicts) > MAX_VERDICTS:
+            self._open, self._verdicts = now_open, {}
+
+    def by(self, alert: Alert) -> str | None:
+        """Id of the first silence that keeps `alert` from people; None: none does."""
+        if not self._open:
+            return None
+        # What else a matcher may name is in the fingerprint.
+        key = (alert.fingerprint, alert.category, alert.severity, alert.tenant)
+        if key not in self._verdicts:
+            self._verdicts[key] = next((one.id for one in self._open if keeps_quiet(one, alert)), None)
+        return self._verdicts[key]
+
+
+def keeps_quiet(silence: Silence, alert: Alert) -> bool:
+    """While it is open."""
+    if silence.tenant is not None and alert.tenant not in (None, silence.tenant):
+        return False
+    return all(fits(matcher, alert) for matcher in silence.matchers)
 
 
 def is_open(silence: Silence, at: datetime) -> bool:

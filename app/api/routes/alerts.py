@@ -93,7 +93,7 @@ class AlertRoutes:
                 method="GET",
                 path="/monitoring/alerts/silences",
                 handler=self.list_silences,
-                summary="Silences and maintenance windows, to come, at work, and lately ended",
+                summary="Your tenant's silences and maintenance windows, to come, at work, and lately ended",
                 scope=Scope.ALERTS,
                 tag=TAG,
                 answer=SilenceList,
@@ -103,7 +103,7 @@ class AlertRoutes:
                 method="POST",
                 path="/monitoring/alerts/silences",
                 handler=self.silence,
-                summary="Keep alerts from people for a time, or in a window of the week; they are still shown",
+                summary="Keep alerts that you see from people for a time, or in a window of the week",
                 scope=Scope.ALERTS,
                 tag=TAG,
                 body=SilenceBody,
@@ -193,7 +193,7 @@ class AlertRoutes:
         return TakenAlerts(taken=self._desk.hand_in(given))
 
     async def list_silences(self, call: Call[NoBody]) -> SilenceList:
-        return SilenceList(silences=[SilenceView.of(silence) for silence in self._desk.silences()])
+        return SilenceList(silences=[SilenceView.of(silence) for silence in self._desk.silences(call.who)])
 
     async def silence(self, call: Call[SilenceBody]) -> SilenceView:
         body = call.body
@@ -209,7 +209,7 @@ class AlertRoutes:
 
     async def unsilence(self, call: Call[NoBody]) -> DroppedSilence:
         silence_id = call.params["silence_id"]
-        await self._desk.unsilence(silence_id)
+        await self._desk.unsilence(silence_id, call.who)
         return DroppedSilence(silence_id=silence_id)
 
     async def channels(self, call: Call[NoBody]) -> ChannelList:
@@ -219,8 +219,8 @@ class AlertRoutes:
         return ChannelList(channels=[ChannelView.of(state) for state in await self._desk.test()])
 
     async def dead_letters(self, call: Call[LettersQuery]) -> LetterList:
-        found = await self._desk.dead_letters(limit=call.body.limit)
+        found = await self._desk.dead_letters(call.who, limit=call.body.limit)
         return LetterList(messages=[LetterView.of(message) for message in found])
 
     async def replay(self, call: Call[NoBody]) -> LetterView:
-        return LetterView.of(await self._desk.revive(call.params["message_id"]))
+        return LetterView.of(await self._desk.revive(call.params["message_id"], call.who))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from aiohttp import ClientSession
 
 from app.api.audience import Audience, Client
@@ -12,12 +13,19 @@ from app.api.stream_log import StreamLogs
 from app.domain.access import Principal, Scope
 from app.domain.alert import Alert
 from app.domain.condition import Category, Subject, SubjectKind
-from app.domain.events import AlertChanged
+from app.domain.errors import NotFound
+from app.domain.events import AlertChanged, Event
 from app.domain.ids import KeyId
+from app.domain.notification import OutMessage
 from app.domain.secret import Secret
+from app.monitoring.alert_board import AlertBoard
+from app.monitoring.alert_desk import AlertDesk
+from app.monitoring.announcer import Announcer
+from app.monitoring.outbox import Outbox as Letters
+from app.runtime.bus import Bus
 from app.runtime.clock import utc_now
 from app.services.websocket_security import EVERYTHING, Outbox, Room
-from tests.support.alerts import alert, condition
+from tests.support.alerts import MemoryAlerts, alert, condition, group
 
 PATH = "/api/monitoring/alerts"
 
@@ -97,6 +105,12 @@ def test_live_clients_hear_an_alert_about_a_stream_only_from_their_own_tenant() 
     assert [len(clients[name].outbox) for name in ("acme", "rival")] == [2, 1]
 
 
+def board(outbox: Letters) -> AlertBoard:
+    announcer = Announcer(channels=[], is_full=outbox.is_full)
+    bus: Bus[Event] = Bus(lambda _: None)
+    return AlertBoard(store=MemoryAlerts(), bus=bus, outbox=outbox, announcer=announcer, tenant_of=lambda _: None)
+
+
 def of_stream(stream_id: str, tenant: str) -> Alert:
     return Alert(
         fingerprint="f1",
@@ -139,6 +153,37 @@ async def test_a_silence_is_made_shown_on_the_alert_and_dropped(house: Any, http
         assert answer.status == 200
     await house.board.look()
     assert (await get(http, house, ""))[1]["alerts"][0]["silenced_by"] is None
+
+
+async def test_a_silence_is_its_tenants_and_hides_nothing_of_others(house: Any, http: ClientSession) -> None:
+    stream_id = await opened(http, house, "acme")
+    house.keys.give("rival", Scope.READ, Scope.ALERTS, tenant="rival")
+    house.bus.tell(condition("stream_failed", stream_id, kind=SubjectKind.STREAM))
+    ends = (utc_now() + timedelta(hours=1)).isoformat()
+    body = {"matchers": [{"label": "severity", "pattern": "c*"}], "comment": "ours", "ends_at": ends}
+    status, silence = await post(http, house, "/silences", body, "rival")
+    assert status == 201
+    await house.board.look()
+    assert (await get(http, house, "", "acme"))[1]["alerts"][0]["silenced_by"] is None
+    for key, count in (("alerts", 0), ("rival", 1), ("admin", 1)):
+        assert len((await get(http, house, "/silences", key))[1]["silences"]) == count, key
+    url = f"{house.base}{PATH}/silences/{silence['silence_id']}"
+    for key, code in (("alerts", 404), ("rival", 200)):
+        async with http.delete(url, headers=house.auth(key)) as answer:
+            assert answer.status == code, key
+
+
+async def test_a_dead_letter_that_tells_of_a_tenant_is_not_shown_to_another() -> None:
+    outbox = Letters(store=MemoryAlerts(), channels=["told"])
+    told = group(of_stream("str_1", "acme"))
+    await outbox.put((), [OutMessage(told.id, "told", told, told.at)])
+    await outbox.bury(await outbox.first("told"))
+    desk = AlertDesk(board=board(outbox), outbox=outbox, senders=(), feeds=())
+    for tenant, scope, count in (("rival", Scope.ALERTS, 0), ("acme", Scope.ALERTS, 1), ("rival", Scope.ADMIN, 1)):
+        who = Principal(KeyId("k"), tenant, frozenset({scope}))
+        assert len(await desk.dead_letters(who, limit=10)) == count
+    with pytest.raises(NotFound):
+        await desk.revive(told.id, Principal(KeyId("k"), "rival", frozenset({Scope.ALERTS})))
 
 
 async def test_a_silence_that_can_never_work_is_refused(house: Any, http: ClientSession) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.domain.alert import Alert
 from app.domain.errors import InvalidRequest
 from app.domain.notification import Matcher, Silence, Window
-from app.policy.silences import check, is_within, like, silencing
+from app.domain.severity import Severity
+from app.policy.silences import Hush, check, is_within, like
 from tests.support.alerts import T0, alert
 
 BERLIN = "Europe/Berlin"
@@ -22,6 +25,12 @@ def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
+def silencing(one: Alert, silences: tuple[Silence, ...], at: datetime) -> str | None:
+    hush = Hush()
+    hush.look(silences, at)
+    return hush.by(one)
+
+
 def test_a_silence_begins_and_ends_on_time() -> None:
     one = silence(Matcher("subject", "enc_*"))
     moments = (T0 - timedelta(seconds=1), T0, T0 + timedelta(hours=2, seconds=-1), T0 + timedelta(hours=2))
@@ -33,6 +42,32 @@ def test_all_matchers_must_fit() -> None:
     assert silencing(alert(), (silence(*fits),), T0) == "sil_1"
     assert silencing(alert(), (silence(*fits, Matcher("subject", "enc_b")),), T0) is None
     assert silencing(alert(), (silence(Matcher("rack", "r1")),), T0) is None
+
+
+def test_a_tenants_silence_keeps_quiet_what_that_tenant_sees() -> None:
+    acmes = replace(silence(Matcher("severity", "critical")), tenant="acme")
+    tenants = (None, "acme", "rival", "")
+    assert [silencing(replace(alert(), tenant=tenant), (acmes,), T0) for tenant in tenants] == [
+        "sil_1",
+        "sil_1",
+        None,
+        None,
+    ]
+
+
+def test_a_verdict_lasts_as_long_as_the_same_silences_are_open() -> None:
+    hush, one = Hush(), silence(Matcher("severity", "critical"))
+    verdicts = []
+    for silences, at, severity in (
+        ((one,), T0, Severity.WARNING),
+        ((one,), T0, Severity.CRITICAL),
+        ((), T0, Severity.CRITICAL),
+        ((one,), T0, Severity.CRITICAL),
+        ((one,), T0 + timedelta(hours=2), Severity.CRITICAL),
+    ):
+        hush.look(silences, at)
+        verdicts.append(hush.by(replace(alert(), severity=severity)))
+    assert verdicts == [None, "sil_1", None, "sil_1", None]
 
 
 @pytest.mark.parametrize(
