@@ -17,6 +17,7 @@ from typing import Final
 from app.domain.severity import Severity
 from app.policy.failover_words import Leave
 from app.policy.heat import Heat, HeatLearner, Sense
+from app.policy.lasting import Lasting
 from app.policy.thermal_forecast import Forecast, forecast
 from app.policy.thermal_limits import STEPS, ThermalLimits
 from app.policy.thermal_words import Came, CoolDown, Event, Finding, Moved, Placed, Sample, ThermalState, Verdict
@@ -62,8 +63,7 @@ class ThermalController:
         """Taken by the temperature, or by a cool-down by hand."""
         self._next_step: float | None = None
         self._load_step = False
-        self._since_when: dict[str, float] = {}
-        """When each thing that must last began."""
+        self._lasting = Lasting()
         self._placed: deque[float] = deque(maxlen=BURST_MOST)
 
     # --- the grammar
@@ -73,7 +73,8 @@ class ThermalController:
         match event:
             case Sample():
                 self._sample = event
-                self._limits = self._base.lowered(event.slowdown_c)
+                if event.slowdown_c is not None:
+                    self._limits = self._base.lowered(event.slowdown_c)
                 self._learner.feed(event.celsius, event.load, now)
             case Placed():
                 self._placed.append(now)
@@ -82,6 +83,8 @@ class ThermalController:
                 self._learner.came(now)
                 if self._state is ThermalState.UNKNOWN:
                     return self._warm_up("it came back", now)
+            case CoolDown() if self._state is ThermalState.COOLING:
+                return ()  # it goes on at its own pace, however often it is wished
             case CoolDown(by):
                 self._steps, self._next_step = max(self._steps, 1), now + STEP_S
                 return self._enter(ThermalState.COOLING, f"cool-down ordered by {by}", now)
@@ -148,9 +151,9 @@ class ThermalController:
             return Leave(f"{self._reason}: {share:.0%} is left to it") if load is None or load > share else None
         if celsius is None or self._state not in _HOT or (slope is not None and slope < FALLING_C_PER_MIN):
             return None
-        if self._lasted("critical", CRITICAL_FOR_S, now):
+        if self._lasting.for_s("critical", CRITICAL_FOR_S, now):
             return Leave(f"{celsius:.0f} °C, above {limits.critical_c:g} °C for {CRITICAL_FOR_S:g} s")
-        if self._lasted("throttled", CRITICAL_FOR_S, now):
+        if self._lasting.for_s("throttled", CRITICAL_FOR_S, now):
             return Leave(f"{celsius:.0f} °C: it slows itself down for heat")
         rises = heat.slope_now_c_per_min or 0.0
         if slope is None or rises <= 0.0:
@@ -192,7 +195,7 @@ class ThermalController:
         if self._state is ThermalState.CRITICAL:
             summary = f"{shown}, critical from {limits.critical_c:g} °C: its streams leave"
             found.append(Finding("encoder_critical", Severity.CRITICAL, summary, celsius))
-        if next_hot is not None and self._lasted("rising", WARN_FOR_S, now) and self._state not in _HOT:
+        if next_hot is not None and self._lasting.for_s("rising", WARN_FOR_S, now) and self._state not in _HOT:
             summary = f"{shown} and rising: hot in {next_hot.in_s:.0f} s, confidence {next_hot.confidence:.0%}"
             found.append(Finding("heat_forecast", Severity.WARNING, summary, celsius))
         return tuple(found)
@@ -220,14 +223,14 @@ class ThermalController:
     def _with(self, celsius: float, now: float) -> tuple[Moved, ...]:
         limits, state = self._limits, self._state
         shown = f"{celsius:.0f} °C"
-        if self._lasted("critical", CRITICAL_FOR_S, now) or celsius >= limits.stop_c:
+        if self._lasting.for_s("critical", CRITICAL_FOR_S, now) or celsius >= limits.stop_c:
             return self._enter(ThermalState.CRITICAL, f"{shown}, critical from {limits.critical_c:g} °C", now)
-        if self._lasted("throttled", CRITICAL_FOR_S, now):
+        if self._lasting.for_s("throttled", CRITICAL_FOR_S, now):
             return self._enter(ThermalState.CRITICAL, f"{shown}: it slows itself down for heat", now)
-        cooled = self._lasted("cool", DWELL_S, now)
+        cooled = self._lasting.for_s("cool", DWELL_S, now)
         if state is ThermalState.COOLING:
             return self._end_cooling(now, enough=cooled)
-        if state is ThermalState.CRITICAL and not self._lasted("calm", DWELL_S, now):
+        if state is ThermalState.CRITICAL and not self._lasting.for_s("calm", DWELL_S, now):
             return ()
         if state in _HOT and cooled:
             return self._warm_up(f"below {limits.cool_c:g} °C for {DWELL_S:g} s", now)
@@ -268,33 +271,23 @@ class ThermalController:
         limits, load = self._limits, self._sample.load
         next_hot = forecast(heat, limits.hot_c)
         rises = next_hot is not None and next_hot.in_s <= WARN_AHEAD_S and next_hot.confidence >= WARN_SURE
-        self._lasts("critical", celsius is not None and celsius >= limits.critical_c, now)
-        self._lasts("calm", celsius is not None and celsius < limits.calm_c, now)
-        self._lasts("cool", celsius is not None and celsius < limits.cool_c, now)
-        self._lasts("throttled", bool(self._sample.is_throttled) and celsius is not None, now)
-        self._lasts("rising", rises, now)
-        self._lasts("load high", load is not None and load >= LOAD_HIGH, now)
-        self._lasts("load low", load is not None and load < LOAD_LOW, now)
+        self._lasting.note("critical", celsius is not None and celsius >= limits.critical_c, now)
+        self._lasting.note("calm", celsius is not None and celsius < limits.calm_c, now)
+        self._lasting.note("cool", celsius is not None and celsius < limits.cool_c, now)
+        self._lasting.note("throttled", bool(self._sample.is_throttled) and celsius is not None, now)
+        self._lasting.note("rising", rises, now)
+        self._lasting.note("load high", load is not None and load >= LOAD_HIGH, now)
+        self._lasting.note("load low", load is not None and load < LOAD_LOW, now)
         step_c = limits.cool_c + self._steps * (limits.hot_c - limits.cool_c) / STEPS
-        self._lasts("step back", celsius is not None and celsius < step_c - STEP_BACK_C, now)
-
-    def _lasts(self, name: str, is_so: bool, now: float) -> None:
-        if not is_so:
-            self._since_when.pop(name, None)
-        else:
-            self._since_when.setdefault(name, now)
-
-    def _lasted(self, name: str, for_s: float, now: float) -> bool:
-        began = self._since_when.get(name)
-        return began is not None and now - began >= for_s
+        self._lasting.note("step back", celsius is not None and celsius < step_c - STEP_BACK_C, now)
 
     # --- the steps
 
     def _take_load_step(self, now: float) -> None:
         if self._load_step:
-            self._load_step = not self._lasted("load low", DWELL_S, now)
+            self._load_step = not self._lasting.for_s("load low", DWELL_S, now)
         else:
-            self._load_step = self._lasted("load high", DWELL_S, now)
+            self._load_step = self._lasting.for_s("load high", DWELL_S, now)
 
     def _take_steps(self, celsius: float | None, now: float) -> None:
         by_heat = 0 if celsius is None else self._limits.steps(celsius)
@@ -316,7 +309,7 @@ class ThermalController:
                     self._steps -= 1
 
     def _is_cooler(self, now: float) -> bool:
-        return self._state is ThermalState.COOL or self._lasted("step back", DWELL_S, now)
+        return self._state is ThermalState.COOL or self._lasting.for_s("step back", DWELL_S, now)
 
     def _is_time(self, now: float) -> bool:
         if self._next_step is not None and now < self._next_step:

@@ -15,6 +15,8 @@ STOP_ABOVE_HOT_C: Final = 15.0
 CRITICAL_MOST_C: Final = 90.0
 STOP_MOST_C: Final = 95.0
 """Whoever sets another hot limit moves the other ones with it, but no device is worked above these."""
+SLOWDOWN_LEAST_C: Final = 50.0
+"""No device slows itself down below: such a figure is its driver's error."""
 FULL_MARKS_BELOW_COOL_C: Final = 12.0
 
 
@@ -39,7 +41,7 @@ class ThermalLimits:
 
     def lowered(self, slowdown_c: float | None) -> Self:
         """For a device that slows itself down at `slowdown_c`: it counts as critical no later than there."""
-        if slowdown_c is None or slowdown_c >= self.critical_c:
+        if slowdown_c is None or not SLOWDOWN_LEAST_C <= slowdown_c < self.critical_c:
             return self
         return self.of(min(self.hot_c, slowdown_c - CRITICAL_ABOVE_HOT_C))
 

@@ -193,6 +193,15 @@ def test_a_cool_down_by_hand_takes_all_work_in_five_steps_and_gives_it_back(cels
     assert story.verdict.state in (ThermalState.COOL, ThermalState.NO_SENSOR)
 
 
+def test_a_cool_down_that_is_ordered_again_and_again_goes_on_all_the_same() -> None:
+    story = Story()
+    story.reads([60.0])
+    for _ in range(20):
+        story.controller.feed(CoolDown("a script"), story.now)
+        story.reads([60.0] * 5)
+    assert story.verdict.allowance == 0.0
+
+
 def test_a_cool_down_by_hand_in_a_warm_room_ends_all_the_same() -> None:
     story = Story()
     story.reads([76.0])
@@ -233,6 +242,18 @@ def test_where_a_device_slows_itself_down_earlier_all_limits_are_lower() -> None
     assert verdict.state is ThermalState.HOT
     assert verdict.heat.limit_c == 77.0
     assert ThermalLimits().lowered(93.0) == ThermalLimits()
+
+
+@pytest.mark.parametrize("slowdown_c", [0.0, -273.0, 12.0, 400.0, math.nan])
+def test_what_is_no_limit_of_any_device_moves_none(slowdown_c: float) -> None:
+    assert ThermalLimits().lowered(slowdown_c) == ThermalLimits()
+
+
+def test_a_slowdown_limit_counts_until_another_one_is_told() -> None:
+    story = Story()
+    story.reads([Sample(70.0, 0.5, slowdown_c=87.0)])
+    assert story.reads([Sample(70.0, 0.5)]).limits.hot_c == 77.0
+    assert story.reads([Sample(70.0, 0.5, slowdown_c=88.0)]).limits.hot_c == 78.0
 
 
 def test_a_device_that_slows_itself_down_is_left_whatever_its_thermometer_says() -> None:
