@@ -15,6 +15,7 @@ from typing import Final
 
 from app.domain.condition import Category
 from app.domain.incident import Cause, Diagnosis
+from app.domain.remediation import Remedy
 from app.domain.severity import Severity
 from app.policy.facts import RANKS, Fact
 
@@ -24,14 +25,15 @@ SCOPES: Final = (
     "system", FLEET,
 )  # fmt: skip
 """Parts that a pattern may look at; `fleet` is all of it."""
-REMEDIES: Final = frozenset(
-    {
-        "restart_stream", "start_stream", "reapply_profile", "change_input", "set_audio_input", "change_medium",
-        "leave_transfer_mode", "sync_clock", "sync_calendar", "reboot", "clean_storage", "cool_down", "move_stream",
-        "lower_bitrate", "renew_certificate", "unmute",
-    }
-)  # fmt: skip
-"""What can be suggested; whether and how it is done is remediation's business, which has guards of its own."""
+REMEDIES: Final = frozenset(Remedy) | {
+    "start_stream",
+    "move_stream",
+    "lower_bitrate",
+    "cool_down",
+    "clean_storage",
+    "renew_certificate",
+}
+"""What can be suggested: remedies of a device, and what others do. Whether and how is theirs to say."""
 MESSAGE: Final = "message:"
 
 

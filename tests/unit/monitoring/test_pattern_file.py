@@ -14,6 +14,7 @@ from app.monitoring.pattern_file import MAX_BYTES, patterns_of
 from app.monitoring.signatures import MAX_LINE, Signature, Signatures, compiled
 from app.policy.device_faults import _BY_ALARM
 from app.policy.fault_patterns import MESSAGE
+from app.policy.remedies import for_condition
 
 APP = Path(__file__).resolve().parents[3] / "app"
 ASKED_FOR = {
@@ -80,6 +81,16 @@ def test_no_pattern_that_reads_words_suggests_a_remedy() -> None:
     readers = [one for one in patterns_of().patterns if any(term.name.startswith(MESSAGE) for term in one.terms)]
     assert readers
     assert {one.remedy for one in readers} == {None}
+
+
+def test_what_is_suggested_for_a_device_is_what_would_be_done_for_it() -> None:
+    seen = 0
+    for pattern in patterns_of().patterns:
+        cures = {cure[0] for term in pattern.terms if (cure := for_condition(term.name)) is not None}
+        if len(pattern.terms) == pattern.need == 1 and cures and pattern.per == "encoder":
+            assert pattern.remedy in cures, pattern.id
+            seen += 1
+    assert seen >= 8
 
 
 def test_an_own_file_adds_and_replaces(own: Path) -> None:
