@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ class Reply:
     hangs: bool = False
     after_s: float = 0.0
     """How long the server thinks."""
+    is_crumbled: bool = False
+    """The body comes byte by byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Mouth:
         self._ends = asyncio.Event()
         self._came = asyncio.Event()
 
-    async def handle(self, request: web.Request) -> web.Response:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
         raw = await request.read()
         at = asyncio.get_running_loop().time()
         parsed = await request.json() if raw else None
@@ -54,6 +57,8 @@ class Mouth:
         await asyncio.sleep(reply.after_s)
         if reply.hangs:
             await self._ends.wait()
+        if reply.is_crumbled:
+            return await _crumbled(request, reply)
         return web.json_response(reply.body, status=reply.status, headers=reply.headers)
 
     async def until(self, count: int, *, deadline_s: float = 10.0) -> None:
@@ -64,6 +69,16 @@ class Mouth:
 
     def close(self) -> None:
         self._ends.set()
+
+
+async def _crumbled(request: web.Request, reply: Reply) -> web.StreamResponse:
+    answer = web.StreamResponse(status=reply.status, headers=reply.headers)
+    await answer.prepare(request)
+    for byte in json.dumps(reply.body).encode():
+        await answer.write(bytes((byte,)))
+        await asyncio.sleep(0)
+    await answer.write_eof()
+    return answer
 
 
 @asynccontextmanager

@@ -31,7 +31,11 @@ async def reaching(name: str) -> AsyncIterator[None]:
 
 
 async def read_some(answer: aiohttp.ClientResponse) -> bytes:
-    return await answer.content.read(MAX_ANSWER_BYTES)
+    """The body, which may come in pieces, up to MAX_ANSWER_BYTES."""
+    pieces = bytearray()
+    while len(pieces) < MAX_ANSWER_BYTES and (piece := await answer.content.read(MAX_ANSWER_BYTES - len(pieces))):
+        pieces += piece
+    return bytes(pieces)
 
 
 def refusal(name: str, status: int, retry_after_s: float | None) -> ManagerError:

@@ -15,7 +15,7 @@ from app.adapters.notifiers.answers import TOTAL_S, reaching, read_some, refusal
 from app.domain.alert import AlertGroup
 from app.domain.errors import NotAllowed
 from app.domain.secret import Secret
-from app.policy.alert_text import lines
+from app.policy.alert_text import clean, lines
 
 API: Final = "https://api.telegram.org"
 MAX_UNITS: Final = 4_096
@@ -24,6 +24,8 @@ PACE_S: Final = 3.0
 """Telegram's FAQ for bots: 20 messages a minute to one group, and no more than one a second to any chat."""
 _BAD_REQUEST: Final = 400
 _NOT_FOUND: Final = 404
+_ABOUT_TEXT: Final = ("message is too long", "text is empty", "parse entities")
+"""In the description of a 400 that is the message's own fault."""
 
 
 class Telegram:
@@ -41,18 +43,22 @@ class Telegram:
         self._api = api.rstrip("/")
 
     async def send(self, group: AlertGroup) -> None:
-        status = await self._say(marked_up(group, self._link), is_html=True)
+        status, why = await self._say(marked_up(group, self._link), is_html=True)
         if status == _BAD_REQUEST:
             # Whatever Telegram reads in the markup, plain text has none.
-            status = await self._say(plain(group, self._link), is_html=False)
+            status, why = await self._say(plain(group, self._link), is_html=False)
         if status == _NOT_FOUND:
             # The address holds the token: a bot that is not there is a wrong token.
             raise NotAllowed("telegram knows no bot with this token")
+        if status == _BAD_REQUEST and not any(word in why.lower() for word in _ABOUT_TEXT):
+            # A wrong chat refuses every message; somebody must hear of that, and none may be thrown away.
+            raise NotAllowed(f"telegram refuses the chat: {clean(why, 100)}")
         if status:
             raise refusal(self.name, status, None)
 
-    async def _say(self, text: str, *, is_html: bool) -> int:
-        """0 when it was taken, else the status. Raises Unavailable with the time that Telegram named."""
+    async def _say(self, text: str, *, is_html: bool) -> tuple[int, str]:
+        """Status and description of the refusal; 0 when it was taken. Raises Unavailable with the time that
+        Telegram named."""
         body: dict[str, Any] = {
             "chat_id": self._chat_id,
             "text": text,
@@ -67,13 +73,14 @@ class Telegram:
             self._session.post(url, json=body, timeout=timeout, allow_redirects=False) as answer,
         ):
             raw = await read_some(answer)
-            if answer.status == 200 and _parsed(raw).get("ok") is True:
-                return 0
-            named_s = _named_s(_parsed(raw))
+            said = _parsed(raw)
+            if answer.status == 200 and said.get("ok") is True:
+                return 0, ""
+            named_s = _named_s(said)
             if answer.status == 429:
                 header_s = retry_after_s(answer.headers.get("Retry-After"))
                 raise refusal(self.name, 429, named_s if named_s is not None else header_s)
-            return answer.status if answer.status != 200 else 502
+            return answer.status if answer.status != 200 else 502, str(said.get("description", ""))
 
     async def close(self) -> None:
         """The session is its maker's."""

@@ -62,12 +62,29 @@ async def test_blocked_or_unknown_it_is_refused_as_a_whole(telegram: Telegram, s
     assert "CANARY" not in f"{refused.value} {refused.value.__cause__!r} {telegram!r}"
 
 
+async def test_an_answer_that_comes_in_pieces_is_read_whole(telegram: Telegram, server: Mouth) -> None:
+    taken = {"ok": True, "result": {"text": "x" * 50}}
+    busy = {"ok": False, "parameters": {"retry_after": 7}}
+    server.script = [Reply(body=taken, is_crumbled=True), Reply(429, busy, is_crumbled=True)]
+    await telegram.send(group())
+    with pytest.raises(Unavailable) as refused:
+        await telegram.send(group())
+    assert refused.value.retry_after_s == 7.0
+
+
+async def test_a_chat_that_is_not_there_is_no_fault_of_the_message(telegram: Telegram, server: Mouth) -> None:
+    for text in ("Bad Request: chat not found", "Bad Request: group chat was upgraded to a supergroup chat"):
+        server.usual = Reply(400, {"ok": False, "description": text})
+        with pytest.raises(NotAllowed, match="chat"):
+            await telegram.send(group())
+
+
 async def test_what_telegram_cannot_read_as_markup_is_sent_plain(telegram: Telegram, server: Mouth) -> None:
     server.script = [Reply(400, {"ok": False, "description": "can't parse entities"})]
     await telegram.send(group(alert(summary="<b & c>")))
     assert "parse_mode" not in server.heard[1].json
     assert "<b & c>" in server.heard[1].json["text"]
-    server.usual = Reply(400, {"ok": False})
+    server.usual = Reply(400, {"ok": False, "description": "Bad Request: message is too long"})
     with pytest.raises(InvalidRequest):
         await telegram.send(group())
 
