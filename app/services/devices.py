@@ -5,9 +5,11 @@ How a device is asked again and again is the watch's business, what it streams t
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final, Protocol
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -17,7 +19,7 @@ from app.domain.encoder import HARDWARE, EncoderInfo, EncoderReading
 from app.domain.errors import Conflict, DeviceError, InvalidRequest, ManagerError, NotAuthenticated, NotFound
 from app.domain.events import DeviceRead, Event
 from app.domain.ids import EncoderId, HostId, NodeId
-from app.policy.outgoing import Refused, judge_url
+from app.policy.outgoing import Refused, Target, judge_url
 from app.ports.device import HardwareEncoder
 from app.ports.encoder import EncoderDriver
 from app.ports.store import Store
@@ -69,6 +71,8 @@ class Devices:
         self._kept: dict[EncoderId, KeptDevice] = {}
         self._hardware: dict[EncoderId, HardwareEncoder] = {}
         self._readings: dict[EncoderId, DeviceReading] = {}
+        self._changes = asyncio.Lock()
+        """Held by who changes what is entered, until store and memory agree."""
 
     async def load(self) -> int:
         """Take up what the store knows. Raises Unavailable."""
@@ -128,19 +132,19 @@ class Devices:
         entry = await self._entry(new)
         driver = self._driver_for(entry)
         try:
-            able = await driver.capabilities()
-            reading = await driver.read()
-        except ManagerError as error:
-            await driver.close()
-            raise _named(error, entry) from error
-        kept = KeptDevice(entry, replace(able, max_streams=min(able.max_streams, 1)))
-        try:
-            self._demand_new(entry)  # another one may have been quicker
-            await self._store.put_device(kept)
-        except ManagerError:
-            await driver.close()
-            raise
-        self._join(kept, driver, answers=True)
+            try:
+                able = await driver.capabilities()
+                reading = await driver.read()
+            except ManagerError as error:
+                raise _named(error, entry) from error
+            kept = KeptDevice(entry, replace(able, max_streams=min(able.max_streams, 1)))
+            async with self._changes:
+                self._demand_new(entry)  # another one may have been quicker
+                await self._store.put_device(kept)
+                self._join(kept, driver, answers=True)
+        finally:
+            if self._hardware.get(entry.encoder_id) is not driver:
+                await driver.close()
         self._readings[entry.encoder_id] = reading
         self.answered(entry.encoder_id, EncoderReading(temperature_c=reading.temperature_c))
         log.info("device entered", encoder_id=entry.encoder_id, kind=entry.kind.value, by=who.key_id)
@@ -148,27 +152,33 @@ class Devices:
 
     async def remove(self, encoder_id: EncoderId, who: Principal) -> None:
         """The device itself is left as it is. Raises NotFound, Conflict while a stream has it, Unavailable."""
-        driver = self.hardware(encoder_id)
-        if self._ledger.totals(encoder_id)[1]:
-            raise Conflict(
-                f"{encoder_id} serves a stream", hint="Drain or stop it, or end the stream, and try again."
-            )
-        await self._store.remove_device(encoder_id)
-        self._watch.remove(encoder_id)
-        self._fleet.removed(encoder_id)
-        for known in (self._kept, self._hardware, self._readings):
-            known.pop(encoder_id, None)
+        async with self._changes:
+            driver, kept = self.hardware(encoder_id), self._kept[encoder_id]
+            if self._ledger.totals(encoder_id)[1]:
+                raise Conflict(
+                    f"{encoder_id} serves a stream", hint="Drain or stop it, or end the stream, and try again."
+                )
+            # First of all no stream is put on it any more.
+            self._part(encoder_id)
+            is_gone = False
+            try:
+                await self._store.remove_device(encoder_id)
+                is_gone = True
+            finally:
+                if not is_gone:
+                    self._join(kept, driver, answers=False)
         await driver.close()
         log.info("device removed", encoder_id=encoder_id, by=who.key_id)
 
     async def trust(self, encoder_id: EncoderId, fingerprint: str, who: Principal) -> None:
         """The certificate that the device must show from now on. Raises NotFound, Unavailable."""
-        before, kept = self.hardware(encoder_id), self._kept[encoder_id]
-        kept = replace(kept, entry=replace(kept.entry, fingerprint=fingerprint))
-        driver = self._driver_for(kept.entry)
-        await self._store.put_device(kept)
-        self._kept[encoder_id], self._hardware[encoder_id] = kept, driver
-        self._watch.add(driver, labels=_shared(kept.entry))
+        async with self._changes:
+            before, kept = self.hardware(encoder_id), self._kept[encoder_id]
+            kept = replace(kept, entry=replace(kept.entry, fingerprint=fingerprint))
+            driver = self._driver_for(kept.entry)
+            await self._store.put_device(kept)
+            self._kept[encoder_id], self._hardware[encoder_id] = kept, driver
+            self._watch.add(driver, labels=_shared(kept.entry))
         await before.close()
         log.warning("another certificate accepted", encoder_id=encoder_id, fingerprint=fingerprint, by=who.key_id)
 
@@ -185,11 +195,11 @@ class Devices:
         if isinstance(target, Refused):
             raise InvalidRequest(target.reason)
         place = target.host if target.port == SCHEMES[target.scheme] else f"{target.host}:{target.port}"
-        encoder_id = new.encoder_id or EncoderId(f"{_SHORT.get(new.kind, new.kind.value)}-{place}".replace("[", ""))
+        encoder_id = new.encoder_id or EncoderId(f"{_SHORT.get(new.kind, new.kind.value)}-{place}")
         entry = DeviceEntry(
             encoder_id=encoder_id,
             kind=new.kind,
-            url=new.url.rstrip("/"),
+            url=_one_way(new.url, target),
             name=new.name or encoder_id,
             added_at=utc_now(),
             password=new.password,
@@ -219,8 +229,21 @@ class Devices:
         self._fleet.arrived(_info(kept), self._no_workers(entry.encoder_id), link_up=answers)
         self._watch.add(driver, labels=_shared(entry))
 
+    def _part(self, encoder_id: EncoderId) -> None:
+        self._watch.remove(encoder_id)
+        self._fleet.removed(encoder_id)
+        for known in (self._kept, self._hardware, self._readings):
+            known.pop(encoder_id, None)
+
 
 _SHORT: Final = {kind: kind.value.rpartition("_")[2] for kind in HARDWARE}
+
+
+def _one_way(url: str, target: Target) -> str:
+    """The same text for the same address, however it was written. What else is in it stays, to be refused."""
+    host = f"[{target.host}]" if ":" in target.host else target.host
+    place = host if target.port == SCHEMES[target.scheme] else f"{host}:{target.port}"
+    return urlsplit(url)._replace(scheme=target.scheme, netloc=place).geturl().rstrip("/")
 
 
 def _shared(entry: DeviceEntry) -> Labels:
