@@ -7,7 +7,7 @@ device, `error:...` of a stream, `message:...` for a line that a worker wrote an
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -42,26 +42,17 @@ class Fact:
     began_at: datetime
     ended: float | None = None
     is_condition: bool = True
+    key: Key = field(init=False, repr=False, compare=False)
+    own: Cause = field(init=False, repr=False, compare=False)
+    """The part that it is about."""
 
-    @property
-    def key(self) -> Key:
-        return self.name, self.subject.kind.value, self.subject.id
+    def __post_init__(self) -> None:
+        # Asked for again and again while causes are sought.
+        object.__setattr__(self, "key", (self.name, self.subject.kind.value, self.subject.id))
+        object.__setattr__(self, "own", _own(self.subject, self.labels))
 
     def holds(self, now: float) -> bool:
         return self.ended is None or self.ended > now
-
-    @property
-    def own(self) -> Cause:
-        """The part that it is about. The system's conditions may be about a place: `rack:r7`."""
-        kind, name = self.subject.kind, self.subject.id
-        if kind is SubjectKind.SYSTEM and ":" in name:
-            label, _, value = name.partition(":")
-            if label in LABELS:
-                return Cause(label, value)
-        if kind is SubjectKind.CERTIFICATE:
-            # One certificate may be served in many places.
-            name = dict(self.labels).get("certificate", name)
-        return Cause(kind.value, name)
 
     def parts(self) -> Mapping[str, str]:
         """Every part that it names, itself included, by label."""
@@ -69,6 +60,18 @@ class Fact:
         own = self.own
         found[own.label] = own.value
         return found
+
+
+def _own(subject: Subject, labels: tuple[tuple[str, str], ...]) -> Cause:
+    """The system's conditions may be about a place, such as `rack:r7`; one certificate is served in many places."""
+    kind, name = subject.kind, subject.id
+    if kind is SubjectKind.SYSTEM and ":" in name:
+        label, _, value = name.partition(":")
+        if label in LABELS:
+            return Cause(label, value)
+    if kind is SubjectKind.CERTIFICATE:
+        name = dict(labels).get("certificate", name)
+    return Cause(kind.value, name)
 
 
 def fact_of(condition: Condition, now: float) -> Fact:

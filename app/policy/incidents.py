@@ -9,6 +9,7 @@ incidents that keep their name is `incident_book.py`'s business.
 from __future__ import annotations
 
 import heapq
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -148,15 +149,12 @@ def _judge(cause: Cause, facts: Sequence[Fact], population: Population) -> Group
         return None
     known = {fact.key for fact in signs}
     waved = {fact.key for fact in core}
+    first, last = _reach(core)
     explained = [
         fact
         for fact in facts
         if fact.key not in known
-        and (
-            fact.key in waved
-            or any(_explains(anchor, fact) for anchor in anchors)
-            or (core and _is_of_wave(core, fact))
-        )
+        and (fact.key in waved or any(_explains(anchor, fact) for anchor in anchors) or first <= fact.began <= last)
     ]
     everything = sorted([*signs, *explained], key=lambda fact: fact.key)
     hit = 0 if anchors else len({fact.own for fact in core})
@@ -218,9 +216,10 @@ def _explains(anchor: Fact, fact: Fact) -> bool:
     return after_s <= RECENT_S
 
 
-def _is_of_wave(core: Sequence[Fact], fact: Fact) -> bool:
-    first, last = core[0].began, max(one.began for one in core)
-    if fact.began < first - SKEW_S:
-        return False
+def _reach(core: Sequence[Fact]) -> tuple[float, float]:
+    """From when until when what begins is laid to a wave. Of what is gone altogether, as long as it is."""
+    if not core:
+        return math.inf, -math.inf
     is_total = core[0].category is Category.ENCODER_OFFLINE and any(one.ended is None for one in core)
-    return is_total or fact.began <= last + RECENT_S
+    last = max(one.began for one in core) + RECENT_S
+    return core[0].began - SKEW_S, math.inf if is_total else last
