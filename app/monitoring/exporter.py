@@ -79,6 +79,10 @@ class Exporter(Collector):
         """What another monitor knows goes out with the rest."""
         self._registry.register(collector)
 
+    def families(self) -> Iterable[Metric]:
+        """What `text` writes, those without a sample too."""
+        return self._registry.collect()
+
     def text(self) -> bytes:
         """The text format of Prometheus, version 0.0.4."""
         return generate_latest(self._registry)
