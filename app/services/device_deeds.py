@@ -24,6 +24,7 @@ from app.services.ledger import Ledger
 MAX_STRAYS: Final = 1_000
 AGAIN_S: Final = 15.0
 """Longer than a device may take to stop."""
+_NEVER: Final = float("inf")
 _ON: Final = frozenset({EngineState.RUNNING, EngineState.STARTING, EngineState.FAILED})
 """States in which it streams, or tries to."""
 
@@ -46,7 +47,8 @@ class DeviceDeeds:
         self._devices = devices
         self._ledger = ledger
         self._keeper = keeper
-        self._looked_at: set[EncoderId] = set()
+        self._look_from: dict[EncoderId, float] = {}
+        """From when each is to be looked at; those that were looked at never again."""
         self._strays: dict[EncoderId, float] = {}
         """With the time from which it may be told again."""
 
@@ -88,11 +90,14 @@ class DeviceDeeds:
     def look_for_forgotten(self, known: Callable[[DeviceProfile], bool]) -> None:
         """Call again and again: looks once at each device that streams for nobody, as after a control that ended
         between the end of a stream and its devices'. It is told to stop where its settings are `known` as ours."""
-        for encoder_id in self._devices.ids():
+        now, ids = monotonic(), self._devices.ids()
+        if len(self._look_from) > len(ids):  # one that was taken out may be entered again
+            self._look_from = {encoder_id: at for encoder_id, at in self._look_from.items() if encoder_id in ids}
+        for encoder_id in ids:
             reading = self._devices.reading(encoder_id)
-            if encoder_id in self._looked_at or reading is None:
+            if reading is None or now < self._look_from.get(encoder_id, now):
                 continue
-            self._looked_at.add(encoder_id)
+            self._look_from[encoder_id] = _NEVER
             if reading.streaming in _ON and not self._ledger.totals(encoder_id)[1]:
                 self._keeper.start(self._look_at(encoder_id, known), name=f"look at {encoder_id}")
 
@@ -100,7 +105,8 @@ class DeviceDeeds:
         try:
             held = await self._devices.hardware(encoder_id).profile()
         except ManagerError as error:
-            log.info("device not looked at", encoder_id=encoder_id, reason=error.detail)
+            log.info("device is looked at later", encoder_id=encoder_id, reason=error.detail)
+            self._look_from[encoder_id] = monotonic() + AGAIN_S
             return
         if held is not None and known(held):
             log.warning("device streams for a stream that is over", encoder_id=encoder_id)
