@@ -33,6 +33,9 @@ LONGEST_NAMED_S: Final = 24 * 3600.0
 """A time that the other side names is kept to, if it is one of this world."""
 FAILED_AFTER: Final = 3
 """Attempts in a row before the others are told."""
+MAX_TRUSTED: Final = 8
+"""Attempts after which a time that the other side names is not enough: at a second each all attempts would be used
+up in minutes."""
 MAX_ATTEMPTS: Final = 300
 """At five minutes each a day: then it is a dead letter."""
 
@@ -71,7 +74,7 @@ class AlertSender:
     async def run(self) -> None:
         is_first = True
         while True:
-            message = await self._outbox.first(self.name)
+            message = await self._next()
             if is_first and message.not_before is not None:
                 # Named before a restart, by the wall clock; on ours it is no longer than it can have been.
                 left_s = (message.not_before - utc_now()).total_seconds()
@@ -85,7 +88,24 @@ class AlertSender:
         left_s = self._not_before - monotonic()
         if left_s > self._pace_s:
             raise Unavailable("the channel waits for a time that the other side named", retry_after_s=left_s)
-        await self._send(group)
+        try:
+            await self._send(group)
+        except ManagerError as error:
+            self._wait_for(min(error.retry_after_s or 0.0, LONGEST_NAMED_S))
+            raise
+        self._wait_for(self._pace_s)
+
+    def _wait_for(self, pause_s: float) -> None:
+        self._not_before = max(self._not_before, monotonic() + pause_s)
+
+    async def _next(self) -> OutMessage:
+        """The next message; while there is none, the others go on hearing of what is wrong here."""
+        while True:
+            try:
+                async with asyncio.timeout(RETOLD_S):
+                    return await self._outbox.first(self.name)
+            except TimeoutError:
+                self._retell()
 
     async def _pause(self) -> None:
         while (left_s := self._not_before - monotonic()) > 0:
@@ -96,8 +116,12 @@ class AlertSender:
         try:
             async with asyncio.timeout(SEND_S):
                 await self._notifier.send(group)
+        except ManagerError:
+            raise
         except TimeoutError as error:
             raise Unavailable("no answer in time") from error
+        except Exception as error:  # supervises foreign work: one message must not stop the channel for good
+            raise Unavailable(f"the channel breaks: {type(error).__name__}") from error
 
     async def _try(self, message: OutMessage) -> None:
         try:
@@ -105,12 +129,12 @@ class AlertSender:
         except InvalidRequest as error:
             self.failed += 1
             log.error("message cannot be sent", channel=self.name, message_id=message.id, reason=error.detail)
+            self._fail(f"a message was refused for good: {error.detail}")
             await self._outbox.bury(replace(message, attempts=message.attempts + 1, fault=error.detail))
         except NotAllowed as error:
             await self._put_off(message, error, REFUSED_PAUSE_S, is_told=True)
         except ManagerError as error:
-            named_s = error.retry_after_s
-            pause_s = _pause_s(message.attempts) if named_s is None else min(named_s, LONGEST_NAMED_S)
+            pause_s = _pause_s(message.attempts, error.retry_after_s)
             await self._put_off(message, error, pause_s, is_told=message.attempts + 1 >= FAILED_AFTER)
         else:
             self.sent += 1
@@ -123,14 +147,17 @@ class AlertSender:
         self._not_before = monotonic() + pause_s
         log.warning("message not sent", channel=self.name, reason=error.detail, attempts=message.attempts + 1)
         if is_told:
-            self._fault = _Fault(error.detail, None if self._fault is None else self._fault.told_at)
-            self._retell()
+            self._fail(error.detail)
         until = utc_now() + timedelta(seconds=pause_s)
         again = replace(message, attempts=message.attempts + 1, not_before=until, fault=error.detail)
         if again.attempts >= MAX_ATTEMPTS:
             await self._outbox.bury(again)
         else:
             await self._outbox.put_off(again)
+
+    def _fail(self, why: str) -> None:
+        self._fault = _Fault(why, None if self._fault is None else self._fault.told_at)
+        self._retell()
 
     def _retell(self) -> None:
         fault, now = self._fault, monotonic()
@@ -144,8 +171,13 @@ class AlertSender:
             self._tell(channel_condition(self.name, None))
 
 
-def _pause_s(attempts: int) -> float:
-    return min(FIRST_PAUSE_S * 2.0 ** min(attempts, 16), LONGEST_PAUSE_S)
+def _pause_s(attempts: int, named_s: float | None) -> float:
+    """Never less than the other side names; more, where that is no time at all or was named again and again."""
+    own_s = min(FIRST_PAUSE_S * 2.0 ** min(attempts, 16), LONGEST_PAUSE_S)
+    if named_s is None:
+        return own_s
+    is_trusted = named_s >= FIRST_PAUSE_S and attempts < MAX_TRUSTED
+    return min(named_s if is_trusted else max(named_s, own_s), LONGEST_NAMED_S)
 
 
 def channel_condition(name: str, fault: str | None) -> Condition:

@@ -32,6 +32,8 @@ class Outbox:
         self._store = store
         self._waiting: dict[str, deque[OutMessage]] = {name: deque() for name in channels}
         self._some: dict[str, asyncio.Event] = {name: asyncio.Event() for name in self._waiting}
+        self._unstored: set[str] = set()
+        """Waiting here, and made while the store was away: put there with the next word that alerts were told."""
         self._sent_unsaid: deque[str] = deque(maxlen=MAX_FORGOTTEN)
         """Sent while the store was away: it does not know yet."""
 
@@ -51,18 +53,26 @@ class Outbox:
 
         Raises NotLeading: another control tells people now.
         """
+        late = self._late()
         is_kept = True
-        if alerts or messages:
+        if alerts or messages or late:
             try:
-                await self._store.keep_alerts(alerts, messages)
+                await self._store.keep_alerts(alerts, (*late, *messages))
+                self._unstored.difference_update(message.id for message in late)
             except NotLeading:
                 raise
             except Unavailable as error:
                 log.warning("alerts are not in the store", alerts=len(alerts), reason=error.detail)
                 is_kept = False
+                self._unstored.update(message.id for message in messages)
         for message in messages:
             self._append(message)
         return is_kept
+
+    def _late(self) -> tuple[OutMessage, ...]:
+        waiting = [message for queue in self._waiting.values() for message in queue]
+        self._unstored.intersection_update(message.id for message in waiting)
+        return tuple(message for message in waiting if message.id in self._unstored)
 
     def _append(self, message: OutMessage) -> None:
         waiting = self._waiting.get(message.channel)

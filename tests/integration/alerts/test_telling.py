@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
 from app.domain.alert import AlertGroup, AlertState
 from app.domain.condition import Condition
-from app.domain.errors import InvalidRequest, ManagerError, NotAllowed, Unavailable
+from app.domain.errors import InvalidRequest, NotAllowed, Unavailable
 from app.domain.events import AlertChanged, Event
 from app.domain.notification import Matcher, Silence
 from app.domain.severity import Severity
@@ -24,13 +25,13 @@ from app.monitoring.outbox import MAX_WAITING, Outbox
 from app.policy import alert_rules
 from app.runtime.bus import Bus
 from app.runtime.clock import utc_now
-from tests.support.alerts import MemoryAlerts, condition
+from tests.support.alerts import MemoryAlerts, condition, group
 
 
 class Says:
     """A channel that answers as its script says, and then takes everything."""
 
-    def __init__(self, name: str, *script: ManagerError) -> None:
+    def __init__(self, name: str, *script: Exception) -> None:
         self.name = name
         self.script = list(script)
         self.tried: list[tuple[float, AlertGroup]] = []
@@ -215,6 +216,80 @@ async def test_people_are_told_while_the_store_is_away_and_it_learns_all_later()
         built.bus.tell(condition(subject="enc_b"))
         await says.until(lambda: len(says.taken) == 2)
         await until(lambda: not store.messages)
+
+
+async def test_a_message_that_was_made_while_the_store_was_away_outlives_a_restart_too() -> None:
+    store = MemoryAlerts()
+    says = Says("email", Unavailable("away", retry_after_s=60.0))
+    async with house(says, store=store) as built:
+        store.is_away = True
+        built.bus.tell(condition())
+        await says.until(lambda: len(says.tried) == 1)
+        store.is_away = False
+        await until(lambda: len(store.alerts) == 1)
+        assert [message.id for message in store.messages.values()] == [says.tried[0][1].id]
+        store.messages = {name: replace(message, not_before=None) for name, message in store.messages.items()}
+    again = Says("email")
+    async with house(again, store=store):
+        await again.until(lambda: len(again.taken) == 1)
+    assert again.words() == [[("enc_a", "firing")]]
+
+
+async def test_a_time_of_nothing_that_is_named_is_no_leave_to_ask_all_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(alert_sender, "FIRST_PAUSE_S", 0.1)
+    says = Says("webhook", *[Unavailable("busy", retry_after_s=0.0)] * 3)
+    async with house(says) as built:
+        built.bus.tell(condition())
+        await says.until(lambda: len(says.taken) == 1)
+    pauses = [after - before for (before, _), (after, _) in pairwise(says.tried)]
+    assert [pause >= 0.1 * 2**number for number, pause in enumerate(pauses)] == [True] * 3
+
+
+async def test_who_names_short_times_for_ever_is_asked_ever_more_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alert_sender, "FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(alert_sender, "MAX_TRUSTED", 2)
+    monkeypatch.setattr(alert_sender, "LONGEST_PAUSE_S", 0.3)
+    says = Says("telegram", *[Unavailable("busy", retry_after_s=0.002)] * 11)
+    async with house(says) as built:
+        built.bus.tell(condition())
+        await says.until(lambda: len(says.taken) == 1)
+    assert says.tried[-1][0] - says.tried[-2][0] >= 0.3
+
+
+async def test_what_is_thrown_away_is_told_on_the_other_channels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alert_rules, "TIMINGS", {"notifier_failed": alert_rules.Timing(0.0, 0.0)})
+    monkeypatch.setattr(alert_sender, "RETOLD_S", 0.05)
+    broken, well = Says("webhook", InvalidRequest("404")), Says("email")
+    async with house(broken, well) as built:
+        built.bus.tell(condition())
+        await well.until(lambda: any(("webhook", "firing") in words for words in well.words()))
+        told = [one for one in built.conditions if one.name == "notifier_failed"]
+        # Said again while no other message comes, or it would pass for mended.
+        await until(lambda: len([one for one in built.conditions if one.name == "notifier_failed"]) > len(told) + 1)
+        built.bus.tell(condition(subject="enc_b"))
+        await until(lambda: any(not one.is_active for one in built.conditions if one.name == "notifier_failed"))
+
+
+async def test_a_channel_that_breaks_in_a_way_nobody_thought_of_is_tried_again_and_told_of() -> None:
+    says = Says("webhook", *[UnicodeError("label too long: https://hooks.example/CANARY")] * 3)
+    async with house(says) as built:
+        built.bus.tell(condition())
+        await says.until(lambda: len(says.taken) == 1)
+        texts = [one.summary for one in built.conditions if one.name == "notifier_failed"]
+        assert "UnicodeError" in texts[0]
+        assert "CANARY" not in "".join(texts)
+
+
+async def test_a_time_that_is_named_to_a_test_is_kept_to_by_the_next_message() -> None:
+    says = Says("telegram", Unavailable("busy", retry_after_s=0.4))
+    async with house(says) as built:
+        with pytest.raises(Unavailable):
+            await built.senders[0].try_now(group())
+        built.bus.tell(condition())
+        await says.until(lambda: len(says.taken) == 1)
+        assert says.tried[1][0] - says.tried[0][0] >= 0.4
 
 
 async def test_a_silence_keeps_people_in_peace_and_a_restart_does_not_end_it() -> None:
