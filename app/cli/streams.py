@@ -29,6 +29,11 @@ class Mode(StrEnum):
     PASSTHROUGH = "passthrough"
 
 
+class Input(StrEnum):
+    PUBLISHER = "publisher"
+    DEVICE = "device"
+
+
 class Standby(StrEnum):
     COLD = "cold"
     WARM = "warm"
@@ -86,7 +91,13 @@ def init(
     bitrate: Annotated[int, typer.Option(help="Bits per second of the highest rendition.")] = 2_500_000,
     fps: Annotated[float, typer.Option(help="Frames per second.")] = 30.0,
     name: Annotated[str | None, typer.Option(help="A name people will know it by.")] = None,
-    mode: Annotated[Mode, typer.Option(help="Encode a ladder, or hand on what comes.")] = Mode.TRANSCODE,
+    source: Annotated[
+        Input, typer.Option("--input", help="Who sends the picture: who has the key, or two devices of the fleet.")
+    ] = Input.PUBLISHER,
+    mode: Annotated[
+        Mode | None,
+        typer.Option(help="Encode a ladder, or hand on what comes. Absent: a ladder; of devices what comes."),
+    ] = None,
     record: Annotated[bool, typer.Option("--record", help="Write the programme to the data directory.")] = False,
     push_from: Annotated[
         str | None,
@@ -96,7 +107,9 @@ def init(
             "rtmp://HOST/APP/KEY. They hold keys, so they are no arguments.",
         ),
     ] = None,
-    standby: Annotated[Standby, typer.Option(help="How ready the backup stands.")] = Standby.WARM,
+    standby: Annotated[
+        Standby | None, typer.Option(help="How ready the backup stands. Absent: warm; of devices hot.")
+    ] = None,
     backup_input: Annotated[
         bool, typer.Option("--backup-input", help="Hand out a second key, for a second publisher that takes over.")
     ] = False,
@@ -105,13 +118,15 @@ def init(
 ) -> None:
     """Open a stream; the answer shows the stream key, this once."""
     wanted: dict[str, object] = {}
-    if mode is not Mode.TRANSCODE:
+    if source is not Input.PUBLISHER:
+        wanted["input"] = source.value
+    if mode is not None:
         wanted["mode"] = mode.value
     if record:
         wanted["record"] = True
     if push_from is not None:
         wanted["destinations"] = _addresses(push_from)
-    if standby is not Standby.WARM:
+    if standby is not None:
         wanted["standby"] = standby.value
     if backup_input:
         wanted["backup_input"] = True
@@ -121,12 +136,17 @@ def init(
     if as_json:
         show_json(answer)
         return
-    shown = ("stream_id", "rtmp_url", "stream_key")
-    show_fields(answer, (*shown, "backup_stream_key") if answer.get("backup_stream_key") else shown)
+    if source is Input.DEVICE:
+        shown: tuple[str, ...] = ("stream_id", "primary_encoder", "backup_encoder", "playback")
+    else:
+        second = ("backup_stream_key",) if answer.get("backup_stream_key") else ()
+        shown = ("stream_id", "rtmp_url", "stream_key", *second)
+    show_fields(answer, shown)
     for word in ("warnings", "recommendations"):
         for line in answer.get(word, ()):
             typer.echo(f"{word[:-1]}: {line}", err=True)
-    typer.echo("\nOBS: Server is rtmp_url, Stream Key is stream_key. The key is not shown again.")
+    if source is Input.PUBLISHER:
+        typer.echo("\nOBS: Server is rtmp_url, Stream Key is stream_key. The key is not shown again.")
 
 
 def _addresses(source: str) -> list[str]:

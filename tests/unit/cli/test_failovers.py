@@ -126,6 +126,20 @@ def test_a_stream_is_opened_with_a_grade_a_second_key_and_a_slate(control: type[
     assert "sk_b" in said.stdout
 
 
+def test_a_stream_of_devices_is_opened_without_a_key_to_show(control: type[Control]) -> None:
+    opened = {"stream_id": "str_1", "stream_key": "sk_a", "primary_encoder": {"name": "helo-a"}}
+    control.answers["POST /api/streams/init"] = (201, opened)
+    said = run("streams", "init", "--input", "device")
+    body = control.seen[-1][3]
+    assert isinstance(body, dict)
+    assert body["input"] == "device"
+    # What devices do when nothing is said is control's to know.
+    assert not {"mode", "standby"} & body.keys()
+    assert "helo-a" in said.stdout
+    assert "sk_a" not in said.stdout
+    assert "OBS" not in said.stdout
+
+
 def test_a_drill_as_planned_shows_no_times_of_a_loss_that_never_was(control: type[Control]) -> None:
     planned = report(kind="planned", cause="drill", detected_ms=None, decided_ms=None, catch_up_ms=20.0)
     control.answers[HEALTH] = (200, {"protected": True})
