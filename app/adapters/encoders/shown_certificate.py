@@ -7,8 +7,11 @@ the first look.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
+import socket
 import ssl
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -29,8 +32,8 @@ async def shown_certificate(url: str) -> str | None:
     unverified.verify_mode = ssl.CERT_NONE
     try:
         async with asyncio.timeout(LOOK_S):
-            found = await GuardedResolver().resolve(host, port)
-            _, writer = await asyncio.open_connection(found[0]["host"], port, ssl=unverified)
+            found = await GuardedResolver().resolve(host, port, socket.AF_UNSPEC)
+            writer = await _connected([where["host"] for where in found], port, unverified)
     except ssl.SSLError as error:
         raise DeviceError("it does not speak TLS there") from error
     except (OSError, TimeoutError) as error:
@@ -40,3 +43,11 @@ async def shown_certificate(url: str) -> str | None:
     finally:
         writer.transport.abort()
     return hashlib.sha256(shown).hexdigest()
+
+
+async def _connected(addresses: Sequence[str], port: int, tls: ssl.SSLContext) -> asyncio.StreamWriter:
+    """To the first of them that takes it. Raises OSError as the last one did."""
+    for address in addresses[:-1]:
+        with contextlib.suppress(OSError):
+            return (await asyncio.open_connection(address, port, ssl=tls))[1]
+    return (await asyncio.open_connection(addresses[-1], port, ssl=tls))[1]

@@ -5,22 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from aiohttp.abc import ResolveResult
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.adapters.encoders import shown_certificate as module
 from app.adapters.encoders.shown_certificate import shown_certificate
 from app.domain.errors import DeviceError, InvalidRequest, NotAllowed, Unavailable
-from tests.support.certificates import Authority, write_pair
+from tests.support.certificates import Authority, make, write_pair
 
 
 @asynccontextmanager
-async def device(*, says: bytes | None = b"", tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+async def device(
+    *, says: bytes | None = b"", tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> AsyncIterator[str]:
     """Its address. It says this and hangs up; None: it says nothing until the other side has gone."""
     talks: list[asyncio.Task[None]] = []
 
@@ -36,23 +40,54 @@ async def device(*, says: bytes | None = b"", tls: ssl.SSLContext | None = None)
             writer.close()
             await writer.wait_closed()
 
-    server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(talk, host, 0, ssl=tls)
     try:
-        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield f"https://{f'[{host}]' if ':' in host else host}:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
         await asyncio.gather(*talks)
 
 
-async def test_it_is_taken_as_shown_though_nobody_known_has_signed_it(tmp_path: Path) -> None:
+def has_newer_loopback() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+NEWER = pytest.param("::1", marks=pytest.mark.skipif(not has_newer_loopback(), reason="no IPv6 on this machine"))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", NEWER])
+async def test_it_is_taken_as_shown_though_nobody_known_has_signed_it(tmp_path: Path, host: str) -> None:
     authority = Authority.make()
     leaf = authority.leaf("helo.local")
     chain, key = write_pair(tmp_path, leaf.key_pem, authority.chain(leaf))
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(chain, key)
-    async with device(tls=tls) as url:
+    async with device(tls=tls, host=host) as url:
         shown = await shown_certificate(url)
     assert shown == hashlib.sha256(leaf.certificate.public_bytes(Encoding.DER)).hexdigest()
+
+
+async def test_each_address_of_a_name_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Both(module.GuardedResolver):
+        """Nobody is at the first one."""
+
+        async def resolve(
+            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+        ) -> list[ResolveResult]:
+            (found,) = await super().resolve("127.0.0.1", port)
+            return [ResolveResult(**{**found, "host": "127.0.0.9"}), found]
+
+    monkeypatch.setattr(module, "GuardedResolver", Both)
+    shown = make("helo")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(*write_pair(tmp_path, shown.key_pem, shown.pem))
+    async with device(tls=tls) as url:
+        found = await shown_certificate(url.replace("127.0.0.1", "helo.test"))
+    assert found == hashlib.sha256(shown.certificate.public_bytes(Encoding.DER)).hexdigest()
 
 
 async def test_plain_http_shows_none_and_nothing_is_asked() -> None:
