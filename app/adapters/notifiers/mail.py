@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
+from contextlib import suppress
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from typing import Final
 
 import aiosmtplib
+import structlog
 
 from app.domain.alert import AlertGroup
 from app.domain.errors import InvalidRequest, InvalidSettings, NotAllowed, Unavailable
@@ -19,6 +22,8 @@ from app.policy.alert_text import clean, lines
 TOTAL_S: Final = 15.0
 _PERMANENT: Final = 500
 MAX_SUBJECT: Final = 150
+
+log = structlog.get_logger()
 
 
 class Mail:
@@ -47,7 +52,10 @@ class Mail:
         self._user = user
         self._password = password
         self._link = link
-        self._context = context
+        # Made once: to read the system's roots takes long enough to be felt by everybody else.
+        self._context = context if context is not None else ssl.create_default_context()
+        self._left: tuple[str, tuple[str, ...]] = "", ()
+        """Of the mail with this id: those who shall have it later; the others have it."""
 
     async def send(self, group: AlertGroup) -> None:
         # A hung or slow server costs its own time only: all of it is awaited.
@@ -57,22 +65,40 @@ class Mail:
             timeout=TOTAL_S,
             use_tls=self._tls is MailTls.TLS,
             start_tls=False,
-            tls_context=self._context if self._context is not None else ssl.create_default_context(),
+            tls_context=self._context,
         )
         try:
-            await self._deliver(client, self._written(group))
+            refused = await self._deliver(client, self._written(group), self._wanting(group.id))
         finally:
             client.close()
+        self._sort_out(group.id, refused)
 
-    async def _deliver(self, client: aiosmtplib.SMTP, message: EmailMessage) -> None:
+    def _wanting(self, message_id: str) -> tuple[str, ...]:
+        name, left = self._left
+        return left if name == message_id else tuple(one.addr_spec for one in self._recipients)
+
+    def _sort_out(self, message_id: str, refused: Mapping[str, int]) -> None:
+        """Raises Unavailable when some are to be tried again. `refused`: codes, by address."""
+        later = tuple(address for address, code in refused.items() if code < _PERMANENT)
+        if len(later) < len(refused):
+            log.error(
+                "the mail server refuses recipients", message_id=message_id, refused=len(refused) - len(later)
+            )
+        if later:
+            self._left = message_id, later
+            raise Unavailable(f"the mail server takes it later for {len(later)} of {len(self._recipients)}")
+
+    async def _deliver(
+        self, client: aiosmtplib.SMTP, message: EmailMessage, recipients: tuple[str, ...]
+    ) -> Mapping[str, int]:
+        """Who is refused while others are not, and by what code."""
         try:
             await client.connect()
             if self._tls is MailTls.STARTTLS:
                 await self._encrypt(client)
             if self._user:
                 await client.login(self._user, self._password.reveal())
-            await client.send_message(message)
-            await client.quit()
+            refused, _ = await client.send_message(message, recipients=recipients)
         except aiosmtplib.SMTPAuthenticationError as error:
             raise NotAllowed("the mail server refuses user or password") from error
         except aiosmtplib.SMTPRecipientsRefused as error:
@@ -88,6 +114,10 @@ class Mail:
             raise Unavailable(f"the mail server does not take it: {type(error).__name__}") from error
         except (OSError, TimeoutError) as error:
             raise Unavailable(f"the mail server cannot be reached: {type(error).__name__}") from error
+        # It has taken the mail: how it takes the farewell changes nothing.
+        with suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
+            await client.quit()
+        return {address: answer.code for address, answer in refused.items()}
 
     @staticmethod
     async def _encrypt(client: aiosmtplib.SMTP) -> None:

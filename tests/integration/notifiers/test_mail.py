@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope
+from structlog.testing import capture_logs
 
 from app.adapters.notifiers import mail as module
 from app.adapters.notifiers.mail import Mail
@@ -31,14 +32,18 @@ class Postbox:
         self.mails: list[Message] = []
         self.answers: list[str] = []
         self.rcpt: str | None = None
+        self.rcpt_of: dict[str, str] = {}
+        self.hangs_up_on_quit = False
+        self.given: list[list[str]] = []
         self.delay_s = 0.0
         self.port = 0
 
     async def handle_RCPT(  # the name is the server's word
         self, server: object, session: object, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        if self.rcpt is not None:
-            return self.rcpt
+        refused = self.rcpt_of.get(address, self.rcpt)
+        if refused is not None:
+            return refused
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -47,8 +52,15 @@ class Postbox:
         if self.answers:
             return self.answers.pop(0)
         assert isinstance(envelope.content, bytes)
+        self.given.append(list(envelope.rcpt_tos))
         self.mails.append(email.message_from_bytes(envelope.content, policy=default))
         return "250 OK"
+
+    async def handle_QUIT(self, server: SMTP, session: object, envelope: Envelope) -> str:
+        if self.hangs_up_on_quit:
+            assert server.transport is not None
+            server.transport.abort()
+        return "221 Bye"
 
 
 @asynccontextmanager
@@ -145,6 +157,34 @@ async def test_greylisting_is_for_later_and_a_refusal_for_ever() -> None:
         box.rcpt = "550 5.1.1 nobody"
         with pytest.raises(InvalidRequest):
             await plain.send(group())
+
+
+async def test_a_server_that_hangs_up_on_the_farewell_has_taken_the_mail() -> None:
+    async with served(None) as box:
+        box.hangs_up_on_quit = True
+        await mail(box, None, tls=MailTls.NONE).send(group())
+        assert len(box.mails) == 1
+
+
+async def test_who_is_greylisted_alone_gets_the_mail_later_and_nobody_gets_it_twice() -> None:
+    async with served(None) as box:
+        plain = mail(box, None, tls=MailTls.NONE)
+        box.rcpt_of = {"night@example.org": "451 4.7.1 Greylisted, try again"}
+        with pytest.raises(Unavailable, match="1 of 2"):
+            await plain.send(group())
+        box.rcpt_of = {}
+        await plain.send(group())
+        await plain.send(group(name="msg_2"))
+        assert box.given == [["ops@example.org"], ["night@example.org"], ["ops@example.org", "night@example.org"]]
+
+
+async def test_one_wrong_address_is_written_to_the_log_and_keeps_the_mail_from_nobody_else() -> None:
+    async with served(None) as box:
+        box.rcpt_of = {"night@example.org": "550 5.1.1 nobody"}
+        with capture_logs() as logs:
+            await mail(box, None, tls=MailTls.NONE).send(group())
+        assert box.given == [["ops@example.org"]]
+        assert [(one["log_level"], one["refused"]) for one in logs] == [("error", 1)]
 
 
 async def test_a_wrong_password_is_refused_as_a_whole_and_never_told(
