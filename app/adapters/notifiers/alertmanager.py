@@ -62,10 +62,12 @@ def posted(alert: Alert, ends_at: datetime, link: str) -> dict[str, Any]:
         annotations["flapping"] = "true"
     if alert.cause_fingerprint is not None:
         annotations["cause"] = alert.cause_fingerprint
+    ends_at = alert.ended_at or ends_at
     return {
         "labels": labels,
         "annotations": annotations,
-        "startsAt": alert.started_at.isoformat(),
-        "endsAt": (alert.ended_at or ends_at).isoformat(),
+        # After a clock was set back it would begin after its end, which Alertmanager refuses.
+        "startsAt": min(alert.started_at, ends_at).isoformat(),
+        "endsAt": ends_at.isoformat(),
         "generatorURL": link,
     }

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import aiohttp
 import pytest
 
-from app.adapters.notifiers.alertmanager import Alertmanager
+from app.adapters.notifiers.alertmanager import Alertmanager, posted
 from app.domain.alert import Alert, AlertState
 from app.domain.condition import Condition
 from app.domain.events import AlertChanged
@@ -144,3 +144,11 @@ async def test_a_replica_that_was_away_is_told_all_when_it_is_back_and_holds_up_
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def test_a_clock_that_was_set_back_makes_no_alert_that_ends_before_it_begins() -> None:
+    ended = replace(alert(), state=AlertState.RESOLVED, ended_at=T0 - timedelta(days=1))
+    for one in (ended, alert()):
+        sent = posted(one, T0 - timedelta(hours=1), "")
+        assert sent["startsAt"] <= sent["endsAt"]
+    assert posted(alert(), T0 + timedelta(minutes=4), "")["startsAt"] == T0.isoformat()
