@@ -12,6 +12,7 @@ from app.adapters.encoders.node import NodeDriver
 from app.adapters.link.server import LinkServer
 from app.adapters.store.sql_store import SqlStore
 from app.assembly.device_rooms import DeviceRooms, device_rooms
+from app.assembly.performing import Performing, performing
 from app.domain.events import Event
 from app.domain.fleet import Role
 from app.domain.ids import EncoderId
@@ -64,6 +65,7 @@ class ControlRooms:
     watch: StreamWatch
     thermal: ThermalMonitor
     adoption: Adoption
+    performing: Performing
     hardware: DeviceRooms
     switchboard: Switchboard
 
@@ -233,6 +235,7 @@ def put_together(
         watch=watch,
         thermal=thermal,
         adoption=adoption,
+        performing=performing(link=link, streams=streams, fleet=fleet, bus=bus),
         switchboard=switchboard,
     )
 

@@ -29,6 +29,9 @@ class SimLink:
         self._context = context
         self._events: LinkEvents | None = None
         self._peers: dict[PeerId, _Connection] = {}
+        self.clock_heard: object = None
+        self.facts_heard = 0
+        self.orders_sent = 0
 
     def listen(self, events: LinkEvents) -> None:
         self._events = events

@@ -1,7 +1,9 @@
 """What crosses the link: one JSON object in each text frame. Text in, frames out; no sockets here.
 
-Up: `{"hello": hello}`, `{"done": n}`, `{"failed": n, "code": c, "detail": d}`, `{"fact": fact}`.
-Down: `{"welcome": {"epoch": e}}` in answer to the hello, `{"order": n, "body": order, "epoch": e}`. The epoch says
+Up: `{"hello": hello}`, `{"done": n}`, `{"failed": n, "code": c, "detail": d}`, `{"fact": fact}`,
+`{"clock": n, "at": seconds}` in answer to being asked for the time.
+Down: `{"welcome": {"epoch": e}}` in answer to the hello, `{"order": n, "body": order, "epoch": e}`,
+`{"ask_clock": n}`, which a peer of an older version does not answer. The epoch says
 under which reign control speaks; who has heard of a newer one refuses it. A control without a lease has none.
 Records travel as `app/runtime/records.py` writes them.
 The link is private to one installation (token, and TLS where it leaves the machine): worker tokens travel as text.
@@ -69,6 +71,19 @@ class FactFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class AskClockFrame:
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClockFrame:
+    """`at`: seconds since 1970 (UTC) by the peer's clock."""
+
+    number: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownFrame:
     """A frame, order or fact of a newer peer. `number` is set when an answer is owed."""
 
@@ -76,7 +91,17 @@ class UnknownFrame:
     number: int | None = None
 
 
-Frame = HelloFrame | WelcomeFrame | OrderFrame | DoneFrame | FailedFrame | FactFrame | UnknownFrame
+Frame = (
+    HelloFrame
+    | WelcomeFrame
+    | OrderFrame
+    | DoneFrame
+    | FailedFrame
+    | FactFrame
+    | AskClockFrame
+    | ClockFrame
+    | UnknownFrame
+)
 
 
 def write(frame: Frame) -> str:
@@ -95,6 +120,10 @@ def write(frame: Frame) -> str:
             plain = {"failed": number, "code": code, "detail": detail[:MAX_DETAIL_CHARS]}
         case FactFrame(fact):
             plain = {"fact": to_plain(fact, _LEAVES)}
+        case AskClockFrame(number):
+            plain = {"ask_clock": number}
+        case ClockFrame(number, at):
+            plain = {"clock": number, "at": at}
         case UnknownFrame():
             raise FrameError("an unknown frame is never sent")
     return orjson.dumps(plain).decode()
@@ -118,6 +147,10 @@ def read(text: str) -> Frame:
         return _order(_number(plain["order"]), plain.get("body"), plain.get("epoch"))
     if "welcome" in plain:
         return _welcome(plain["welcome"])
+    if "ask_clock" in plain:
+        return AskClockFrame(_number(plain["ask_clock"]))
+    if "clock" in plain:
+        return ClockFrame(_number(plain["clock"]), _time(plain.get("at")))
     if "hello" in plain:
         return _hello(plain["hello"])
     return UnknownFrame("frame")
@@ -155,6 +188,12 @@ def _number(plain: Any) -> int:
     if type(plain) is not int:
         raise FrameError("a number is needed")
     return plain
+
+
+def _time(plain: Any) -> float:
+    if type(plain) not in (int, float):
+        raise FrameError("a time is needed")
+    return float(plain)
 
 
 def _text(plain: dict[str, Any], name: str) -> str:

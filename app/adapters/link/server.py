@@ -15,6 +15,8 @@ from app.adapters.link.frames import (
     MAX_FRAME_BYTES,
     MAX_REASON_BYTES,
     REFUSED,
+    AskClockFrame,
+    ClockFrame,
     DoneFrame,
     FactFrame,
     FailedFrame,
@@ -32,6 +34,7 @@ from app.domain.errors import NotLeading, Unavailable
 from app.domain.link import GatewayHello, Hello, Order
 from app.domain.secret import Secret
 from app.ports.link import LinkEvents, PeerId
+from app.runtime.clock import monotonic, utc_now
 from app.runtime.tasks import TaskGroupKeeper
 
 PING_S: Final = 5.0
@@ -41,14 +44,21 @@ CLOSE_S: Final = 2.0
 MAX_ORDERS_OPEN: Final = 1_024
 MAX_PEERS: Final = 2_000
 
+ASK_CLOCK_FIRST_S: Final = 1.0
+ASK_CLOCK_S: Final = 10.0
+"""Between two times that a peer is asked for the time; the first ones come sooner."""
+FIRST_ANSWERS: Final = 4
+
 log = structlog.get_logger()
+ClockHeard = Callable[[PeerId, float, float], None]
+"""Peer, its clock minus ours in seconds, and the seconds that asking took."""
 
 
 class LinkServer:
     """Implements `Downlink`. `listen` names the owner before the first peer may come.
 
     `reign` says under which epoch this control may act at this moment, None: it may not. Without it orders carry no
-    epoch.
+    epoch. Who wants to know the peers' clocks sets `clock_heard`.
     """
 
     def __init__(self, *, token: Secret, reign: Callable[[], int | None] | None = None) -> None:
@@ -58,6 +68,9 @@ class LinkServer:
         self._peers: dict[PeerId, _Peer] = {}
         self._entering = asyncio.Lock()
         self._closing = TaskGroupKeeper(_close_failed)
+        self.clock_heard: ClockHeard | None = None
+        self.facts_heard = 0
+        self.orders_sent = 0
 
     def listen(self, events: LinkEvents) -> None:
         self._events = events
@@ -70,6 +83,7 @@ class LinkServer:
         connection = self._peers.get(peer)
         if connection is None:
             raise Unavailable(f"{peer} is not connected")
+        self.orders_sent += 1
         await connection.order(order, epoch, timeout_s)
 
     def _epoch(self) -> int | None:
@@ -96,7 +110,7 @@ class LinkServer:
             log.warning("link refused", reason=str(error) or "no hello in time", peer_address=request.remote)
             await socket.close(code=REFUSED, message=b"no hello")
             return socket
-        await self._serve(_Peer(hello, socket, request.transport), hello, events)
+        await self._serve(_Peer(hello, socket, request.transport, self), hello, events)
         return socket
 
     async def close(self) -> None:
@@ -121,7 +135,7 @@ class LinkServer:
                     log.info("peer up", peer=peer.id, kind=peer.kind.__name__, version=hello.version)
                     await events.on_hello(hello)
             if refusal is None:
-                reason = await peer.read(events)
+                reason = await self._read(peer, events)
             else:
                 log.error("peer refused", peer=peer.id, reason=refusal)
                 await peer.end(refusal, code=REFUSED)
@@ -135,6 +149,14 @@ class LinkServer:
                 del self._peers[peer.id]
                 log.info("peer lost", peer=peer.id, reason=reason)
                 await events.on_lost(peer.id, reason)
+
+    async def _read(self, peer: _Peer, events: LinkEvents) -> str:
+        asking = asyncio.create_task(peer.ask_clock(), name=f"clock {peer.id}")
+        try:
+            return await peer.read(events)
+        finally:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
 
     def _namesake(self, peer: _Peer) -> str | None:
         """Gateways and nodes are called by their ids alike: one of each under one id would drive each other out."""
@@ -160,8 +182,17 @@ class LinkServer:
 class _Peer:
     """One connection: its socket and the orders that wait for their answer."""
 
-    def __init__(self, hello: Hello, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
+    def __init__(
+        self,
+        hello: Hello,
+        socket: web.WebSocketResponse,
+        transport: asyncio.Transport | None,
+        server: LinkServer,
+    ) -> None:
         self.id = _peer_id(hello)
+        self._server = server
+        self._asked: tuple[int, float, float] | None = None
+        """Number of the last question for the time, and when it was put: monotonic and wall clock."""
         self.kind = type(hello)
         self._socket = socket
         self._transport = transport
@@ -211,10 +242,35 @@ class _Peer:
                 await self._socket.close(code=REFUSED, message=b"bad frame")
                 return str(error)
             if isinstance(frame, FactFrame):
+                self._server.facts_heard += 1
                 await events.on_fact(self.id, frame.fact)
+            elif isinstance(frame, ClockFrame):
+                self._told_time(frame)
             else:
                 self._answer(frame)
         return str(self._socket.exception() or f"closed ({self._socket.close_code})")
+
+    async def ask_clock(self) -> None:
+        """Asks for the time again and again until the link ends. One question is open at most."""
+        number = 0
+        while True:
+            await asyncio.sleep(ASK_CLOCK_FIRST_S if number < FIRST_ANSWERS else ASK_CLOCK_S)
+            if self._server.clock_heard is None:
+                continue
+            number += 1
+            try:
+                async with self._sending:
+                    self._asked = number, monotonic(), utc_now().timestamp()
+                    await self._socket.send_str(write(AskClockFrame(number)))
+            except (ConnectionError, RuntimeError):
+                return  # its end is found where it is read
+
+    def _told_time(self, frame: ClockFrame) -> None:
+        asked, self._asked = self._asked, None
+        if asked is None or asked[0] != frame.number or self._server.clock_heard is None:
+            return
+        took_s = monotonic() - asked[1]
+        self._server.clock_heard(self.id, frame.at - asked[2] - took_s / 2.0, took_s)
 
     def _answer(self, frame: Frame) -> None:
         if isinstance(frame, UnknownFrame):

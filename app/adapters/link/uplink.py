@@ -16,6 +16,8 @@ from app.adapters.link.facts import FactQueue
 from app.adapters.link.frames import (
     MAX_FRAME_BYTES,
     REFUSED,
+    AskClockFrame,
+    ClockFrame,
     DoneFrame,
     FactFrame,
     FailedFrame,
@@ -31,6 +33,7 @@ from app.adapters.link.frames import (
 from app.domain.errors import ManagerError, NotLeading
 from app.domain.link import Fact, Hello, Order
 from app.domain.secret import Secret
+from app.runtime.clock import utc_now
 
 BACKOFF_FIRST_S: Final = 0.2
 BACKOFF_MAX_S: Final = 1.0
@@ -189,6 +192,8 @@ class WebSocketUplink:
                 frame = read(message.data)
             except FrameError as error:
                 return str(error)
+            if isinstance(frame, AskClockFrame):
+                await socket.send_str(write(ClockFrame(frame.number, utc_now().timestamp())))
             refusal = self._accept(socket, frame)
             if refusal is not None:
                 await socket.send_str(write(refusal))
