@@ -111,3 +111,23 @@ async def test_only_the_newest_of_what_is_over_are_kept(store: SqlStore, monkeyp
         await kept.put_message(replace(message(number), is_dead=True))
     assert [letter.id for letter in await kept.dead_letters()] == ["m3", "m2"]
     assert await kept.waiting_messages() == (message(4),)
+
+
+async def test_after_each_start_the_first_write_trims(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alerts, "MAX_ENDED", 2)
+    begun = [T0 + timedelta(minutes=number) for number in range(5)]
+    for at in begun:
+        # As after a restart each time.
+        await store.alerts.keep_alerts((KeptAlert(alert(started_at=at), is_settled=True),))
+    assert [one.started_at for one in await store.alerts.alert_history()] == [begun[4], begun[3]]
+
+
+async def test_silences_that_ended_long_ago_go_when_the_next_one_comes(store: SqlStore) -> None:
+    now = utc_now()
+    old = Silence(
+        "s1", (Matcher("name", "x"),), "c", "key_1", now, now - timedelta(days=9), now - timedelta(days=8)
+    )
+    await store.alerts.put_silence(old)
+    await store.alerts.put_silence(replace(old, id="s2", ends_at=now + timedelta(days=1)))
+    assert not await store.alerts.drop_silence("s1")
+    assert await store.alerts.drop_silence("s2")

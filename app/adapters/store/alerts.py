@@ -41,7 +41,8 @@ class SqlAlerts:
         self._dialect = dialect
         self._write = write
         self._rows = rows
-        self._settled = 0
+        # How many the process before had counted is not known: the first write trims.
+        self._settled = TRIM_EACH
 
     async def keep_alerts(self, kept: Sequence[KeptAlert], messages: Sequence[OutMessage] = ()) -> None:
         self._settled += sum(one.is_settled for one in kept)
@@ -86,7 +87,12 @@ class SqlAlerts:
         )
         changed = {name: put.excluded[name] for name in ("ends_us", "body")}
         put = put.on_conflict_do_update(index_elements=["silence_id"], set_=changed)
-        await self._write(lambda connection: connection.execute(put))
+
+        async def work(connection: AsyncConnection) -> None:
+            await _trim_silences(connection)
+            await connection.execute(put)
+
+        await self._write(work)
 
     async def silences(self) -> tuple[Silence, ...]:
         kept_from = to_us(utc_now() - SILENCE_KEPT)
@@ -130,6 +136,10 @@ async def _put_message(connection: AsyncConnection, message: OutMessage) -> None
 async def _trim(connection: AsyncConnection) -> None:
     """The newest of what is over stay."""
     await connection.execute(_beyond(alerts.c.started_us, alerts.c.settled, MAX_ENDED))
+    await _trim_silences(connection)
+
+
+async def _trim_silences(connection: AsyncConnection) -> None:
     old = to_us(utc_now() - SILENCE_KEPT)
     await connection.execute(delete(silences).where(silences.c.ends_us <= old))
 
