@@ -12,13 +12,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from typing import Final, Protocol
+from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
-from app.domain.alert import Alert
-from app.domain.condition import RETOLD_S, Category, Condition, Subject, SubjectKind
+from app.domain.condition import Condition, Subject, SubjectKind
 from app.domain.device import DeviceReading
 from app.domain.events import (
     AlertChanged,
@@ -31,15 +30,16 @@ from app.domain.events import (
     WorkerReplaced,
 )
 from app.domain.ids import EncoderId, StreamId
-from app.domain.incident import Cause, Diagnosis, Incident
+from app.domain.incident import Diagnosis, Incident
 from app.domain.stream import StreamState
 from app.monitoring.fault_labels import FaultLabels, Map
 from app.monitoring.pattern_file import PatternFile
+from app.monitoring.root_causes import INCIDENT_LABEL, Alerts, RootCauses
 from app.monitoring.signatures import Signatures
 from app.policy.device_states import states_of
-from app.policy.facts import RANKS, FactBook, fact_of, state_of
+from app.policy.facts import FactBook, fact_of, state_of
 from app.policy.fault_patterns import MESSAGE, Diagnostician, Pattern
-from app.policy.incident_book import IncidentBook, Opened
+from app.policy.incident_book import IncidentBook
 from app.policy.incidents import group
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
@@ -51,13 +51,9 @@ REST: Final = 20.0
 """A look that took long is followed by a rest so many times as long: a twentieth of the time at most."""
 IDLE_S: Final = 5.0
 """Patterns and ends depend on time as well."""
-SETTLE_S: Final = 5.0
-"""A cause that is only concluded must be the conclusion for so long, except where encoders are gone: then waiting
-would have people told of each of them."""
 HAPPENED_S: Final = 30.0
-SHARED: Final = "shared_cause"
-LABEL: Final = "incident"
-"""On conditions that are told from here; they are no evidence."""
+SILENT_S: Final = 30.0
+"""A device is read each second, and while it is in trouble each ten."""
 _WRITTEN_BY: Final[Mapping[str, str]] = {
     "worker_replaced": "worker",
     "backup_lost": "worker",
@@ -65,17 +61,15 @@ _WRITTEN_BY: Final[Mapping[str, str]] = {
     "device_given_up": "device",
 }
 """Errors whose detail is what a worker or a device wrote."""
-_KINDS: Final = {kind.value: kind for kind in SubjectKind}
 
 log = structlog.get_logger()
 
 
-class Alerts(Protocol):
-    """The board of alerts, as far as it is asked from here."""
-
-    def active(self) -> tuple[Alert, ...]: ...
-
-    def blame(self, fingerprint: str, cause: str | None) -> None: ...
+@dataclass(frozen=True, slots=True)
+class _Device:
+    reading: DeviceReading
+    states: frozenset[str]
+    heard: float
 
 
 class ErrorAnalysis:
@@ -87,19 +81,14 @@ class ErrorAnalysis:
         self._signatures = Signatures(file.signatures)
         self._diagnostician = Diagnostician(file.patterns)
         self._labels = FaultLabels(around)
-        self._alerts = alerts
+        self._causes = RootCauses(alerts=alerts, tell=bus.tell)
         self._bus = bus
         self._diagnoses: tuple[Diagnosis, ...] = ()
         self._facts = FactBook()
         self._book = IncidentBook()
-        self._readings: dict[EncoderId, tuple[DeviceReading, frozenset[str]]] = {}
+        self._devices: dict[EncoderId, _Device] = {}
         self._live: dict[StreamId, EncoderId | None] = {}
         self._viewers: dict[str, int] = {}
-        self._told: dict[str, tuple[Cause, Condition, float]] = {}
-        """By incident: the cause that is told in its name, and when it was told last."""
-        self._since: dict[str, tuple[Cause, float]] = {}
-        """By incident: since when its cause is what it is."""
-        self._blamed: set[str] = set()
         self._woken = asyncio.Event()
 
     # --- what comes in
@@ -128,7 +117,7 @@ class ErrorAnalysis:
                 pass
 
     def _hear_condition(self, condition: Condition, now: float) -> None:
-        if any(label == LABEL for label, _ in condition.labels):
+        if any(label == INCIDENT_LABEL for label, _ in condition.labels):
             return
         if condition.is_active:
             is_news = self._facts.begin(fact_of(self._labels.of(condition, now), now), now)
@@ -139,10 +128,10 @@ class ErrorAnalysis:
             self._woken.set()
 
     def _hear_device(self, event: DeviceRead, now: float) -> None:
-        before, known = self._readings.get(event.encoder_id, (None, frozenset[str]()))
-        states = states_of(event.reading, before)
-        self._readings[event.encoder_id] = event.reading, states
-        if states != known:
+        before = self._devices.get(event.encoder_id)
+        states = states_of(event.reading, None if before is None else before.reading)
+        self._devices[event.encoder_id] = _Device(event.reading, states, now)
+        if before is None or states != before.states:
             subject = Subject(SubjectKind.ENCODER, event.encoder_id)
             self._states(subject, states, self._labels.encoder_labels(event.encoder_id), now)
 
@@ -198,18 +187,16 @@ class ErrorAnalysis:
                 await asyncio.sleep(SOON_S)
             except TimeoutError:
                 pass
-            if self._woken.is_set() or monotonic() - looked >= IDLE_S or self._is_settling():
+            if self._woken.is_set() or monotonic() - looked >= IDLE_S or self._causes.is_settling:
                 self._woken.clear()
                 looked = monotonic()
                 self.look()
                 await asyncio.sleep((monotonic() - looked) * REST)
 
-    def _is_settling(self) -> bool:
-        return any(name not in self._told for name in self._since)
-
     def look(self) -> None:
         """One round: which incidents there are now, what is told in their name, which alerts follow from which."""
         now, at = monotonic(), utc_now()
+        self._forget_silent_devices(now)
         self._facts.tick(now)
         facts = tuple(self._facts)
         self._diagnoses = self._diagnostician.judge(facts, now)
@@ -223,64 +210,14 @@ class ErrorAnalysis:
         for incident in changed:
             self._log(incident)
             self._bus.tell(IncidentChanged(incident, at))
-        self._tell_causes(now)
-        self._blame()
+        self._causes.look(self._book.open(), now)
 
-    def _tell_causes(self, now: float) -> None:
-        """A cause that nobody watches is told from here, so that people hear of it instead of what follows."""
-        opened = {one.incident.id: one for one in self._book.open()}
-        for name, (cause, condition, told_at) in tuple(self._told.items()):
-            one = opened.get(name)
-            if one is None or one.incident.cause != cause or not self._lasts(one):
-                del self._told[name]
-                self._bus.tell(replace(condition, is_active=False, at=utc_now()))
-            elif now - told_at >= RETOLD_S:
-                self._told[name] = cause, condition, now
-                self._bus.tell(replace(condition, at=utc_now()))
-        self._since = {
-            name: self._since_of(name, one.incident.cause, now)
-            for name, one in opened.items()
-            if _is_concluded(one)
-        }
-        for name, (cause, since) in self._since.items():
-            one = opened[name]
-            is_loss = one.root.category is Category.ENCODER_OFFLINE
-            if name in self._told or not self._lasts(one) or (now - since < SETTLE_S and not is_loss):
-                continue
-            condition = _condition(one.incident, one.root.category)
-            self._told[name] = cause, condition, now
-            self._bus.tell(condition)
-
-    def _since_of(self, name: str, cause: Cause, now: float) -> tuple[Cause, float]:
-        before = self._since.get(name)
-        return before if before is not None and before[0] == cause else (cause, now)
-
-    def _lasts(self, one: Opened) -> bool:
-        return any(sufferer.is_active for sufferer in one.incident.signs)
-
-    def _blame(self) -> None:
-        """What is worse than its cause speaks for itself: people must not miss it."""
-        alerts = {(one.name, one.subject.kind.value, one.subject.id): one for one in self._alerts.active()}
-        wanted: dict[str, str] = {}
-        for opened in self._book.open():
-            told = self._told.get(opened.incident.id)
-            key = opened.root.key if told is None else _key(told[1])
-            root = alerts.get(key)
-            if root is None or root.is_external:
-                continue
-            for one in opened.keys:
-                alert = alerts.get(one)
-                if alert is None or alert is root or alert.is_external:
-                    continue
-                if RANKS.index(alert.severity) <= RANKS.index(root.severity):
-                    wanted[alert.fingerprint] = root.fingerprint
-        behind = {alert.fingerprint: alert.cause_fingerprint for alert in alerts.values()}
-        for fingerprint, cause in wanted.items():
-            if behind[fingerprint] != cause:
-                self._alerts.blame(fingerprint, cause)
-        for fingerprint in self._blamed - wanted.keys():
-            self._alerts.blame(fingerprint, None)
-        self._blamed = set(wanted)
+    def _forget_silent_devices(self, now: float) -> None:
+        """Of a device that is removed or out of reach nothing is known, whatever it told last."""
+        for encoder_id, device in tuple(self._devices.items()):
+            if now - device.heard >= SILENT_S:
+                del self._devices[encoder_id]
+                self._facts.end_states(Subject(SubjectKind.ENCODER, encoder_id), (), now)
 
     def _log(self, incident: Incident) -> None:
         state = "incident ended" if incident.ended_at is not None else "incident"
@@ -309,35 +246,3 @@ class ErrorAnalysis:
 
     def find(self, incident_id: str) -> Incident | None:
         return self._book.find(incident_id)
-
-
-def _is_concluded(one: Opened) -> bool:
-    """Whether its cause has no sign of its own: it follows only from what its parts have in common."""
-    cause = one.incident.cause
-    return one.root.own != Cause(cause.label, cause.value)
-
-
-def _key(condition: Condition) -> tuple[str, str, str]:
-    return condition.name, condition.subject.kind.value, condition.subject.id
-
-
-def _condition(incident: Incident, category: Category) -> Condition:
-    cause = incident.cause
-    at_cause = (
-        one for one in incident.diagnoses if (one.scope.label, one.scope.value) == (cause.label, cause.value)
-    )
-    diagnosis = next(at_cause, None)
-    kind = _KINDS.get(cause.label, SubjectKind.SYSTEM)
-    subject = Subject(kind, cause.value if kind.value == cause.label else f"{cause.label}:{cause.value}")
-    what = "several of its parts are in trouble alike" if diagnosis is None else diagnosis.cause
-    return Condition(
-        name=SHARED if diagnosis is None else diagnosis.pattern_id,
-        subject=subject,
-        is_active=True,
-        severity=incident.severity,
-        category=category,
-        at=utc_now(),
-        summary=f"{cause.label} {cause.value}: {what} ({incident.total_signs} signs, {incident.streams} streams)",
-        labels=((cause.label, cause.value), (LABEL, incident.id)),
-        value=float(incident.total_signs),
-    )

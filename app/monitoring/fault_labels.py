@@ -57,6 +57,8 @@ class _Seat:
 class FaultLabels:
     around: Map
     _seats: dict[StreamId, _Seat] = field(default_factory=dict)
+    _has_versions: bool = False
+    """Where all have the same build, that they share it says nothing."""
 
     def seen(self, health: StreamHealth, now: float) -> None:
         seat = self._seats.setdefault(health.stream_id, _Seat())
@@ -106,7 +108,7 @@ class FaultLabels:
         found: list[tuple[str, str | None]] = [("encoder", encoder_id)]
         if info is not None:
             found += [("host", info.host_id), ("rack", info.rack), ("region", info.region)]
-            if self._has_versions():
+            if self._has_versions:
                 found.append(("version", info.capabilities.build))
         return tuple((label, value) for label, value in found if value)
 
@@ -133,14 +135,12 @@ class FaultLabels:
             return None
         return told or (None if place is None else place.encoder)
 
-    def _has_versions(self) -> bool:
-        """Where all have the same build, that they share it says nothing."""
-        return len({info.capabilities.build for info in self.around.encoders()}) > 1
-
     def population(self) -> Mapping[tuple[str, str], int]:
-        """Encoders of each place, streams of each gateway and encoder."""
+        """Encoders of each place, streams of each gateway and encoder. Asked again and again: the fleet changes."""
         counts: Counter[tuple[str, str]] = Counter()
-        for info in self.around.encoders():
+        encoders = tuple(self.around.encoders())
+        self._has_versions = len({info.capabilities.build for info in encoders}) > 1
+        for info in encoders:
             counts.update(pair for pair in self.encoder_labels(info.encoder_id) if pair[0] != "encoder")
         for _, place in self.around.streams():
             counts["gateway", place.gateway] += 1

@@ -183,16 +183,18 @@ def _incident(
 def _fitting(found: Group, diagnoses: Sequence[Diagnosis]) -> tuple[Diagnosis, ...]:
     """Those at the cause before those at its parts; else in their own order, the most telling first.
 
-    At a cause with a topic, such as its storage, only what speaks of that; elsewhere nothing that speaks of none of
-    the group's own conditions.
+    One that speaks of none of the group's conditions fits only where it was seen by raw states alone, at something
+    that is in the group itself.
     """
     names = {fact.name for fact in found.facts}
     parts = {Cause(label, value) for fact in found.facts for label, value in fact.parts().items()}
     cause = Cause(found.cause.label, found.cause.value)
+    own = set() if found.cause.topic else {cause, *(fact.own for fact in found.facts)}
     fitting = [
         one
         for one in diagnoses
-        if (one.scope in parts or one.scope.label == "fleet") and not names.isdisjoint(one.evidence)
+        if (one.scope in parts or one.scope.label == "fleet")
+        and (not names.isdisjoint(one.evidence) or (one.scope in own and all(":" in name for name in one.evidence)))
     ]
     # A sort keeps the order of equals.
     root = found.root.name

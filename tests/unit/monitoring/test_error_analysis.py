@@ -27,8 +27,9 @@ from app.domain.session import StreamHealth
 from app.domain.severity import Severity
 from app.domain.stream import StreamState
 from app.monitoring import error_analysis
-from app.monitoring.error_analysis import SETTLE_S, ErrorAnalysis
+from app.monitoring.error_analysis import SILENT_S, ErrorAnalysis
 from app.monitoring.pattern_file import patterns_of
+from app.monitoring.root_causes import SETTLE_S
 from app.policy.alert_rules import AlertBook
 from app.policy.incident_book import CLEAR_S
 from app.runtime.bus import Bus
@@ -162,6 +163,18 @@ def test_a_cause_that_is_only_concluded_must_settle_before_it_is_told(room: Room
     room.at(0.5 + SETTLE_S)
     (told,) = (one for one in room.told if one.subject.kind is SubjectKind.GATEWAY)
     assert (told.name, told.subject.id) == ("gateway_in_trouble", "g1")
+
+
+def test_what_is_told_of_an_encoder_has_no_name_that_a_file_could_choose(room: Room) -> None:
+    """A remedy is chosen by the name of a condition."""
+    for stream in ("s01", "s09", "s17"):
+        room.bus.tell(trouble("stream_failed", STREAM, stream, category=Category.STREAM_FAILED))
+        room.bus.tell(error("worker replaced", "SIGSEGV", stream))
+    room.at(0.5)
+    assert "worker_crashes" in {one.pattern_id for one in room.only().diagnoses}
+    room.at(0.5 + SETTLE_S)
+    (told,) = (one for one in room.told if one.subject.kind is ENCODER)
+    assert (told.name, told.subject.id) == ("shared_cause", "e1")
 
 
 def test_one_lost_encoder_is_its_own_cause_and_nothing_is_told_in_its_name(room: Room) -> None:
@@ -316,6 +329,15 @@ def test_a_device_whose_interface_hangs_while_its_stream_goes_on_is_known(room: 
     assert "device_interface_hangs" not in {one.pattern_id for one in room.analysis.diagnoses()}
 
 
+def test_of_a_device_that_is_silent_nothing_is_known(room: Room) -> None:
+    room.bus.tell(device("SD_Card_Write_Protected_Alarm"))
+    room.at(SILENT_S - 0.1)
+    assert [one.pattern_id for one in room.analysis.diagnoses()] == ["device_card_locked"]
+    room.at(SILENT_S)
+    room.at(2 * SILENT_S)
+    assert room.analysis.diagnoses() == ()
+
+
 def test_an_idle_device_after_its_power_came_back_is_known(room: Room) -> None:
     room.bus.tell(trouble("device_rebooting", ENCODER, "e1", severity=Severity.INFO))
     room.now = 20.0
@@ -381,7 +403,9 @@ def test_a_build_is_blamed_only_where_there_is_another_one(room: Room) -> None:
     assert {one.cause.label for one in room.analysis.open()} == {"encoder"}
     for number in range(4):
         room.plan.machine(f"o{number}", rack=f"p{number}", build="old")
-        room.plan.machine(f"m{number}", rack=f"q{number}", build="new")
-        room.bus.tell(ejected(f"m{number}"))
+        room.plan.machine(f"m{number}", rack=f"k{number}", build="new")
     room.at(2.0)
+    for number in range(4):
+        room.bus.tell(ejected(f"m{number}"))
+    room.at(3.0)
     assert Cause("version", "new") in {one.cause for one in room.analysis.open()}
