@@ -24,6 +24,7 @@ from app.api.routes.failovers import FailoverRoutes
 from app.api.routes.incidents import IncidentRoutes
 from app.api.routes.keys import KeyRoutes
 from app.api.routes.monitoring import MonitoringRoutes
+from app.api.routes.remediation import RemediationRoutes
 from app.api.routes.streams import StreamRoutes
 from app.api.routes.system import SystemRoutes
 from app.api.routes.thermal import ThermalRoutes
@@ -67,6 +68,7 @@ def all_rows(services: DoorServices) -> Registry:
         *CertificateRoutes(services).endpoints(),
         *AlertRoutes(services).endpoints(),
         *IncidentRoutes(services).endpoints(),
+        *RemediationRoutes(services).endpoints(),
         *KeyRoutes(services).endpoints(),
         *SystemRoutes(services, description).endpoints(),
     )

@@ -15,6 +15,7 @@ from app.monitoring.cert_monitor import CertMonitor
 from app.monitoring.error_analysis import ErrorAnalysis
 from app.monitoring.thermal import ThermalMonitor
 from app.runtime.bus import Bus
+from app.services.aja_remediation_service import AjaRemediationService
 from app.services.drill import DrillService
 from app.services.encoder_service import EncoderService
 from app.services.key_service import KeyService
@@ -34,6 +35,7 @@ class DoorServices:
     thermal: ThermalMonitor
     certificates: CertMonitor
     alerts: AlertDesk
+    remedies: AjaRemediationService
     analysis: ErrorAnalysis
     bus: Bus[Event]
     ready: Callable[[], Awaitable[tuple[str, ...]]]

@@ -18,11 +18,13 @@ from app.assembly.analysis import error_analysis
 from app.assembly.control_rooms import put_together
 from app.assembly.regular_work import regular_work
 from app.assembly.reign import Reign
+from app.assembly.remediation_rooms import remediation
 from app.assembly.seat import Seat
 from app.assembly.settings import Settings
 from app.domain.errors import ManagerError
 from app.domain.events import Event
 from app.domain.lease import CONTROL
+from app.domain.remediation import Automation
 from app.domain.secret import Secret
 from app.monitoring.error_analysis import ErrorAnalysis
 from app.monitoring.pattern_file import patterns_of
@@ -36,6 +38,7 @@ from app.policy.signs import Limits
 from app.policy.thermal_limits import ThermalLimits
 from app.runtime.bus import Bus
 from app.runtime.tasks import TaskGroupKeeper, run_again
+from app.services.aja_remediation_service import AjaRemediationService
 from app.services.devices import Devices
 from app.services.drill import DrillService
 from app.services.encoder_service import EncoderService
@@ -78,6 +81,7 @@ class ControlServices:
     link: LinkServer
     thermal: ThermalMonitor
     alerting: Alerting
+    remedies: AjaRemediationService
     analysis: ErrorAnalysis
     fleet: Fleet
     """For simulated encoders, which come by `fleet.arrived(info, driver)` and `fleet.heard`."""
@@ -111,6 +115,7 @@ class ControlServices:
             ),
             drill_plan=_drill_plan(settings),
             ways=ways_of(settings),
+            automation=settings.remediation,
             limits=Limits(settings.cpu_high_threshold, settings.memory_high_threshold),
             own_patterns=settings.fault_patterns,
         )
@@ -198,6 +203,7 @@ class ControlServices:
         health_limits: HealthLimits = HEALTHY_LIMITS,
         drill_plan: DrillPlan | None = None,
         ways: Ways = NO_WAYS,
+        automation: Automation = Automation.ON,
         limits: Limits = USUAL_LIMITS,
         own_patterns: Path | None = None,
     ) -> ControlServices:
@@ -216,7 +222,9 @@ class ControlServices:
             health_limits=health_limits,
             drill_plan=drill_plan,
         )
-
+        remedies = remediation(
+            store=store, hardware=rooms.hardware, fleet=rooms.fleet, bus=bus, keeper=keeper, automation=automation
+        )
         alerts = alerting(store=store, bus=bus, fleet=rooms.fleet, streams=rooms.live, ways=ways, limits=limits)
         analysis = error_analysis(
             file=patterns_of(own_patterns), board=alerts.board, bus=bus, fleet=rooms.fleet, streams=rooms.live
@@ -233,11 +241,12 @@ class ControlServices:
             # Before those who make conditions of events: it knows the same events by then.
             bus.listen(analysis.hear)
             await alerts.load()
+            await remedies.load()
             journal = Journal(store=store)
             bus.listen(journal.hear)
             loops = [rooms.live.save_behind, rooms.watch.run, rooms.watch.age, rooms.thermal.run, journal.run]
             loops += [rooms.hardware.watch.run, rooms.hardware.feeds.run]
-            loops += [*alerts.loops, analysis.run]
+            loops += [*alerts.loops, analysis.run, *remedies.loops]
             if works := regular_work(streams=rooms.live, drills=rooms.drills, drill_plan=drill_plan):
                 loops.append(CronSchedule(works, on_crash=_task_failed).run)
             for loop in loops:
@@ -257,6 +266,7 @@ class ControlServices:
             link=link,
             thermal=rooms.thermal,
             alerting=alerts,
+            remedies=remedies.service,
             analysis=analysis,
             fleet=rooms.fleet,
             gateways=rooms.gateways,

@@ -138,6 +138,7 @@ def door_services(services: ControlServices, exporter: Exporter, certificates: C
         thermal=services.thermal,
         certificates=certificates,
         alerts=services.alerting.desk,
+        remedies=services.remedies,
         analysis=services.analysis,
         bus=services.bus,
         ready=services.ready,

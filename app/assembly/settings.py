@@ -28,6 +28,7 @@ from pydantic import (
 
 from app.domain.drill import DrillKind
 from app.domain.mail_tls import MailTls
+from app.domain.remediation import Automation
 from app.domain.secret import STARS, Secret
 from app.domain.severity import Severity
 from app.policy.drill_plan import DrillPlan
@@ -172,6 +173,11 @@ class Settings(BaseModel):
     )
     health_degrade_below: Score = Field(70.0, description="Below this health quality is taken back.")
     health_reset_below: Score = Field(50.0, description="Below this health a better encoder takes the stream.")
+
+    remediation: Automation = Field(
+        Automation.ON,
+        description="What is done to mend devices by itself: on, dry_run (only decided and written down), off.",
+    )
 
     # --- alerts
     cpu_high_threshold: Percent = Field(CPU_HIGH_PERCENT, description="From so many percent CPU people are told.")

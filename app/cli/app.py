@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import alerts, encoders, failovers, incidents, keys, streams, watch
+from app.cli import alerts, encoders, failovers, incidents, keys, remedies, streams, watch
 from app.cli.certificates import app as certificates_app
 from app.cli.doctor import doctor
 from app.cli.output import Json
@@ -25,6 +25,7 @@ app.add_typer(encoders.app, name="encoders")
 app.add_typer(keys.app, name="keys")
 app.add_typer(certificates_app, name="certificates")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(remedies.app, name="remedies")
 app.add_typer(incidents.app, name="incidents")
 app.command()(watch.watch)
 app.command()(failovers.drill)

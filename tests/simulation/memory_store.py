@@ -15,6 +15,7 @@ from app.domain.ids import EncoderId, StreamId
 from app.domain.note import Note
 from app.domain.notification import KeptAlert, OutMessage, Silence
 from app.domain.session import StreamRecord
+from tests.support.remedy_rig import Knife, MemoryRemedies
 
 WRITE_S = 0.003
 
@@ -49,6 +50,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.alerts = MemoryAlerts(self._turn)
+        self.remedies = MemoryRemedies(Knife())
         self._streams: dict[StreamId, StreamRecord] = {}
         self._reports: dict[tuple[StreamId, int], SwitchReport] = {}
         self._wishes: dict[EncoderId, OperatorWish] = {}

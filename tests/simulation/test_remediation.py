@@ -14,8 +14,8 @@ from app.domain.errors import Conflict, NotFound, Unavailable
 from app.domain.fleet import OperatorWish
 from app.domain.ids import EncoderId, StreamId
 from app.domain.remediation import Automation, Carried, Outcome, Phase, Remedy, RemedyRun
+from tests.support.remedy_rig import PERSON, Rig
 
-from .remedy_rig import PERSON, Rig
 from .virtual_time import Clock, run
 
 A, B = EncoderId("a"), EncoderId("b")

@@ -14,6 +14,7 @@ from app.api.services import DoorServices
 from app.domain.access import Scope
 from app.domain.encoder import EncoderReading
 from app.domain.events import EncoderRead, Event
+from app.domain.remediation import Automation
 from app.monitoring.alert_board import AlertBoard
 from app.monitoring.error_analysis import ErrorAnalysis
 from app.monitoring.pattern_file import patterns_of
@@ -22,8 +23,10 @@ from app.policy.rates import Rate
 from app.policy.thermal_limits import ThermalLimits
 from app.runtime.bus import Bus
 from app.runtime.clock import utc_now
+from app.runtime.tasks import TaskGroupKeeper
 from app.services.websocket_security import SocketLimits
 from tests.support.faults import Plan
+from tests.support.remedy_rig import Rig
 from tests.unit.api import fleet
 from tests.unit.api.cert_watch import cert_watch
 from tests.unit.api.desk import desk
@@ -49,6 +52,8 @@ class House:
     site: GuardedSite
     counted: list[tuple[str, int]]
     board: AlertBoard
+    patients: Rig
+    """Devices that can be mended."""
 
     def auth(self, text: str = "admin") -> dict[str, str]:
         return {"Authorization": f"Bearer {text}"}
@@ -59,6 +64,7 @@ Serve = Callable[..., Awaitable[House]]
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
+    keepers: list[TaskGroupKeeper] = []
     running: list[tuple[Doors, GuardedSite, web.AppRunner]] = []
 
     async def start(
@@ -83,7 +89,12 @@ async def serve() -> AsyncIterator[Serve]:
         await alerts.board.load()
         analysis = ErrorAnalysis(file=patterns_of(), around=Plan().around(), alerts=alerts.board, bus=bus)
         bus.listen(analysis.hear)
+        mending = TaskGroupKeeper(lambda name, error: None)
+        patients = Rig("helo-1")
+        remedies, _ = patients.put_together(mending, Automation.OFF)
+        keepers.append(mending)
         services = DoorServices(
+            remedies=remedies,
             alerts=alerts.desk,
             analysis=analysis,
             streams=streams,
@@ -124,9 +135,12 @@ async def serve() -> AsyncIterator[Serve]:
             site=site,
             counted=counted,
             board=alerts.board,
+            patients=patients,
         )
 
     yield start
+    for keeper in keepers:
+        await keeper.close()
     for doors, site, runner in running:
         site.stop_listening()
         await doors.close()

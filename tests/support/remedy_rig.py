@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Any
 
 from app.adapters.encoders.simulated_device import SimulatedDevice
 from app.domain.access import Principal, Scope
@@ -28,6 +29,8 @@ from app.services.sick_devices import SickDevices
 
 PERSON = Principal(KeyId("key_person"), "ops", frozenset({Scope.ADMIN}))
 BOOT_S = 40.0
+
+Loop = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Knife:
@@ -175,8 +178,22 @@ class Rig:
     @asynccontextmanager
     async def control(self, automation: Automation = Automation.ON) -> AsyncIterator[AjaRemediationService]:
         """Left as by a kill: nothing more is written or sent."""
+        keeper = TaskGroupKeeper(_crashed)
+        service, loops = self.put_together(keeper, automation)
+        await service.load()
+        for loop in loops:
+            keeper.start(run_again(loop, pause_s=1.0, on_crash=_crashed), name=loop.__qualname__)
+        try:
+            yield service
+        finally:
+            await keeper.close()
+
+    def put_together(
+        self, keeper: TaskGroupKeeper, automation: Automation
+    ) -> tuple[AjaRemediationService, tuple[Loop, ...]]:
+        """The service and what is to run beside it."""
         bus: Bus[Event] = Bus(_raise)
-        keeper, ids = TaskGroupKeeper(_crashed), tuple(self.devices)
+        ids = tuple(self.devices)
         watch = DeviceWatch(on_reading=lambda *_: None, bus=bus)
         sick, book = SickDevices(ids=lambda: ids, tell=bus.tell), RemedyBook(self.store)
         deeds = RemedyDeeds(hardware=self.devices.__getitem__, load=self, spare_input=self.spare.get)
@@ -205,13 +222,7 @@ class Rig:
             bus.listen(listener)
         for device in self.devices.values():
             watch.add(device)
-        await service.load()
-        for loop in (watch.run, service.run, aftercare.run):
-            keeper.start(run_again(loop, pause_s=1.0, on_crash=_crashed), name=loop.__qualname__)
-        try:
-            yield service
-        finally:
-            await keeper.close()
+        return service, (watch.run, service.run, aftercare.run)
 
 
 def _raise(error: BaseException) -> None:
