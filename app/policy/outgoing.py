@@ -23,6 +23,10 @@ LOW_PORTS: Final = frozenset({80, 443})
 _MAX_URL: Final = 2_048
 _TRANSLATED: Final = ipaddress.IPv6Network("64:ff9b::/96")
 """NAT64: an IPv4 address in its last 32 bits."""
+_CREDENTIALS: Final = frozenset(
+    ipaddress.ip_address(text) for text in ("169.254.169.254", "100.100.100.200", "fd00:ec2::254", "fd20:ce::254")
+)
+"""Where clouds keep the credentials of their machines. Who releases a whole network does not mean these."""
 _CARRIER: Final = ipaddress.IPv4Network("100.64.0.0/10")
 
 
@@ -100,6 +104,8 @@ def judge_written(
 def is_allowed(address: Address, allowed: Collection[Network] = ()) -> bool:
     """Whether `address` is on the open internet, or in a network an operator released."""
     address = _inner(address)
+    if address in _CREDENTIALS:
+        return False
     if any(address.version == network.version and address in network for network in allowed):
         return True
     if isinstance(address, ipaddress.IPv4Address) and address in _CARRIER:

@@ -18,7 +18,7 @@ from app.adapters.encoders.helo.client import HeloClient
 from app.adapters.encoders.helo.descriptors import DescriptorCache
 from app.adapters.encoders.helo.http import Http, NotReached
 from app.domain.device import Reach
-from app.domain.errors import ManagerError, Unavailable
+from app.domain.errors import ManagerError, NotAllowed, Unavailable
 from app.policy.breaker import FIRST_REST_S, OPENS_AFTER
 from app.runtime import clock
 from tests.contract.encoder_benches import QUICK, entry
@@ -83,6 +83,14 @@ async def test_one_whose_name_is_not_resolved_in_time_was_never_reached_and_its_
     with pytest.raises(NotReached):
         await client.put("Reboot", "1")
     assert KEY not in await failure(client)
+
+
+@pytest.mark.parametrize("name", ["0xa9fea9fe", "0x646464c8"])
+async def test_what_only_resolves_to_where_no_device_may_be_is_refused_when_it_is_dialled(name: str) -> None:
+    client = client_at(f"http://{name}")
+    with pytest.raises(NotAllowed):
+        await client.get("Temperature")
+    await client.close()
 
 
 async def test_after_it_was_closed_nothing_is_sent_any_more() -> None:

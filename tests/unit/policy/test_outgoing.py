@@ -107,6 +107,16 @@ def test_an_operator_may_release_a_network_and_only_that() -> None:
         assert isinstance(judge_addresses([address], allowed=allowed), Refused)
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["100.100.100.200", "::ffff:100.100.100.200", "64:ff9b::6464:64c8", "fd00:ec2::254", "fd20:ce::254"],
+)
+def test_no_release_of_a_network_opens_where_clouds_keep_credentials(address: str) -> None:
+    released = (ip_network("100.64.0.0/10"), ip_network("fc00::/7"))
+    assert judge_addresses(["100.100.100.201", "fd00:ec2::255"], allowed=released) != ()
+    assert isinstance(judge_addresses([address], allowed=released), Refused)
+
+
 @pytest.mark.parametrize("url", BAD_URLS)
 def test_an_address_of_the_wrong_form_is_refused_without_repeating_it(url: str) -> None:
     verdict = judge_url(url)

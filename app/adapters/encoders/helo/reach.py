@@ -1,7 +1,7 @@
 """Where a device may be: on the open internet, in a private network, or on this machine. Nowhere else.
 
 An operator who enters a device releases its address with it, and devices live in private networks. Link-local
-addresses stay shut: clouds keep their machines' credentials there, and no device needs one. The rules are
+addresses and those where clouds keep their machines' credentials stay shut: no device needs one. The rules are
 `app/policy/outgoing.py`'s; each connection is made to an address that was judged, never to the name again.
 """
 
@@ -44,7 +44,9 @@ def base_url(url: str) -> str:
     try:
         address = ipaddress.ip_address(target.host)
     except ValueError:
-        pass  # a name: judged by what it resolves to, at each connection
+        # A name is judged by what it resolves to, at each connection.
+        if target.host.replace(".", "").isdigit():
+            raise InvalidRequest("an address in figures has four of them, or is written in brackets") from None
     else:
         _judge([str(address)])
     return f"{parts.scheme}://{parts.netloc}"
