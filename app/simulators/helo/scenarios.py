@@ -217,8 +217,11 @@ def clock(stage: Stage, *, offset_s: float = 0.0) -> None:
 @scenario
 def somebody_writes(stage: Stage, *, parameter: str = "", value: str = "") -> None:
     """Another client changes a parameter, locked or not, by its name without prefix."""
-    if stage.unit.memory.seen(parameter) is None:
+    found = stage.unit.memory.seen(parameter)
+    if found is None:
         raise ValueError(f"no parameter {parameter!r}")
+    if not found.takes(value):
+        raise ValueError(f"{parameter} takes no {value!r}")
     stage.unit.memory.put(parameter, value)
 
 

@@ -36,6 +36,7 @@ def test_parameters_may_come_as_words() -> None:
         ("medium", {"place": "floppy"}),
         ("alarm", {"parameter": "SystemName"}),
         ("somebody_writes", {"parameter": "Nonsense", "value": "1"}),
+        ("somebody_writes", {"parameter": "StreamingProfileSel", "value": "first"}),
     ],
 )
 def test_what_no_scenario_understands_is_refused(name: str, how: dict[str, object]) -> None:
