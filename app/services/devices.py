@@ -183,7 +183,7 @@ class Devices:
         log.warning("another certificate accepted", encoder_id=encoder_id, fingerprint=fingerprint, by=who.key_id)
 
     async def close(self) -> None:
-        for driver in self._hardware.values():
+        for driver in tuple(self._hardware.values()):
             await driver.close()
 
     # --- inside
