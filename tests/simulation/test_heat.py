@@ -100,11 +100,16 @@ def test_fo_16_an_encoder_that_lost_its_sensor_keeps_its_streams_and_is_given_no
 
 def test_of_two_critical_encoders_the_hotter_one_is_relieved_first() -> None:
     async def story(clock: Clock, dice: random.Random) -> None:
-        async with fleet(clock, dice, hosts=4, streams=4) as world:
-            hot = sorted((node for node in world.nodes if _active_on(world, node)), key=lambda node: node.info.name)
-            hotter, other = hot[1], hot[0]
+        async with fleet(clock, dice, hosts=5, streams=5) as world:
+            busy = sorted(
+                (node for node in world.nodes if _active_on(world, node)), key=lambda node: node.info.name
+            )
+            first, other, hotter = busy[:3]
+            # The next two have to wait after this one, so both are critical when the choice is made.
+            first.temperature_c, before = 91.0, _active_on(world, first)
+            await world.until(lambda: len(_active_on(world, first)) < len(before))
             streams = _active_on(world, hotter), _active_on(world, other)
-            hotter.temperature_c, other.temperature_c = 93.0, 91.0
+            first.temperature_c, hotter.temperature_c, other.temperature_c = 50.0, 93.0, 91.0
             await world.until(lambda: len(_active_on(world, hotter)) < len(streams[0]))
             assert len(_active_on(world, other)) == len(streams[1])
             await world.until(lambda: not _active_on(world, hotter) and not _active_on(world, other), 120.0)
