@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -16,6 +15,7 @@ from app.adapters.store.sql_store import SqlStore
 from app.assembly.alerting import NO_WAYS, Alerting, Ways, alerting, ways_of
 from app.assembly.analysis import error_analysis
 from app.assembly.control_rooms import put_together
+from app.assembly.performing import Performing
 from app.assembly.regular_work import regular_work
 from app.assembly.reign import Reign
 from app.assembly.remediation_rooms import remediation
@@ -27,7 +27,7 @@ from app.domain.lease import CONTROL
 from app.domain.remediation import Automation
 from app.domain.secret import Secret
 from app.monitoring.error_analysis import ErrorAnalysis
-from app.monitoring.pattern_file import patterns_of
+from app.monitoring.pattern_file import PatternFile, patterns_of
 from app.monitoring.thermal import ThermalMonitor
 from app.policy.drill_plan import DrillPlan
 from app.policy.health_verdict import HealthLimits
@@ -80,6 +80,7 @@ class ControlServices:
     bus: Bus[Event]
     link: LinkServer
     thermal: ThermalMonitor
+    performing: Performing
     alerting: Alerting
     remedies: AjaRemediationService
     analysis: ErrorAnalysis
@@ -114,10 +115,11 @@ class ControlServices:
                 settings.health_preventive_below, settings.health_degrade_below, settings.health_reset_below
             ),
             drill_plan=_drill_plan(settings),
+            # Before what has to be closed: a file that cannot be read ends the start here.
+            patterns=patterns_of(settings.fault_patterns),
             ways=ways_of(settings),
             automation=settings.remediation,
             limits=Limits(settings.cpu_high_threshold, settings.memory_high_threshold),
-            own_patterns=settings.fault_patterns,
         )
 
     @classmethod
@@ -205,7 +207,7 @@ class ControlServices:
         ways: Ways = NO_WAYS,
         automation: Automation = Automation.ON,
         limits: Limits = USUAL_LIMITS,
-        own_patterns: Path | None = None,
+        patterns: PatternFile | None = None,
     ) -> ControlServices:
         bus: Bus[Event] = Bus(_listener_failed)
         keeper = TaskGroupKeeper(_task_failed)
@@ -227,7 +229,7 @@ class ControlServices:
         )
         alerts = alerting(store=store, bus=bus, fleet=rooms.fleet, streams=rooms.live, ways=ways, limits=limits)
         analysis = error_analysis(
-            file=patterns_of(own_patterns), board=alerts.board, bus=bus, fleet=rooms.fleet, streams=rooms.live
+            file=patterns or patterns_of(), board=alerts.board, bus=bus, fleet=rooms.fleet, streams=rooms.live
         )
 
         async def begin() -> None:
@@ -246,6 +248,7 @@ class ControlServices:
             bus.listen(journal.hear)
             loops = [rooms.live.save_behind, rooms.watch.run, rooms.watch.age, rooms.thermal.run, journal.run]
             loops += [rooms.hardware.watch.run, rooms.hardware.feeds.run]
+            loops += [rooms.performing.performance.run, rooms.performing.clocks.run]
             loops += [*alerts.loops, analysis.run, *remedies.loops]
             if works := regular_work(streams=rooms.live, drills=rooms.drills, drill_plan=drill_plan):
                 loops.append(CronSchedule(works, on_crash=_task_failed).run)
@@ -265,6 +268,7 @@ class ControlServices:
             bus=bus,
             link=link,
             thermal=rooms.thermal,
+            performing=rooms.performing,
             alerting=alerts,
             remedies=remedies.service,
             analysis=analysis,

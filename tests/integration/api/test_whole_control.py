@@ -258,3 +258,24 @@ async def test_what_if_answers_where_a_stream_would_go_and_reserves_nothing(
         refused = await response.json()
         assert (response.status, refused["reason"]) == (503, "unable")
         assert int(response.headers["Retry-After"]) >= 60
+
+
+async def test_an_encoder_that_goes_is_an_incident_that_its_stream_follows_from(
+    whole: Any, http: aiohttp.ClientSession
+) -> None:
+    async with http.post(f"{whole.base}/api/streams/init", json=INIT, headers=whole.auth()) as response:
+        opened = await response.json()
+    gone = opened["backup_encoder"]["encoder_id"]
+    (node,) = (node for node in whole.nodes if node.info.encoder_id == gone)
+    await node.go()
+    path = f"{whole.base}/api/monitoring/incidents"
+    found: list[dict[str, Any]] = []
+    async with asyncio.timeout(15):
+        while not found:
+            await asyncio.sleep(0.1)
+            async with http.get(path, headers=whole.auth()) as response:
+                found = [one for one in (await response.json())["incidents"] if one["cause"]["value"] == gone]
+    async with http.get(f"{path}/{found[0]['incident_id']}", headers=whole.auth()) as response:
+        whole_story = await response.json()
+    assert whole_story["root"]["condition"] == "encoder_offline"
+    assert [one["pattern_id"] for one in whole_story["diagnoses"]] == ["encoder_gone"]
