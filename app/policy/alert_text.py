@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from app.domain.alert import Alert, AlertGroup, AlertState
+from app.policy.alert_advice import advice_for
 
 MAX_LISTED: Final = 20
 """More alerts than these in one message nobody reads; the rest is counted."""
@@ -16,33 +17,44 @@ MAX_TITLE: Final = 150
 
 
 def title(alerts: Sequence[Alert], total: int) -> str:
-    """One line: what it is, and how much goes with it. `alerts`: the cause first."""
+    """One line: what it is, and how much goes with it. `alerts`: the news first, of those the cause."""
     head = alerts[0]
+    is_over = head.state is AlertState.RESOLVED
     firing = sum(alert.state is AlertState.FIRING for alert in alerts)
-    word = "RESOLVED" if firing == 0 else head.severity.value.upper()
-    text = f"[{word}] {head.name}: {head.subject.id}"
-    more = total - 1
-    return cut(f"{text} and {more} more" if more else text, MAX_TITLE)
+    text = f"[{'RESOLVED' if is_over else head.severity.value.upper()}] {head.name}: {head.subject.id}"
+    if is_over and firing:
+        text += f"; {firing} still firing"
+    elif total > 1:
+        text += f" and {total - 1} more"
+    return clean(text, MAX_TITLE)
 
 
 def lines(group: AlertGroup) -> tuple[str, ...]:
-    """One line for each alert that is listed, and one that counts the others."""
-    told = tuple(line(alert) for alert in group.alerts[:MAX_LISTED])
-    left = group.total - len(told)
-    return (*told, f"... and {left} more") if left > 0 else told
+    """One line for each alert that is listed, what to do about the first one, and one that counts the others."""
+    listed = group.alerts[:MAX_LISTED]
+    told = [line(alert) for alert in listed]
+    advice = advice_for(listed[0].name)
+    if advice is not None and listed[0].state is AlertState.FIRING:
+        told.insert(1, f"To do: {advice}")
+    left = group.total - len(listed)
+    return (*told, f"... and {left} more") if left > 0 else tuple(told)
 
 
 def line(alert: Alert) -> str:
-    state = _state(alert)
+    """What is wrong, of what, and then since when: a phone shows the first words."""
+    text, about = clean(alert.summary, MAX_SUMMARY), clean(alert.subject.id, 80)
+    if about not in text:
+        text = f"{about}: {text}"
     flapping = ", comes and goes" if alert.is_flapping else ""
-    return f"{state}{flapping}: {clean(alert.summary, MAX_SUMMARY)} ({alert.name}, {clean(alert.subject.id, 80)})"
+    resolved = "" if alert.ended_at is None else "resolved: "
+    return f"{resolved}{text} ({alert.name}, {_time(alert)}{flapping})"
 
 
-def _state(alert: Alert) -> str:
+def _time(alert: Alert) -> str:
     if alert.ended_at is None:
         return f"{alert.severity.value} since {stamp(alert.started_at)}"
     lasted = span((alert.ended_at - alert.started_at).total_seconds())
-    return f"resolved {stamp(alert.ended_at)}, {alert.severity.value} for {lasted} since {stamp(alert.started_at)}"
+    return f"{alert.severity.value} for {lasted} until {stamp(alert.ended_at)}"
 
 
 def stamp(at: datetime) -> str:
