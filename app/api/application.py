@@ -24,6 +24,7 @@ from app.api.routes.failovers import FailoverRoutes
 from app.api.routes.incidents import IncidentRoutes
 from app.api.routes.keys import KeyRoutes
 from app.api.routes.monitoring import MonitoringRoutes
+from app.api.routes.performance import PerformanceRoutes
 from app.api.routes.remediation import RemediationRoutes
 from app.api.routes.streams import StreamRoutes
 from app.api.routes.system import SystemRoutes
@@ -65,6 +66,7 @@ def all_rows(services: DoorServices) -> Registry:
         *EncoderEndpoints(services).endpoints(),
         *MonitoringRoutes(services).endpoints(),
         *ThermalRoutes(services).endpoints(),
+        *PerformanceRoutes(services).endpoints(),
         *CertificateRoutes(services).endpoints(),
         *AlertRoutes(services).endpoints(),
         *IncidentRoutes(services).endpoints(),

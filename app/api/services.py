@@ -20,6 +20,7 @@ from app.services.drill import DrillService
 from app.services.encoder_service import EncoderService
 from app.services.key_service import KeyService
 from app.services.load_balancer import LoadBalancer
+from app.services.performance_monitor import PerformanceMonitor
 from app.services.stream_service import StreamService
 
 
@@ -33,6 +34,7 @@ class DoorServices:
     keys: KeyService
     drills: DrillService
     thermal: ThermalMonitor
+    performance: PerformanceMonitor
     certificates: CertMonitor
     alerts: AlertDesk
     remedies: AjaRemediationService

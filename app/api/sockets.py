@@ -281,6 +281,7 @@ class SocketDoor:
                 for one in batch:
                     data = client.seal.wrap(one.event, one.data) if client.seal else one.data
                     await self._sio.emit(one.event, data, to=client.sid)
+                    self._services.performance.count_socket_message()
                 if not await self._transports.drained(client.transport_id):
                     return
 

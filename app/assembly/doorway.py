@@ -28,6 +28,7 @@ from app.domain.access import Principal, Scope
 from app.domain.ids import KeyId
 from app.monitoring.cert_monitor import CertMonitor
 from app.monitoring.exporter import Exporter
+from app.monitoring.performance_metrics import PerformanceMetrics
 from app.runtime.tasks import TaskGroupKeeper
 
 SHUTDOWN_S: Final = 5.0
@@ -109,6 +110,8 @@ async def _doors(
     )
     exporter.add(certificates.metrics)
     exporter.add(services.alerting.metrics)
+    exporter.add(services.performing.clocks)
+    exporter.add(PerformanceMetrics(services.performing.performance.all))
     unlisten = services.bus.listen(exporter.hear)
     served = door_services(services, exporter, certificates.monitor)
     doors = build(served, limits=limits, trusted=settings.trusted_proxies)
@@ -129,6 +132,12 @@ async def _doors(
 
 
 def door_services(services: ControlServices, exporter: Exporter, certificates: CertMonitor) -> DoorServices:
+    performance = services.performing.performance
+
+    def count_request(operation: str, status: int, seconds: float) -> None:
+        exporter.count_request(operation, status, seconds)
+        performance.count_request()
+
     return DoorServices(
         streams=services.streams,
         encoders=services.encoders,
@@ -136,6 +145,7 @@ def door_services(services: ControlServices, exporter: Exporter, certificates: C
         keys=services.keys,
         drills=services.drills,
         thermal=services.thermal,
+        performance=performance,
         certificates=certificates,
         alerts=services.alerting.desk,
         remedies=services.remedies,
@@ -144,7 +154,7 @@ def door_services(services: ControlServices, exporter: Exporter, certificates: C
         ready=services.ready,
         media_origins=lambda: tuple(hello.http_url.rstrip("/") for hello in services.gateways.connected()),
         prometheus=exporter.text,
-        count_request=exporter.count_request,
+        count_request=count_request,
     )
 
 

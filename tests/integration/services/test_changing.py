@@ -13,8 +13,9 @@ from app.domain.link import (
     ReconfigureWorker,
     SwitchStream,
 )
-from app.domain.session import StreamChange
+from app.domain.session import QualityHealth, StreamChange
 from app.domain.stream import StandbyGrade, WorkerGrant, WorkerOrder
+from app.policy import quality_ladder
 from app.services import picture
 
 from .conftest import House
@@ -257,3 +258,58 @@ async def test_a_cold_stream_moves_to_the_encoder_that_is_asked_for(house: House
     await until(lambda: protected(house, stream))
     active, _ = grants(house, stream)
     assert active.worker_id in house.node(backup.encoder_id).workers
+
+
+async def test_a_change_is_made_of_what_was_asked_for_and_ends_what_was_taken_back(house: House) -> None:
+    stream = await opened(house)
+    stream_id, services = stream.record.stream_id, house.control.services
+    live = services.live.find(stream_id)
+    assert live is not None
+    asked = live.record.ladder
+    changing = services.streams._changing
+    less = quality_ladder.steps(asked)
+    await changing.adjust(live, less[3], asked=asked)
+    await until(lambda: house.gateway.plans[stream_id].ladder == less[3])
+    assert live.record.asked == asked
+    assert services.streams._watch.health(live).quality == QualityHealth(True, 3, len(less) - 1)
+    await until(lambda: protected(house, stream))
+    outcome = await services.streams.change(stream_id, StreamChange(bitrate_bps=3_300_000), OWNER)
+    top = outcome.record.ladder.renditions[0]
+    assert (top.height, top.video_bps) == (asked.renditions[0].height, 3_300_000)
+    assert outcome.record.asked is None
+    assert services.streams._watch.health(live).quality == QualityHealth(True, 0, len(less) - 1)
+
+
+async def test_quality_that_is_given_again_is_what_was_asked_for_and_nothing_is_remembered(house: House) -> None:
+    stream = await opened(house)
+    live = house.control.services.live.find(stream.record.stream_id)
+    assert live is not None
+    asked = live.record.ladder
+    changing = house.control.services.streams._changing
+    await changing.adjust(live, quality_ladder.steps(asked)[1], asked=asked)
+    assert live.record.ladder != asked
+    await changing.adjust(live, asked, asked=asked)
+    assert (live.record.ladder, live.record.asked) == (asked, None)
+
+
+async def test_a_quality_that_cannot_be_had_leaves_all_as_it_was(house: House) -> None:
+    stream = await opened(house)
+    live = house.control.services.live.find(stream.record.stream_id)
+    assert live is not None
+    asked = live.record.ladder
+    async with live.editing:
+        with pytest.raises(Conflict):
+            await house.control.services.streams._changing.adjust(live, asked, asked=asked)
+    for node in house.nodes:
+        node.refuse = lambda order: Conflict("not now")
+    with pytest.raises((Conflict, Unavailable)):
+        await house.control.services.streams._changing.adjust(live, quality_ladder.steps(asked)[1], asked=asked)
+    assert (live.record.ladder, live.record.asked) == (asked, None)
+
+
+async def test_whether_quality_is_adjusted_is_changed_in_place_and_kept(house: House) -> None:
+    stream = await opened(house)
+    stream_id, streams = stream.record.stream_id, house.control.services.streams
+    assert stream.record.auto_quality
+    outcome = await streams.change(stream_id, StreamChange(auto_quality=False), OWNER)
+    assert (outcome.change_class, outcome.record.auto_quality) == ("in_place", False)

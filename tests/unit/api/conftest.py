@@ -30,6 +30,7 @@ from tests.support.remedy_rig import Rig
 from tests.unit.api import fleet
 from tests.unit.api.cert_watch import cert_watch
 from tests.unit.api.desk import desk
+from tests.unit.api.performing import performing
 
 AMPLE = Rate(100_000, 60.0)
 ROOMY = DoorLimits(reads=AMPLE, writes=AMPLE, inits=AMPLE, wrong_keys=AMPLE, handshakes=AMPLE, public=AMPLE)
@@ -79,6 +80,7 @@ async def serve() -> AsyncIterator[Serve]:
         thermal = ThermalMonitor(limits=ThermalLimits(), info=lambda _: None, promised=lambda _: None, bus=bus)
         bus.listen(thermal.hear)
         bus.tell(EncoderRead(fleet.ENCODER, EncoderReading(), utc_now()))
+        performance = performing(bus)
         missing: list[str] = []
         counted: list[tuple[str, int]] = []
 
@@ -103,6 +105,7 @@ async def serve() -> AsyncIterator[Serve]:
             keys=keys,
             drills=drills,
             thermal=thermal,
+            performance=performance,
             certificates=cert_watch(bus),
             bus=bus,
             ready=ready,
