@@ -161,7 +161,13 @@ def _surroundings(store: SqlStore, fleet: Fleet, streams: LiveStreams) -> Surrou
         stream = streams.find(stream_id)
         return None if stream is None else stream.record.gateway_id
 
-    return Surroundings(encoder=fleet.info, ejected=ejected, gateway_of=gateway_of, ping=store.ping)
+    return Surroundings(
+        encoder=fleet.info,
+        ejected=ejected,
+        gateway_of=gateway_of,
+        has_stream=lambda stream_id: streams.find(stream_id) is not None,
+        ping=store.ping,
+    )
 
 
 def _tenant_in(streams: LiveStreams) -> Callable[[StreamId], str | None]:

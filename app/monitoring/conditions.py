@@ -52,6 +52,7 @@ class Surroundings:
     encoder: Callable[[EncoderId], EncoderInfo | None]
     ejected: Callable[[], Iterable[tuple[EncoderId, str]]]
     gateway_of: Callable[[StreamId], GatewayId | None]
+    has_stream: Callable[[StreamId], bool]
     ping: Callable[[], Awaitable[None]]
 
 
@@ -162,10 +163,20 @@ class Conditions:
             self._standing.note(replace(condition, is_active=False, at=at), now)
         self._look_at_ejected(at)
         for subject in self._standing.subjects():
-            if subject.kind is SubjectKind.ENCODER and self._around.encoder(EncoderId(subject.id)) is None:
+            # Some is told of them after they are gone, such as how a drill went: nobody else would end it.
+            if self._is_gone(subject):
                 self._ended(subject, at)
         self._standing.retell(now)
         await self._look_at_store(at)
+
+    def _is_gone(self, subject: Subject) -> bool:
+        match subject.kind:
+            case SubjectKind.ENCODER:
+                return self._around.encoder(EncoderId(subject.id)) is None
+            case SubjectKind.STREAM:
+                return not self._around.has_stream(StreamId(subject.id))
+            case _:
+                return False
 
     def _look_at_ejected(self, at: datetime) -> None:
         ejected = dict(self._around.ejected())

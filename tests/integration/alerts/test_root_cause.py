@@ -54,6 +54,7 @@ class Control:
             encoder=lambda encoder_id: self.plan.encoders.get(encoder_id),
             ejected=lambda: (),
             gateway_of=lambda stream_id: self.plan.streams[stream_id].gateway,
+            has_stream=lambda stream_id: stream_id in self.plan.streams,
             ping=self._ping,
         )
         self.conditions = Conditions(around=around, tell=self.bus.tell)

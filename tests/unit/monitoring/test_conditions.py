@@ -49,12 +49,14 @@ class Watch:
         self.ejected: list[tuple[EncoderId, str]] = []
         self.known: dict[EncoderId, EncoderInfo] = {ENCODER: INFO}
         self.away = False
+        self.streams = {STREAM}
         self.now = 1_000.0
         monkeypatch.setattr(module, "monotonic", lambda: self.now)
         around = Surroundings(
             encoder=self.known.get,
             ejected=lambda: self.ejected,
             gateway_of=lambda _: GatewayId("gw_1"),
+            has_stream=lambda stream_id: stream_id in self.streams,
             ping=self._ping,
         )
         self.conditions = Conditions(around=around, tell=self.told.append)
@@ -207,6 +209,14 @@ def test_what_ended_is_in_no_trouble(watch: Watch) -> None:
     watch.hear(health(StreamState.DEGRADED, destinations=["refused"]))
     ended = watch.hear(StreamChanged(STREAM, "acme", StreamState.ENDED, T0))
     assert sorted(ended) == [("destination_refused", False), ("stream_degraded", False)]
+
+
+async def test_what_is_told_of_a_stream_after_its_end_is_over_soon(watch: Watch) -> None:
+    watch.hear(StreamChanged(STREAM, "acme", StreamState.ENDED, T0))
+    watch.streams.clear()
+    outcome = DrillOutcome(T0, DrillKind.KILL, "the stream ended")
+    assert watch.hear(StreamDrilled(STREAM, "acme", outcome)) == [("drill_failed", True)]
+    assert await watch.look() == [("drill_failed", False)]
 
 
 def test_destinations_that_refuse_are_told_by_their_number(watch: Watch) -> None:
