@@ -111,7 +111,7 @@ async def _doors(
     exporter.add(certificates.metrics)
     exporter.add(services.alerting.metrics)
     exporter.add(services.performing.clocks)
-    exporter.add(PerformanceMetrics(services.performing.performance.all))
+    exporter.add(PerformanceMetrics(services.performing.performance.newest))
     unlisten = services.bus.listen(exporter.hear)
     served = door_services(services, exporter, certificates.monitor)
     doors = build(served, limits=limits, trusted=settings.trusted_proxies)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from app.domain.performance import Figure, Performance
+from app.domain.performance import Figure
 
 SHOWN: Final = (
     (
@@ -35,11 +35,11 @@ SHOWN: Final = (
 class PerformanceMetrics(Collector):
     """A figure that is not known has no sample."""
 
-    def __init__(self, figures: Callable[[], Iterable[Performance]]) -> None:
-        self._figures = figures
+    def __init__(self, newest: Callable[[], Mapping[Figure, float | None]]) -> None:
+        self._newest = newest
 
     def collect(self) -> Iterable[Metric]:
-        now = {one.figure: one.now for one in self._figures()}
+        now = self._newest()
         for figure, name, text, factor in SHOWN:
             value = now.get(figure)
             family = GaugeMetricFamily(name, text)

@@ -15,7 +15,7 @@ from statistics import median
 from typing import Final
 
 LEAST_POINTS: Final = 8
-MOST_POINTS: Final = 120
+MOST_POINTS: Final = 60
 """Pairs grow with the square; of a longer series evenly spaced ones are taken."""
 Z_90: Final = 1.645
 """Of the normal distribution: nine of ten lie within so many deviations."""

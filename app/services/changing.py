@@ -8,6 +8,7 @@ import structlog
 
 from app.domain.device_feed import DeviceFeed
 from app.domain.errors import Conflict, InvalidRequest, ManagerError
+from app.domain.failover import DecidedBy
 from app.domain.ids import EncoderId
 from app.domain.ladder import Ladder, Rendition
 from app.domain.session import Advice, ChangeOutcome, StreamChange, StreamRecord, StreamRequest
@@ -80,7 +81,7 @@ class Changing:
                 self._gateways.demand(stream.record.gateway_id)
             try:
                 if not await self._rates_in_place_of(stream, encode):
-                    await self._picture.switch_to(stream, encode)
+                    await self._picture.switch_to(stream, encode, by=DecidedBy.CONTROL)
             finally:
                 if stream.record.ladder == asked:
                     stream.record = replace(stream.record, asked=None)

@@ -105,6 +105,10 @@ class PerformanceMonitor:
         now, at = monotonic(), utc_now()
         return tuple(self._performance(figure, series, now, at) for figure, series in self._series.items())
 
+    def newest(self) -> Mapping[Figure, float | None]:
+        """As of the last look, without trends; None: not known then."""
+        return {figure: series.newest for figure, series in self._series.items()}
+
     def seconds(self, figure: Figure) -> tuple[Bucket, ...]:
         """The last ten minutes, oldest first; a second of which nothing was known is not there."""
         now, wall = monotonic(), utc_now()

@@ -100,7 +100,14 @@ class Picture:
 
     # --- everything else
 
-    async def switch_to(self, stream: LiveStream, encode: EncodeSettings, onto: EncoderId | None = None) -> None:
+    async def switch_to(
+        self,
+        stream: LiveStream,
+        encode: EncodeSettings,
+        onto: EncoderId | None = None,
+        *,
+        by: DecidedBy = DecidedBy.OPERATOR,
+    ) -> None:
         """Another ladder, or another encoder: `onto`. Raises ManagerError when the old picture goes on, and why."""
         async with stream.lock:
             if onto is not None:
@@ -111,7 +118,7 @@ class Picture:
             generation = _stands_ready(stream, encode, onto) or await self._start(stream, encode, onto)
         try:
             await self._proved(stream, generation)
-            await self._at_border(stream, generation, CAUSE if onto is None else MOVED)
+            await self._at_border(stream, generation, CAUSE if onto is None else MOVED, by)
         except ManagerError as error:
             log.warning("picture not changed", stream_id=stream.id, reason=error.detail)
             await self._give_up(stream, generation, error.detail)
@@ -171,14 +178,14 @@ class Picture:
             ready=lambda: stream.moved_to == generation or stream.machine.cover is Cover.PROTECTED,
         )
 
-    async def _at_border(self, stream: LiveStream, generation: int, cause: str) -> None:
+    async def _at_border(self, stream: LiveStream, generation: int, cause: str, by: DecidedBy) -> None:
         """The gateway goes over at a segment border; tracks that are no more end there, new ones begin."""
         if stream.moved_to == generation:
             return
         relieved = _active(stream).generation
         stream.excused_generation = relieved
         try:
-            await self._gateways.switch(stream.record, generation, cause=cause, decided_by=DecidedBy.OPERATOR)
+            await self._gateways.switch(stream.record, generation, cause=cause, decided_by=by)
             await _until(stream, generation, SWITCH_S, ready=lambda: stream.moved_to == generation)
         finally:
             stream.excuse_no_more(relieved)
