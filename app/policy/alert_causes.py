@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from app.domain.alert import Alert
-from app.domain.condition import Subject, SubjectKind
+from app.domain.condition import Category, Subject, SubjectKind
 from app.domain.severity import Severity
 
 PARTS: Final[tuple[tuple[str, SubjectKind], ...]] = (
@@ -24,6 +24,9 @@ PARTS: Final[tuple[tuple[str, SubjectKind], ...]] = (
     ("encoder", SubjectKind.ENCODER),
 )
 """Labels that name a part, the part that takes most with it first."""
+NARROW: Final = frozenset({Category.STORAGE, Category.NTP, Category.SILENT_AUDIO, Category.NOTIFIER})
+"""A part that has such trouble does its other work: it is behind nothing but its like. A stream that fails on a
+machine with a full disk is news."""
 MAX_DEPTH: Final = 8
 _SHARED: Final = ("certificate", "destination", "rack", "host", "gateway", "encoder")
 """Not the region: it takes so much together that people would hear of the second trouble a minute late."""
@@ -32,10 +35,10 @@ _SHARED: Final = ("certificate", "destination", "rack", "host", "gateway", "enco
 def causes_of(alerts: Iterable[Alert]) -> dict[str, str]:
     """Fingerprint of the alert behind it, for each of the firing `alerts` that has one."""
     firing = tuple(alerts)
-    behind: dict[Subject, Alert] = {}
+    behind: dict[tuple[Subject, Category | None], Alert] = {}
     for alert in firing:
         if alert.severity is Severity.CRITICAL and alert.subject.kind is not SubjectKind.STREAM:
-            behind.setdefault(alert.subject, alert)
+            behind.setdefault((alert.subject, alert.category if alert.category in NARROW else None), alert)
     found: dict[str, str] = {}
     for alert in firing:
         cause = _behind(alert, behind)
@@ -44,7 +47,7 @@ def causes_of(alerts: Iterable[Alert]) -> dict[str, str]:
     return found
 
 
-def _behind(alert: Alert, behind: Mapping[Subject, Alert]) -> Alert | None:
+def _behind(alert: Alert, behind: Mapping[tuple[Subject, Category | None], Alert]) -> Alert | None:
     labels = dict(alert.labels)
     for label, kind in PARTS:
         value = labels.get(label)
@@ -54,7 +57,7 @@ def _behind(alert: Alert, behind: Mapping[Subject, Alert]) -> Alert | None:
         if subject == alert.subject:
             # What follows in the table is a part of it: no part is behind the whole.
             return None
-        cause = behind.get(subject)
+        cause = behind.get((subject, None)) or behind.get((subject, alert.category))
         if cause is not None:
             return cause
     return None

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from app.domain.alert import Alert, AlertState
-from app.domain.condition import GONE_S, SubjectKind
+from app.domain.condition import GONE_S, Category, SubjectKind
 from app.domain.severity import Severity
 from app.policy.alert_causes import causes_of, group_key, root_of
 from app.policy.alert_rules import FLAP_CLEAR_S, UNSEEN, AlertBook, fingerprint_of
@@ -160,6 +160,18 @@ def test_behind_streams_lies_their_encoder_and_behind_encoders_their_rack() -> N
     behind = causes_of((rack, encoder, stream, other))
     assert behind == {encoder.fingerprint: rack.fingerprint, stream.fingerprint: rack.fingerprint}
     assert {group_key(alert) for alert in (rack, encoder, stream)} == {"rack:r1"}
+
+
+def test_a_full_disk_is_not_why_a_stream_fails_but_why_a_recording_does() -> None:
+    def of(category: Category, name: str, subject: str, kind: SubjectKind) -> Alert:
+        return replace(fired(name, subject, kind, encoder="enc_a"), category=category)
+
+    full = of(Category.STORAGE, "device_storage_full", "enc_a", SubjectKind.ENCODER)
+    offline = of(Category.ENCODER_OFFLINE, "encoder_offline", "enc_a", SubjectKind.ENCODER)
+    failed = of(Category.STREAM_FAILED, "stream_failed", "str_1", SubjectKind.STREAM)
+    recording = of(Category.STORAGE, "recording_failed", "str_1", SubjectKind.STREAM)
+    assert causes_of((full, failed, recording)) == {recording.fingerprint: full.fingerprint}
+    assert causes_of((full, offline, failed)) == {failed.fingerprint: offline.fingerprint}
 
 
 def test_causes_that_lead_in_a_circle_end_somewhere() -> None:
