@@ -16,7 +16,10 @@ from aiohttp import web
 from cryptography.hazmat.primitives import hashes
 
 from app.adapters.encoders.aja_helo import HeloDriver
+from app.adapters.encoders.helo.client import HeloClient
 from app.adapters.encoders.helo.descriptors import DescriptorCache
+from app.adapters.encoders.helo.http import Http
+from app.adapters.encoders.helo.rounds import Rounds
 from app.domain.device import DeviceReading, Reach
 from app.domain.errors import (
     DeviceError,
@@ -26,6 +29,7 @@ from app.domain.errors import (
     NotAuthenticated,
     Unavailable,
 )
+from app.domain.ids import EncoderId
 from app.policy.breaker import OPENS_AFTER
 from app.runtime.clock import utc_now
 from app.simulators.helo.parameters import plus_catalogue
@@ -268,15 +272,32 @@ async def test_an_event_makes_it_look_at_once() -> None:
 
 async def test_a_refused_setting_is_named_and_secrets_are_in_no_log(capsys: pytest.CaptureFixture[str]) -> None:
     async with helo_bench(password=PASSWORD) as bench:
-        bench.device.apply("bitrate_limit", kbps=500)
-        with contextlib.suppress(DeviceError):
-            await bench.driver.configure(PROFILE)
+        bench.device.apply("firmware", without="StreamingGOPSize,StreamingVideoBitrate")
+        with pytest.raises(DeviceError, match="StreamingVideoBitrate, StreamingGOPSize"):
+            await bench.driver.configure(replace(PROFILE, width=1280))
         bench.device.apply("cut_answers")
         with pytest.raises(DeviceError):
             await bench.driver.drift(PROFILE)
+        await bench.driver.reboot()
     said = "".join(capsys.readouterr())
+    assert "order without an answer" in said
     assert PASSWORD not in said
     assert PROFILE.stream_key.reveal() not in said
+
+
+async def test_an_alarm_that_cannot_be_read_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return value(request, "#" if "Alarm" in request.query.get("paramid", "") else "1")
+
+    async with scripted(answer) as device:
+        client = HeloClient(link=Http(device.url), password=None, dice=lambda: 0.0, patience=QUICK)
+        rounds = Rounds(EncoderId("helo-1"), client=client, cache=DescriptorCache())
+        while device.asked["get No_Video_Input_Alarm"] < 3:
+            await rounds.read()
+            rounds.look_anew()
+        await rounds.close()
+        await client.close()
+    assert "".join(capsys.readouterr()).count("No_Video_Input_Alarm") == 1
 
 
 async def test_descriptors_are_fetched_once_for_each_firmware() -> None:

@@ -37,6 +37,7 @@ class Rounds:
         self._plan = PollingPlan()
         self._values: dict[str, str] = {}
         self._alarms: dict[str, DeviceAlarm] = {}
+        self._unreadable: set[str] = set()
         self._offset_s: float | None = None
         self._offered_for: tuple[str, str] | None = None
         self._describe_from = 0.0
@@ -143,8 +144,11 @@ class Rounds:
     def _hear_alarm(self, param_id: str, value: str) -> None:
         try:
             alarm = read_alarm(param_id, value)
+            self._unreadable.discard(param_id)
         except Garbled as error:
-            log.warning("unreadable alarm", encoder_id=self._encoder_id, reason=str(error))
+            if param_id not in self._unreadable:
+                log.warning("unreadable alarm", encoder_id=self._encoder_id, reason=str(error))
+            self._unreadable.add(param_id)
             alarm = None
         if alarm is None:
             self._alarms.pop(param_id, None)
