@@ -94,7 +94,10 @@ def _is_locked(unit: Unit, parameter: Parameter) -> bool:
     streams, records = unit.streaming.is_wanted, unit.is_recording
     if parameter.name in _LOCKED_ALWAYS:
         return streams or records
-    if parameter.section not in SELECTORS or parameter.profile is not None:
+    if parameter.section not in SELECTORS:
+        return False
+    selected = unit.memory.number(SELECTORS[parameter.section]) + 1
+    if parameter.profile not in (None, selected):
         return False
     return streams if parameter.section == "stream profile" else records
 

@@ -229,6 +229,13 @@ def test_stored_profiles_may_be_edited_while_another_streams() -> None:
     assert scene.get("StreamingWidth_5") == "640"
 
 
+def test_the_stored_copy_of_the_profile_that_streams_is_locked_as_the_profile_is() -> None:
+    scene = Scene()
+    scene.stream()
+    scene.put("StreamingWidth_1", 640)
+    assert (scene.get("StreamingWidth_1"), scene.get("StreamingWidth")) == ("1280", "1280")
+
+
 def test_full_hd_twice_is_too_much_unless_both_share_one_encoding() -> None:
     scene = Scene()
     scene.play("input_back", hdmi=15)
