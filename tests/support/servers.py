@@ -1,4 +1,5 @@
-"""Private servers in a temporary folder, on the loopback, ended with the test: PostgreSQL, nginx-rtmp."""
+"""Private servers in a temporary folder, on the loopback, ended with the test: PostgreSQL, nginx-rtmp,
+Prometheus, Alertmanager."""
 
 from __future__ import annotations
 
@@ -57,6 +58,37 @@ def postgres() -> Iterator[str]:
             ready = [str(initdb.with_name("pg_isready")), "-q", "-h", "127.0.0.1", "-p", str(port)]
             wait_for("PostgreSQL takes connections", lambda: subprocess.run(ready, timeout=10).returncode == 0)
             yield f"postgresql://encman@127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def prometheus(config: str, files: Path) -> Iterator[str]:
+    """The base URL of a real Prometheus. `files`: the folder that the paths in `config` are relative to."""
+    found = program("prometheus", package="prometheus")
+    port = free_port()
+    with _folder("prometheus") as home:
+        (files / "prometheus.yml").write_text(config)
+        # What fires before it has found its Alertmanagers is told again after seconds, not after a minute.
+        command = [found, f"--config.file={files}/prometheus.yml", "--rules.alert.resend-delay=2s"]
+        command += [f"--storage.tsdb.path={home}/data"]
+        with _running([*command, f"--web.listen-address=127.0.0.1:{port}"], port=port):
+            yield f"http://127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def alertmanager(config: str, *, templates: Path, port: int, peers: tuple[int, ...] = ()) -> Iterator[str]:
+    """The base URL of a real Alertmanager. `peers`: its own port for the other replicas, then theirs; none: it is
+    alone."""
+    found = program("prometheus-alertmanager", package="prometheus-alertmanager")
+    cluster = [f"--cluster.listen-address=127.0.0.1:{peers[0]}"] if peers else ["--cluster.listen-address="]
+    cluster += [f"--cluster.peer=127.0.0.1:{other}" for other in peers[1:]]
+    # Replicas send one after the other, so far apart that each hears of what the others sent.
+    cluster += ["--cluster.peer-timeout=2s", "--cluster.settle-timeout=1s"]
+    with _folder("alertmanager") as home:
+        (home / "alertmanager.yml").write_text(config)
+        shutil.copytree(templates, home / "templates")
+        command = [found, f"--config.file={home}/alertmanager.yml", f"--storage.path={home}/data"]
+        with _running([*command, f"--web.listen-address=127.0.0.1:{port}", *cluster], port=port):
+            yield f"http://127.0.0.1:{port}"
 
 
 @contextlib.contextmanager
