@@ -41,6 +41,7 @@ from app.media.outputs import ChannelOutputs
 from app.media.push.backoff import Backoff
 from app.media.push.destination import DestinationPush
 from app.media.push.dial import Dialler
+from app.media.record.cleaner import RecordingCleaner
 from app.media.record.recorder import Recorder
 from app.ports.link import Uplink
 from app.runtime.clock import monotonic, utc_now
@@ -87,6 +88,12 @@ class RunningGateway:
             tell=uplink.tell,
             monotonic=monotonic,
             utc_now=utc_now,
+        )
+        self.cleaner = RecordingCleaner(
+            settings.data_dir / "recordings",
+            active=lambda: [room.channel.plan.stream_id for room in self.gateway.rooms()],
+            min_free_percent=settings.recordings_min_free_percent,
+            executor=self._writers,
         )
         self._registry = CollectorRegistry()
         self._registry.register(ContentCollector(self.content))
@@ -135,6 +142,9 @@ class RunningGateway:
         if settings.content_checks:
             looking = run_again(self.content.run, pause_s=AGAIN_S, on_crash=_crashed)
             self._tasks.start(looking, name="content checks")
+        if settings.recordings_min_free_percent > 0:
+            cleaning = run_again(self.cleaner.run, pause_s=AGAIN_S, on_crash=_crashed)
+            self._tasks.start(cleaning, name="recording cleaner")
         self._tasks.start(self._uplink.run(self.hello, self.gateway.perform), name="uplink")
         log.info("gateway serves", rtmp_port=self.rtmp_port, rtmps_port=self.rtmps_port, http_port=self.http_port)
 

@@ -13,6 +13,7 @@ from app.domain.events import Event
 from app.domain.fleet import OperatorWish
 from app.domain.ids import EncoderId
 from app.domain.remediation import Automation
+from app.monitoring.storage_watch import StorageWatch
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic
 from app.runtime.tasks import TaskGroupKeeper
@@ -90,9 +91,12 @@ def remediation(
         keeper=keeper,
     )
 
+    storage = StorageWatch(tell=bus.tell, knows=devices.__contains__)
+
     async def load() -> None:
+        bus.listen(storage.hear)
         bus.listen(sick.hear)
         bus.listen(service.hear)
         await service.load()
 
-    return Remediation(service=service, load=load, loops=(service.run, aftercare.run))
+    return Remediation(service=service, load=load, loops=(service.run, aftercare.run, storage.run))

@@ -217,6 +217,12 @@ class Settings(BaseModel):
     content_checks: bool = Field(
         True, description="Look at pictures and sound now and then: black, frozen, silent, whose fault it is."
     )
+    recordings_min_free_percent: float = Field(
+        0.0,
+        ge=0.0,
+        le=90.0,
+        description="Old recordings go, the oldest first, until so much of the disk is free; 0: none ever does.",
+    )
     http_host: str = Field("127.0.0.1", description="Address of HLS and HTTP-FLV.")
     http_port: Port = Field(8081, description="Port of HLS and HTTP-FLV.")
     public_host: str = Field("127.0.0.1", description="Host that publishers and viewers are told to use.")

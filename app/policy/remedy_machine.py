@@ -130,7 +130,7 @@ class RemedyMachine:
         return (LookAt(self.run),)
 
     def _stored(self) -> tuple[Command, ...]:
-        return (Act(self.run),) if self.run.phase is Phase.INTENDED else ()
+        return (Act(self.run),) if self.run.phase is Phase.INTENDED and not self._resumed else ()
 
     def _acted(self, acted: Acted, now: float) -> tuple[Command, ...]:
         self.run = replace(self.run, phase=Phase.SENT, sent_at=acted.at)
