@@ -10,9 +10,13 @@ import pytest
 from aiohttp import web
 
 from app.adapters.encoders.aja_helo import HeloDriver
+from app.adapters.encoders.helo.client import HeloClient
 from app.adapters.encoders.helo.descriptors import DescriptorCache
+from app.adapters.encoders.helo.http import Http
+from app.adapters.encoders.helo.rounds import Rounds
 from app.domain.device import Reach
 from app.domain.errors import DeviceError, ManagerError, Unavailable
+from app.domain.ids import EncoderId
 from tests.contract.encoder_benches import PROFILE, QUICK, entry, helo_bench
 from tests.integration.encoders.scripted import Scripted, drop, scripted, value
 
@@ -72,6 +76,25 @@ async def test_one_that_answers_on_for_a_moment_before_it_restarts_restarts_all_
         with pytest.raises(Unavailable):
             await driver.profile()
         assert driver.reach is Reach.REBOOTING
+
+
+async def test_a_restart_in_the_middle_of_a_round_makes_the_next_one_read_all_anew() -> None:
+    restarting = True
+
+    async def answer(request: web.Request) -> web.Response:
+        if restarting and request.query.get("paramid", "").endswith("StreamState"):
+            rounds.went_away()
+        return value(request, "4")
+
+    async with scripted(answer) as device:
+        client = HeloClient(link=Http(device.url), password=None, dice=lambda: 0.0, patience=QUICK)
+        rounds = Rounds(EncoderId("helo-1"), client=client, cache=DescriptorCache())
+        await rounds.read()
+        restarting = False
+        await rounds.read()
+        await rounds.close()
+        await client.close()
+    assert device.asked["get ReplicatorRecordState"] == 2
 
 
 async def test_a_restart_is_over_when_it_was_seen_away_and_is_up() -> None:

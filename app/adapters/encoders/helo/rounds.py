@@ -66,6 +66,8 @@ class Rounds:
                 self._values.clear()
                 self._alarms.clear()
                 self._is_changed, self._is_named = True, False
+                # Before it is read: it may be told to restart meanwhile.
+                self._was_away = False
             try:
                 await self._learn()
                 await self._read_due()
@@ -74,7 +76,6 @@ class Rounds:
             except ManagerError:
                 self._was_away = True
                 raise
-            self._was_away = False
             self._forget_old()
             self._follow_events()
             return self._reading()
