@@ -31,6 +31,7 @@ from app.runtime.clock import monotonic, utc_now
 BEAT_S: Final = 1.0
 SOON_S: Final = 0.05
 """What comes together is looked at together."""
+MAX_UNSAVED: Final = 10_000
 
 log = structlog.get_logger()
 
@@ -59,6 +60,7 @@ class AlertBoard:
         """Over, and not settled yet."""
         self._unsaved: dict[tuple[str, datetime], Alert] = {}
         self._unfed: dict[str, Alert] = {}
+        self._refused = 0
         self._blamed: dict[str, str] = {}
         self._silences: dict[str, Silence] = {}
         self._hush = Hush()
@@ -133,6 +135,9 @@ class AlertBoard:
     async def look(self) -> None:
         """One round: what time decided, who is silenced, what lies behind what, who is told. Raises NotLeading."""
         now, at = monotonic(), utc_now()
+        if self._book.refused > self._refused:
+            self._refused = self._book.refused
+            log.error("conditions found no room: nobody is told of them", count=self._refused)
         self._changed(self._book.tick(now, at))
         self._hush.look(self._silences.values(), at)
         self._judge()
@@ -171,11 +176,23 @@ class AlertBoard:
         kept = tuple(self._kept(alert) for alert in unsaved.values())
         if not await self._outbox.put(kept, messages):
             self._unsaved = unsaved | self._unsaved
+            self._drop_history()
             return
         for one in kept:
             if one.is_settled and self._ended.get(one.alert.fingerprint) is one.alert:
                 del self._ended[one.alert.fingerprint]
                 self._told.pop(one.alert.fingerprint, None)
+
+    def _drop_history(self) -> None:
+        """The store is away for very long: the oldest of what is over, and told, will not stand in the history."""
+        for key, alert in tuple(self._unsaved.items()):
+            if len(self._unsaved) <= MAX_UNSAVED:
+                return
+            if self._kept(alert).is_settled:
+                del self._unsaved[key]
+                if self._ended.get(alert.fingerprint) is alert:
+                    del self._ended[alert.fingerprint]
+                    self._told.pop(alert.fingerprint, None)
 
     def _kept(self, alert: Alert) -> KeptAlert:
         name = alert.fingerprint

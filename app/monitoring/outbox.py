@@ -32,6 +32,7 @@ class Outbox:
         self._store = store
         self._waiting: dict[str, deque[OutMessage]] = {name: deque() for name in channels}
         self._some: dict[str, asyncio.Event] = {name: asyncio.Event() for name in self._waiting}
+        self._is_away = False
         self._unstored: set[str] = set()
         """Waiting here, and made while the store was away: put there with the next word that alerts were told."""
         self._sent_unsaid: deque[str] = deque(maxlen=MAX_FORGOTTEN)
@@ -62,9 +63,11 @@ class Outbox:
             except NotLeading:
                 raise
             except Unavailable as error:
-                log.warning("alerts are not in the store", alerts=len(alerts), reason=error.detail)
+                if not self._is_away:
+                    log.warning("alerts are not in the store", alerts=len(alerts), reason=error.detail)
                 is_kept = False
                 self._unstored.update(message.id for message in messages)
+            self._is_away = not is_kept
         for message in messages:
             self._append(message)
         return is_kept

@@ -19,6 +19,8 @@ from app.domain.condition import GONE_S, Condition, SubjectKind
 from app.domain.severity import Severity
 
 MAX_WATCHED: Final = 20_000
+MAX_EXTERNAL: Final = 5_000
+"""Of those, handed in by others: they leave room for our own."""
 FLAPS: Final = 4
 """So often within FLAP_WINDOW_S it begins, then it flaps."""
 FLAP_WINDOW_S: Final = 1_800.0
@@ -101,6 +103,7 @@ class AlertBook:
 
     def __init__(self) -> None:
         self._watched: dict[Key, _Watched] = {}
+        self._externals: set[Key] = set()
         self._keys: dict[str, Key] = {}
         """Of the firing ones, by fingerprint."""
         self.refused = 0
@@ -119,6 +122,8 @@ class AlertBook:
         is_external = alert.is_external
         key = _external(alert.fingerprint) if is_external else (alert.name, alert.subject.kind, alert.subject.id)
         self._watched[key] = _Watched(since=now, heard=now, alert=alert)
+        if is_external:
+            self._externals.add(key)
         self._keys[alert.fingerprint] = key
 
     def feed(
@@ -129,9 +134,11 @@ class AlertBook:
         if watched is None:
             if not condition.is_active:
                 return ()
-            if len(self._watched) >= MAX_WATCHED:
+            if len(self._watched) >= MAX_WATCHED or (is_external and len(self._externals) >= MAX_EXTERNAL):
                 self.refused += 1
                 return ()
+            if is_external:
+                self._externals.add(key)
             watched = self._watched[key] = _Watched(since=now, heard=now)
             watched.begun.append(now)
         elif condition.is_active and watched.ended is not None:
@@ -225,6 +232,7 @@ class AlertBook:
         # How often it began is remembered for as long as that may make it flap.
         if not keeps_count or now - watched.begun[-1] > FLAP_WINDOW_S:
             del self._watched[key]
+            self._externals.discard(key)
         if alert is None:
             return ()
         self._keys.pop(alert.fingerprint, None)

@@ -235,6 +235,25 @@ async def test_a_message_that_was_made_while_the_store_was_away_outlives_a_resta
     assert again.words() == [[("enc_a", "firing")]]
 
 
+async def test_a_store_that_is_away_for_very_long_costs_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alert_rules, "TIMINGS", {"encoder_offline": alert_rules.Timing(0.0, 0.0)})
+    monkeypatch.setattr(alert_board, "MAX_UNSAVED", 10)
+    store = MemoryAlerts()
+    async with house(store=store) as built:
+        store.is_away = True
+        built.bus.tell(condition(subject="enc_lasts"))
+        for number in range(50):
+            built.bus.tell(condition(subject=f"enc_{number}"))
+            built.bus.tell(condition(subject=f"enc_{number}", is_active=False))
+            await built.board.look()
+        store.is_away = False
+        await until(lambda: len(store.alerts) > 0)
+        assert len(store.alerts) == 10
+        names = {kept.alert.subject.id for kept in store.alerts.values()}
+        assert {"enc_lasts", "enc_49"} <= names
+        assert "enc_0" not in names
+
+
 async def test_a_time_of_nothing_that_is_named_is_no_leave_to_ask_all_the_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

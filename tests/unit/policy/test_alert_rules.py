@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from app.domain.alert import Alert, AlertState
 from app.domain.condition import GONE_S, Category, SubjectKind
 from app.domain.severity import Severity
+from app.policy import alert_rules
 from app.policy.alert_causes import causes_of, group_key, root_of
 from app.policy.alert_rules import FLAP_CLEAR_S, UNSEEN, AlertBook, fingerprint_of
 from tests.support.alerts import T0, condition
@@ -144,6 +147,18 @@ def test_a_fingerprint_is_of_name_subject_and_labels_in_any_order() -> None:
         condition(rack="r2"),
     )
     assert len({fingerprint_of(other) for other in (one, *others)}) == 5
+
+
+def test_alerts_of_others_leave_room_for_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alert_rules, "MAX_EXTERNAL", 2)
+    book = AlertBook()
+    book.adopt(replace(fired("their_disk", "d0", SubjectKind.SYSTEM), is_external=True), 0.0)
+    theirs = [condition("their_disk", f"d{number}", kind=SubjectKind.SYSTEM) for number in range(1, 9)]
+    assert [len(book.feed(one, 0.0, T0, is_external=True)) for one in theirs] == [1] + [0] * 7
+    assert book.refused == 7
+    book.feed(replace(theirs[0], is_active=False), 1.0, T0, is_external=True)
+    assert len(book.feed(theirs[1], 2.0, T0, is_external=True)) == 1
+    assert len(book.feed(condition(), 2.0, T0)) == 1
 
 
 def fired(name: str, subject: str, kind: SubjectKind, **labels: str) -> Alert:
