@@ -137,11 +137,14 @@ class ErrorAnalysis:
 
     def _hear_health(self, event: StreamHealthRead, now: float) -> None:
         health = event.health
+        place = self._labels.around.stream(health.stream_id)
+        if place is None:
+            # Told after its end: nobody would forget it again.
+            return
         self._labels.seen(health, now)
         if health.channel is not None:
             self._viewers[health.stream_id] = health.channel.viewers
-        place = self._labels.around.stream(health.stream_id)
-        encoder = None if place is None else place.device or health.primary_id
+        encoder = place.device or health.primary_id
         is_live = health.state is StreamState.LIVE
         if is_live and (health.stream_id not in self._live or self._live[health.stream_id] != encoder):
             self._live[health.stream_id] = encoder

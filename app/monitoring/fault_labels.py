@@ -73,6 +73,8 @@ class FaultLabels:
 
     def left(self, stream_id: StreamId, encoder_id: EncoderId, now: float) -> None:
         """An encoder of the stream was replaced."""
+        if self.around.stream(stream_id) is None:
+            return
         seat = self._seats.setdefault(stream_id, _Seat())
         seat.left, seat.left_at = encoder_id, now
 

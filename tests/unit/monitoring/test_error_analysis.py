@@ -245,6 +245,20 @@ def test_the_viewers_of_an_incident_are_counted(room: Room) -> None:
     assert room.only().viewers == 7
 
 
+def test_what_is_told_of_a_stream_after_its_end_leaves_nothing_behind(room: Room) -> None:
+    def remembered() -> set[str]:
+        analysis = room.analysis
+        return {*analysis._live, *analysis._viewers, *analysis._labels._seats}
+
+    room.bus.tell(health("gone", "e0", None, channel=channel("gone", viewers=7)))
+    room.bus.tell(WorkerReplaced(StreamId("gone"), "acme", EncoderId("e1"), EncoderId("x1"), 2, "stalled", T0))
+    assert remembered() == set()
+    room.bus.tell(health("s00", "e0", None, channel=channel("s00", viewers=7)))
+    assert remembered() == {"s00"}
+    room.bus.tell(StreamChanged(StreamId("s00"), "acme", StreamState.ENDED, T0))
+    assert remembered() == set()
+
+
 def test_a_destination_that_refuses_several_streams_is_the_cause(room: Room) -> None:
     room.plan.hosts = {"d1": "live.example", "d2": "live.example", "d3": "live.example"}
     for number in range(3):
