@@ -17,10 +17,12 @@ from typing import Final
 from app.domain.alert import Alert, AlertState
 from app.domain.condition import GONE_S, Condition, SubjectKind
 from app.domain.severity import Severity
+from app.policy.alert_text import clean
 
 MAX_WATCHED: Final = 20_000
 MAX_EXTERNAL: Final = 5_000
 """Of those, handed in by others: they leave room for our own."""
+MAX_SUMMARY: Final = 500
 FLAPS: Final = 4
 """So often within FLAP_WINDOW_S it begins, then it flaps."""
 FLAP_WINDOW_S: Final = 1_800.0
@@ -146,7 +148,7 @@ class AlertBook:
             if watched.alert is None:
                 watched.since = now
         watched.heard = now
-        watched.condition = condition
+        watched.condition = _kept_short(condition)
         watched.ended = None if condition.is_active else (now if watched.ended is None else watched.ended)
         return self._judge(key, watched, now, at, is_external)
 
@@ -241,6 +243,14 @@ class AlertBook:
         summary = f"{UNSEEN}: {alert.summary}" if is_unseen else alert.summary
         ended = replace(alert, state=AlertState.RESOLVED, summary=summary, ended_at=at, updated_at=at)
         return (ended,)
+
+
+def _kept_short(condition: Condition) -> Condition:
+    """Summaries quote devices, which may say anything, at any length: not all of it can be stored or read."""
+    text = condition.summary
+    if text.isprintable() and len(text) <= MAX_SUMMARY:
+        return condition
+    return replace(condition, summary=clean(text, MAX_SUMMARY))
 
 
 _SEVERITIES: Final = (Severity.INFO, Severity.WARNING, Severity.CRITICAL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import orjson
 import pytest
 
 from app.domain.alert import Alert, AlertState
@@ -159,6 +160,19 @@ def test_alerts_of_others_leave_room_for_our_own(monkeypatch: pytest.MonkeyPatch
     book.feed(replace(theirs[0], is_active=False), 1.0, T0, is_external=True)
     assert len(book.feed(theirs[1], 2.0, T0, is_external=True)) == 1
     assert len(book.feed(condition(), 2.0, T0)) == 1
+
+
+@pytest.mark.parametrize("text", ["a\ud800b", "a\x00b", "a\r\nb", "x" * 100_000])
+def test_what_a_device_says_of_itself_is_one_short_line_that_can_be_kept(text: str) -> None:
+    told = Told()
+    told.feed(0.0, summary=text)
+    told.feed(1.0, summary=text, severity=Severity.CRITICAL, value=2.0)
+    told.feed(2.0, summary="fine", is_active=False)
+    told.tick(100.0)
+    for alert in told.all:
+        orjson.dumps(alert.summary)
+        assert alert.summary.isprintable()
+        assert len(alert.summary) <= 1_000
 
 
 def fired(name: str, subject: str, kind: SubjectKind, **labels: str) -> Alert:
