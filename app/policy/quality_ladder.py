@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final
 
 from app.domain.ladder import FrameRate, Ladder, Rendition
@@ -72,6 +73,7 @@ class Move:
     reason: str
 
 
+@lru_cache(maxsize=1_024)
 def steps(asked: Ladder) -> tuple[Ladder, ...]:
     """From what was asked down to the least; each one differs from that before."""
     found = [asked]

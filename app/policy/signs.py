@@ -82,6 +82,10 @@ def stream_signs(health: StreamHealth) -> Iterator[Sign]:
         is_bare = is_live and not health.protected
         text = "has no backup that could take over"
         yield Sign("stream_unprotected", is_bare, Severity.WARNING, Category.FAILOVER, text)
+    if health.quality is not None:
+        step = health.quality.step
+        text = f"has less than was asked for ({step} of {health.quality.steps} steps): its encoder cannot keep up"
+        yield Sign("quality_lowered", step > 0, Severity.WARNING, Category.CPU, text, step)
     if health.channel is not None:
         states = [one.state for one in health.channel.destinations]
         failing = sum(state in _NOT_PUSHED for state in states)

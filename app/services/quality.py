@@ -17,6 +17,7 @@ from app.domain.session import StreamHealth
 from app.domain.severity import Severity
 from app.domain.stream import WorkerGrant
 from app.policy import health_verdict, quality_ladder
+from app.policy.failover_states import Phase
 from app.policy.health_verdict import Step
 from app.policy.quality_ladder import Move, Quality, Sample
 from app.runtime.bus import Bus
@@ -49,7 +50,7 @@ class QualityControl:
         stream = self._streams.find(event.health.stream_id)
         if stream is None or stream.record.encode is None or stream.active is None or stream.ended:
             return
-        if stream.editing.locked():
+        if stream.editing.locked() or stream.machine.phase not in (Phase.STEADY, Phase.SUSPECT):
             return
         self._look_at(stream, stream.active, event.health, monotonic())
 
