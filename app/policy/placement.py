@@ -139,7 +139,8 @@ class Judged:
     order: tuple[bool, float, str]
     """The unfit last, then the cheapest first; equals by id."""
     only_hot_c: float | None = None
-    """The temperature to expect, when heat alone speaks against it and it is below the hard stop now."""
+    """The temperature to expect, when heat alone speaks against it and it is below the hard stop now; the limit
+    when none is known."""
 
 
 def ladder_cost(ladder: Ladder) -> float:
@@ -156,7 +157,9 @@ def judge(standing: Standing, need: Need) -> Judged:
     points = _points(standing, need, pixels, celsius)
     cost = sum(points)
     order = (bool(vetoes), 0.0 if vetoes else cost, standing.info.encoder_id)
-    only_hot_c = celsius if heat is not None and not others and _below_stop(standing) else None
+    only_hot_c = None
+    if heat is not None and not others and _below_stop(standing):
+        only_hot_c = _limit_c(standing) if celsius is None else celsius
     return Judged(vetoes, points, cost, standing, order, only_hot_c)
 
 
@@ -193,7 +196,7 @@ def _limit_c(standing: Standing) -> float:
 
 def _below_stop(standing: Standing) -> bool:
     now, stop = temperature_c(standing), TEMPERATURE_STOP_C if standing.heat is None else standing.heat.stop_c
-    return now is not None and now < stop
+    return now is None or now < stop
 
 
 def _heat_veto(standing: Standing, expected: float | None) -> Veto | None:
@@ -201,7 +204,7 @@ def _heat_veto(standing: Standing, expected: float | None) -> Veto | None:
     if now is not None and now >= limit:
         return Veto(VetoCode.HOT, f"hot: {now:.0f} °C")
     if standing.allowance <= 0.0:
-        return Veto(VetoCode.HOT, "cools down: takes nothing until it is cool")
+        return Veto(VetoCode.HOT, "takes nothing for now: it cools down, or was given many streams at once")
     if expected is not None and expected >= limit:
         return Veto(VetoCode.HOT, f"would be hot: {expected:.0f} °C are to be expected with it")
     return None

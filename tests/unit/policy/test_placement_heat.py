@@ -61,6 +61,14 @@ def test_nobody_is_placed_above_its_own_hard_stop_in_any_need() -> None:
     assert chosen(*strict, warm("c", 84.0))[0] == "c"
 
 
+def test_an_encoder_without_a_sensor_that_is_to_rest_is_better_than_none_too() -> None:
+    resting = standing("a", reading=None, heat=Heat(), allowance=0.0)
+    assert chosen(resting)[0] == "a"
+    assert chosen(resting, panic=Panic.REFUSE)[0] is None
+    assert chosen(resting, warm("b", 79.0))[0] == "a", "that it is hot too is not known of it"
+    assert chosen(resting, warm("b", 70.0))[0] == "b"
+
+
 @pytest.mark.parametrize("told_c", [0.0, float("nan")])
 @pytest.mark.parametrize("heat", [None, Heat()])
 def test_a_figure_that_is_no_temperature_makes_nobody_cold(told_c: float, heat: Heat | None) -> None:
