@@ -6,11 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from app.domain.content import Fault
 from app.domain.errors import InvalidSettings
 from app.domain.severity import Severity
-from app.monitoring.pattern_file import MAX_BYTES, patterns_of
+from app.monitoring.pattern_file import MAX_BYTES, PACKAGED, patterns_of, read
 from app.monitoring.signatures import MAX_LINE, Signature, Signatures, compiled
 from app.policy.device_faults import _BY_ALARM
 from app.policy.fault_patterns import MESSAGE
@@ -169,6 +171,37 @@ def test_a_file_that_is_too_large_not_text_or_not_there_is_refused(own: Path) ->
     own.write_bytes(b"\xff\xfe")
     with pytest.raises(InvalidSettings, match="not UTF-8"):
         patterns_of(own)
+
+
+LINES = st.sampled_from(
+    [
+        *PACKAGED.read_text(encoding="utf-8").splitlines()[15:120],
+        "? [",
+        "- !!float x",
+        "<<: {a: b}",
+        "  - &a [*a]",
+        "\t",
+        "%YAML 9.9",
+        "---",
+        "    within_s: 1e999",
+        "    known_as: [2026-13-45, ~]",
+    ]
+)
+
+
+@given(st.lists(LINES, max_size=30).map("\n".join) | st.text(max_size=200) | st.binary(max_size=200))
+@settings(max_examples=150, deadline=None)
+def test_whatever_a_file_holds_it_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, held: str | bytes
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    path.write_bytes(held if isinstance(held, bytes) else held.encode("utf-8", "surrogatepass"))
+    refused = ""
+    try:
+        read(path)
+    except InvalidSettings as error:
+        refused = error.detail
+    assert refused == "" or str(path) in refused
 
 
 # --- lines
