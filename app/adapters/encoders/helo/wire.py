@@ -35,10 +35,6 @@ class Parameter:
     id: str
     value: str
 
-    @property
-    def number(self) -> int | None:
-        return number(self.value)
-
 
 def number(text: str | None) -> int | None:
     """A whole number in decimal, or None."""
