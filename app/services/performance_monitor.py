@@ -24,7 +24,7 @@ from app.services.fleet import Fleet
 from app.services.live_streams import LiveStreams
 
 LOOK_S: Final = 1.0
-TURN_S: Final = 0.1
+TURN_S: Final = 0.25
 """How often it asks for its turn, to see how late that comes."""
 TREND_S: Final = 600.0
 AHEAD_S: Final = 300.0

@@ -28,14 +28,14 @@ def test_streams_leave_an_encoder_whose_history_declines_before_any_limit_and_no
     async def story(clock: Clock, dice: random.Random) -> None:
         async with fleet(clock, dice, hosts=3, streams=1) as world:
             stream, node = world.streams[0], node_of(world, world.streams[0])
-            await asyncio.sleep(120.0)
+            await asyncio.sleep(65.0)
             # Far from any limit of its own for speed, heat or memory; no alert's time has come either.
             node.cpu_percent = 84.0
             began = clock.now_s
             await world.until(lambda: node_of(world, stream) is not node, 120.0)
             assert clock.now_s - began > 20.0
             await _no_frame_lost(world)
-            await asyncio.sleep(300.0)
+            await asyncio.sleep(120.0)
             assert node_of(world, stream) is not node
             await _no_frame_lost(world)
 
@@ -46,10 +46,10 @@ def test_where_every_encoder_declines_alike_no_stream_moves() -> None:
     async def story(clock: Clock, dice: random.Random) -> None:
         async with fleet(clock, dice, hosts=2, streams=2) as world:
             before = [node_of(world, stream) for stream in world.streams]
-            await asyncio.sleep(120.0)
+            await asyncio.sleep(65.0)
             for node in world.nodes:
                 node.cpu_percent = 90.0
-            await asyncio.sleep(600.0)
+            await asyncio.sleep(150.0)
             assert [node_of(world, stream) for stream in world.streams] == before
             await _no_frame_lost(world)
 
@@ -58,11 +58,11 @@ def test_where_every_encoder_declines_alike_no_stream_moves() -> None:
 
 def test_many_streams_leave_one_after_the_other() -> None:
     async def story(clock: Clock, dice: random.Random) -> None:
-        async with fleet(clock, dice, hosts=3, streams=6) as world:
+        async with fleet(clock, dice, hosts=3, streams=4) as world:
             node = node_of(world, world.streams[0])
             here = [stream for stream in world.streams if node_of(world, stream) is node]
             assert len(here) >= 2
-            await asyncio.sleep(120.0)
+            await asyncio.sleep(65.0)
             node.cpu_percent = 95.0
             left: list[float] = []
             async with asyncio.timeout(300.0):
@@ -80,9 +80,9 @@ def test_a_slow_source_is_no_decline_of_its_encoder() -> None:
     async def story(clock: Clock, dice: random.Random) -> None:
         async with fleet(clock, dice, hosts=2, streams=1) as world:
             stream, node = world.streams[0], node_of(world, world.streams[0])
-            await asyncio.sleep(120.0)
+            await asyncio.sleep(65.0)
             node.speed = 0.975  # and yet the programme keeps up with what the source sends
-            await asyncio.sleep(300.0)
+            await asyncio.sleep(120.0)
             assert node_of(world, stream) is node
             assert world.live(stream).record.asked is None
 
@@ -99,8 +99,6 @@ def test_a_sick_encoder_is_left_for_a_well_one_and_a_sick_backup_for_a_better_on
             await world.until(lambda: node_of(world, stream) not in sick, 300.0)
             await _no_frame_lost(world)
             assert node_of(world, stream, standby=True) not in sick
-            await world.until(lambda: world.live(stream).record.asked is None, 400.0)
-            await _no_frame_lost(world)
 
     run(SEED, story)
 
