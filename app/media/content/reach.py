@@ -24,7 +24,7 @@ def flow_of(channel: Channel, tap: ContentTap, now_s: float) -> FlowReading:
     """Rates are those of the last reading that the gateway told."""
     source = channel.source
     if not source.is_up:
-        return FlowReading(now_s, source_jumps=channel.timeline.breaks, programme_jumps=tap.programme.jumps)
+        return FlowReading(now_s, source_jumps=channel.timeline.breaks, programme_jumps=tap.encoder_jumps)
     passes = channel.plan.mode is StreamMode.PASSTHROUGH
     meters = channel.programme.meters
     renditions = channel.shown_plan.ladder.renditions
@@ -42,8 +42,7 @@ def flow_of(channel: Channel, tap: ContentTap, now_s: float) -> FlowReading:
         source_apart_ms=_apart(tap.source),
         programme_apart_ms=None if passes else _apart(tap.programme),
         source_jumps=channel.timeline.breaks,
-        # A step that the source made too is none of the encoder's.
-        programme_jumps=max(0, tap.programme.jumps - tap.source.jumps),
+        programme_jumps=tap.encoder_jumps,
     )
 
 

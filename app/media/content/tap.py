@@ -151,12 +151,19 @@ class ContentTap:
         self.source = SideTap()
         self.programme = SideTap()
         self._track: str | None = None
+        self._jumped_before = 0
+        """Steps of the source from before this rendition was looked at."""
+
+    @property
+    def encoder_jumps(self) -> int:
+        """A step that the source made too is none of the encoder's."""
+        return max(0, self.programme.jumps - (self.source.jumps - self._jumped_before))
 
     def follow(self, track: str | None) -> bool:
         """Look at this rendition from now on; True when it was another one."""
         if track == self._track:
             return False
-        self._track, self.programme = track, SideTap()
+        self._track, self.programme, self._jumped_before = track, SideTap(), self.source.jumps
         return True
 
     def on_source(self, arrival: Arrival) -> None:
