@@ -36,6 +36,8 @@ def list_remedies(
         typer.echo(f"breaker of {breaker['encoder_id']} is open: {breaker['reason']}")
     for one in answer["hands_off"]:
         typer.echo(f"{one['encoder_id']} was changed by hand and is left alone until {one['until']}")
+    for one in answer["media"]:
+        typer.echo(f"media of {one['encoder_id']}, {one['slot']}: {one['advice']}")
     columns = ("began_at", "encoder_id", "remedy", "cause", "outcome", "result", "effect")
     show_table([_row(run) for run in answer["runs"]], columns, empty="nothing was tried")
 

@@ -110,6 +110,13 @@ def why_opened(runs: Sequence[RemedyRun], cleared_at: datetime | None, now: date
     return None
 
 
+def is_to_leave(remedy: Remedy, carried: Sequence[Carried]) -> bool:
+    """Whether streams are to be kept from a device whose breaker opened with this remedy: only where it is its
+    streaming that can't be mended, and nobody loses the only picture there may ever be."""
+    is_about_streaming = remedy in (Remedy.REBOOT, Remedy.RESTART_STREAM)
+    return is_about_streaming and all(stream.other_flows for stream in carried)
+
+
 # --- the rules
 
 

@@ -22,10 +22,11 @@ from app.domain.events import Event
 from app.domain.fleet import OperatorWish
 from app.domain.ids import EncoderId
 from app.domain.remediation import Automation, Outcome, Phase, Remedy, RemedyBreaker, RemedyRun
-from app.policy.remediation import HANDS_OFF_S, Situation, Wish, is_too_sick, judge, why_opened
+from app.policy.remediation import HANDS_OFF_S, Situation, Wish, is_to_leave, is_too_sick, judge, why_opened
 from app.policy.remedies import CATALOGUE, for_condition
 from app.policy.remedy_machine import RemedyMachine
 from app.policy.setting_owners import SettingOwners
+from app.policy.storage import Advice, advise
 from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
 from app.runtime.tasks import TaskGroupKeeper
@@ -60,6 +61,7 @@ class RemedyStanding:
     held: str | None
     breakers: tuple[RemedyBreaker, ...]
     hands_off: tuple[tuple[EncoderId, datetime], ...]
+    media: tuple[tuple[EncoderId, Advice], ...]
     runs: tuple[RemedyRun, ...]
 
 
@@ -160,7 +162,9 @@ class AjaRemediationService:
         held = self._held() if self._automation is Automation.ON else f"automation is {self._automation}"
         hands_off = tuple((one, until) for one, until in self._hands_off.items() if until > now)
         runs = await self._book.history(limit=limit)
-        return RemedyStanding(self._automation, held, self._book.breakers(), hands_off, runs)
+        readings = ((one, self._reading(one)) for one in self._members())
+        media = tuple((one, advice) for one, told in readings if told is not None for advice in advise(told.media))
+        return RemedyStanding(self._automation, held, self._book.breakers(), hands_off, media, runs)
 
     def hands_off(self, encoder_id: EncoderId, what: str) -> None:
         """A person changed the device by hand: nothing is done to it by itself for a while."""
@@ -272,11 +276,13 @@ class AjaRemediationService:
         cleared_at = None if before is None else before.cleared_at
         reason = why_opened(self._book.of(run.encoder_id), cleared_at, utc_now())
         if reason is not None:
-            await self._open(run.encoder_id, reason)
+            await self._open(run, reason)
 
-    async def _open(self, encoder_id: EncoderId, reason: str) -> None:
-        """A person has to look; until then others carry what it carried."""
-        drains = self._drains.wished(encoder_id) is OperatorWish.ACTIVE
+    async def _open(self, run: RemedyRun, reason: str) -> None:
+        """A person has to look; until then others carry what it carried, where there are others."""
+        encoder_id = run.encoder_id
+        leaves = is_to_leave(run.remedy, self._load.carried(encoder_id))
+        drains = leaves and self._drains.wished(encoder_id) is OperatorWish.ACTIVE
         breaker = RemedyBreaker(encoder_id, utc_now(), reason, is_drained=drains)
         log.error("breaker opened", encoder_id=encoder_id, reason=reason)
         self._bus.tell(opened(breaker, is_active=True))

@@ -84,6 +84,33 @@ def test_a_device_that_is_well_after_its_restart_is_let_be() -> None:
     run(1, story)
 
 
+def test_a_device_that_no_other_can_stand_in_for_keeps_its_stream_though_its_breaker_opens() -> None:
+    async def story(clock: Clock, dice: random.Random) -> None:
+        rig = Rig("a", "b", "c")
+        rig.carrying[A] = (replace(LAST_ONE, flows=False),)
+        _stays_bad(rig)
+        async with rig.control():
+            await asyncio.sleep(2 * 3_600.0)
+            assert rig.active("remedy_breaker_open")
+            assert rig.wished(A) is OperatorWish.ACTIVE
+
+    run(1, story)
+
+
+def test_a_device_whose_clock_can_not_be_set_goes_on_streaming() -> None:
+    async def story(clock: Clock, dice: random.Random) -> None:
+        rig = Rig("a", "b", "c")
+        rig.device().refusal = "no"
+        rig.device().tell(clock_offset_s=500.0)
+        async with rig.control():
+            await asyncio.sleep(3_600.0)
+            assert rig.active("remedy_breaker_open")
+            assert rig.wished(A) is OperatorWish.ACTIVE
+            assert rig.orders() == ["sync_clock"] * 3
+
+    run(1, story)
+
+
 # --- RM-02
 
 

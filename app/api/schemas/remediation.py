@@ -94,6 +94,15 @@ class HandsOffView(Answer):
     until: datetime
 
 
+class MediaView(Answer):
+    """What a person should do about a device's media."""
+
+    encoder_id: str
+    slot: str
+    advice: str
+    urgent: bool = Field(description="recording has ended, or will not start")
+
+
 class RemedyView(Answer):
     """One remedy of the catalogue."""
 
@@ -125,6 +134,7 @@ class RemediationView(Answer):
     held: str | None = Field(description="why nothing is done by itself now; null: it is")
     breakers: list[BreakerView]
     hands_off: list[HandsOffView]
+    media: list[MediaView]
     runs: list[RunView] = Field(description="newest first; the last 10,000 are kept")
     catalogue: list[RemedyView]
 
@@ -135,6 +145,10 @@ class RemediationView(Answer):
             held=standing.held,
             breakers=[BreakerView.of(breaker) for breaker in standing.breakers],
             hands_off=[HandsOffView(encoder_id=one, until=until) for one, until in standing.hands_off],
+            media=[
+                MediaView(encoder_id=one, slot=advice.slot, advice=advice.words, urgent=advice.is_urgent)
+                for one, advice in standing.media
+            ],
             runs=[RunView.of(run) for run in standing.runs],
             catalogue=[RemedyView.of(remedy, spec) for remedy, spec in CATALOGUE.items()],
         )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
+from app.domain.device import DeviceReading, Medium
 from app.domain.ids import EncoderId
 from app.domain.remediation import RemedyBreaker
 from tests.unit.api.conftest import House
@@ -31,6 +32,14 @@ async def test_a_remedy_is_begun_and_stands_in_the_journal(house: House, http: C
     assert shown["automation"] == "off"
     assert shown["held"] == "automation is off"
     assert {one["remedy"] for one in shown["catalogue"]} >= {"reboot", "restart_stream"}
+
+
+async def test_what_to_do_about_a_full_medium_is_said(house: House, http: ClientSession) -> None:
+    media = (Medium("primary", is_mounted=True, free_percent=4.0),)
+    house.patients.readings[EncoderId("helo-1")] = DeviceReading(at=datetime.now(UTC), media=media)
+    _, shown = await ask(house, http, "GET", PATH)
+    ((encoder_id, urgent),) = [(one["encoder_id"], one["urgent"]) for one in shown["media"]]
+    assert (encoder_id, urgent) == ("helo-1", True)
 
 
 async def test_a_dry_run_sends_nothing(house: House, http: ClientSession) -> None:
