@@ -11,7 +11,7 @@ get out is `app/monitoring/outbox.py`'s business.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,17 +21,18 @@ from app.domain.severity import Severity
 from app.policy.alert_causes import group_key
 from app.policy.alert_groups import (
     BURST_S,
-    CALM_WAIT_S,
     GROUP_INTERVAL_S,
     GROUP_WAIT_S,
     RANKS,
     Entry,
     Group,
     in_order,
-    is_clearing,
     is_urgent,
 )
 
+CALM_WAIT_S: Final = 60.0
+"""A group that ends piece by piece says so after so long without another end."""
+MAX_CLEARING_S: Final = 300.0
 REPEAT_S: Final = 4 * 3600.0
 BURST: Final = 2
 LIMITS: Final = {Severity.CRITICAL: (5, 300.0), Severity.WARNING: (3, 600.0), Severity.INFO: (2, 1_800.0)}
@@ -169,7 +170,7 @@ class Grouper:
             return True
         if any(is_urgent(entry.alert) for entry in triggers) and group.may_speak_up(now):
             return True
-        if is_clearing(group, triggers, now):
+        if _is_clearing(group, triggers, now):
             return False
         return now - group.sent >= GROUP_INTERVAL_S
 
@@ -269,6 +270,16 @@ class Grouper:
         for key, group in tuple(self._groups.items()):
             if not group.entries and (group.sent is None or now - group.sent >= GROUP_INTERVAL_S):
                 del self._groups[key]
+
+
+def _is_clearing(group: Group, triggers: Sequence[Entry], now: float) -> bool:
+    """Only ends are to be said, not everything has ended, and more ends may follow soon."""
+    if any(entry.alert.state is AlertState.FIRING for entry in triggers):
+        return False
+    if all(entry.alert.state is AlertState.RESOLVED for entry in group.entries.values()):
+        return False
+    ends = [entry.ended for entry in triggers]
+    return now - max(ends) < CALM_WAIT_S and now - min(ends) < MAX_CLEARING_S
 
 
 def _encoder_of(alert: Alert) -> str | None:

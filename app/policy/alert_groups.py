@@ -1,4 +1,4 @@
-"""Alerts that one channel tells together: what of them is said, how long more of them are waited for. Pure.
+"""Alerts that one channel tells together: what of them is said, and whether they may speak up at once. Pure.
 
 Which alerts belong together is said by `alert_causes.py`; when a group speaks, `alert_grouping.py`.
 """
@@ -6,7 +6,7 @@ Which alerts belong together is said by `alert_causes.py`; when a group speaks, 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,9 +21,6 @@ MAX_URGENT: Final = 3
 single machine everything is one group, and the second trouble there is not to wait for a minute."""
 STORM: Final = 3
 """Critical alerts within GROUP_WAIT_S: what comes so thick has one cause, and waits for BURST_S."""
-CALM_WAIT_S: Final = 60.0
-"""A group that ends piece by piece says so after so long without another end."""
-MAX_CLEARING_S: Final = 300.0
 BURST_S: Final = 12.0
 """After BURST messages within BURST_S the rest goes into one digest at the end of that time: so a storm whose
 alerts share nothing is three messages within a quarter of a minute."""
@@ -73,16 +70,6 @@ class Group:
             return False
         is_storm = len(self.urgent) == STORM and self.urgent[-1] - self.urgent[0] < GROUP_WAIT_S
         return not is_storm or self.sent is None or now - self.sent >= BURST_S
-
-
-def is_clearing(group: Group, triggers: Sequence[Entry], now: float) -> bool:
-    """Only ends are to be said, not everything has ended, and more ends may follow soon."""
-    if any(entry.alert.state is AlertState.FIRING for entry in triggers):
-        return False
-    if all(entry.alert.state is AlertState.RESOLVED for entry in group.entries.values()):
-        return False
-    ends = [entry.ended for entry in triggers]
-    return now - max(ends) < CALM_WAIT_S and now - min(ends) < MAX_CLEARING_S
 
 
 def is_urgent(alert: Alert) -> bool:

@@ -119,7 +119,7 @@ def test_a_storm_whose_cause_nobody_finds_is_two_messages_within_a_quarter_of_a_
         channel.grouper.feed(an_alert(number, host="h1"), None, channel.now)
         if number % 10 == 0:
             channel.until(channel.now + 0.1, 0.1)
-    channel.until(15.0, 0.1)
+    channel.until(15.0)
     assert len(channel.said) == 2
     assert len(channel.said[1][1].alerts) == 1_000
 
