@@ -30,7 +30,9 @@ DROP_POINTS: Final = 12.0
 """For each drop of the last hour."""
 DROPS_MAX_POINTS: Final = 60.0
 DOWN_POINTS: Final = 100.0
-"""Times the share of the last hour that it was away."""
+"""Times the share of the last hour that it was away, or of the time it was watched."""
+WATCHED_LEAST_S: Final = 600.0
+"""A few seconds away are no half of its life, only because it was not watched for longer."""
 LATE_POINTS: Final = 20.0
 """Times the share of words that came later than LATE_BY times the usual."""
 LATE_BY: Final = 2.5
@@ -91,10 +93,16 @@ def judge(history: History, now: float) -> ConnectionHealth:
     if history.since is None:
         return ConnectionHealth(None, None, None, 0, None, (), None, ("nothing was heard of it yet",))
     lately = [drop for drop in history.drops if now - drop.at <= LATELY_S]
-    up_share = _up_share(history, history.since, now)
+    begin = max(history.since, now - LATELY_S)
+    away_s, watched_s = _away_s(history, begin, now), now - begin
+    up_share = float(bool(history.is_up)) if watched_s <= 0.0 else max(0.0, 1.0 - away_s / watched_s)
     late = _late_share(history.gaps)
     is_up = bool(history.is_up)
-    points = 100.0 - min(DROPS_MAX_POINTS, DROP_POINTS * len(lately)) - DOWN_POINTS * (1.0 - up_share)
+    points = (
+        100.0
+        - min(DROPS_MAX_POINTS, DROP_POINTS * len(lately))
+        - DOWN_POINTS * away_s / max(watched_s, WATCHED_LEAST_S)
+    )
     points -= LATE_POINTS * max(0.0, late - LATE_FREE)
     patterns = tuple(_patterns(history, lately, late))
     return ConnectionHealth(
@@ -118,14 +126,10 @@ def _reasons(*, is_up: bool, drops: int, late: float, patterns: Sequence[Pattern
     return found + [pattern.text for pattern in patterns]
 
 
-def _up_share(history: History, since: float, now: float) -> float:
-    begin = max(since, now - LATELY_S)
-    if now <= begin:
-        return 1.0 if history.is_up else 0.0
-    away = sum(
+def _away_s(history: History, begin: float, now: float) -> float:
+    return sum(
         max(0.0, (now if drop.until is None else drop.until) - max(drop.at, begin)) for drop in history.drops
     )
-    return max(0.0, 1.0 - away / (now - begin))
 
 
 def _late_share(gaps: Sequence[float]) -> float:

@@ -64,6 +64,13 @@ def test_one_that_is_away_is_worth_nothing_until_it_is_back() -> None:
     assert back.reasons == ("dropped 1 time(s) within the last hour",)
 
 
+def test_a_moment_away_soon_after_the_first_word_is_no_half_of_its_life() -> None:
+    health = judge(heard(lost(steady(10), 10.0), 20.0), 20.0)
+    assert health.up_share == 0.5
+    assert health.score is not None
+    assert health.score > 80.0
+
+
 def test_an_old_drop_is_forgotten() -> None:
     history = heard(lost(steady(100), 100.0), 110.0)
     assert judge(history, 110.0 + 3_701.0).score == 100.0
