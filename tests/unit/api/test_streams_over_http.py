@@ -37,7 +37,12 @@ async def test_init_answers_what_a_publisher_needs_and_shows_the_key_once(house:
 async def test_init_takes_how_ready_the_backup_stands_and_hands_out_a_second_key_once(
     house: Any, http: ClientSession
 ) -> None:
-    wanted = INIT | {"standby": "active-active", "backup_input": True, "slate": "last_frame", "content_checks": False}
+    wanted = INIT | {
+        "standby": "active-active",
+        "backup_input": True,
+        "slate": "last_frame",
+        "content_checks": False,
+    }
     async with http.post(f"{house.base}/api/streams/init", json=wanted, headers=house.auth()) as response:
         opened = await response.json()
         assert response.status == 201
