@@ -35,7 +35,7 @@ class Outbox:
         self._is_away = False
         self._unstored: set[str] = set()
         """Waiting here, and made while the store was away: put there with the next word that alerts were told."""
-        self._sent_unsaid: deque[str] = deque(maxlen=MAX_FORGOTTEN)
+        self._sent_unsaid: dict[str, None] = {}
         """Sent while the store was away: it does not know yet."""
 
     async def load(self) -> None:
@@ -92,15 +92,17 @@ class Outbox:
 
     async def sent(self, message: OutMessage) -> None:
         self._waiting[message.channel].popleft()
-        self._sent_unsaid.append(message.id)
+        self._sent_unsaid[message.id] = None
+        if len(self._sent_unsaid) > MAX_FORGOTTEN:
+            del self._sent_unsaid[next(iter(self._sent_unsaid))]
         await self.catch_up()
 
     async def catch_up(self) -> None:
-        """Tell the store what was sent."""
+        """Tell the store what was sent. Several channels may do so at once."""
         try:
-            while self._sent_unsaid:
-                await self._store.message_sent(self._sent_unsaid[0])
-                self._sent_unsaid.popleft()
+            for message_id in tuple(self._sent_unsaid):
+                await self._store.message_sent(message_id)
+                self._sent_unsaid.pop(message_id, None)
         except NotLeading:
             raise
         except Unavailable as error:

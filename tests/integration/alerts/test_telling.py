@@ -15,7 +15,7 @@ from app.domain.alert import AlertGroup, AlertState
 from app.domain.condition import Condition
 from app.domain.errors import InvalidRequest, NotAllowed, Unavailable
 from app.domain.events import AlertChanged, Event
-from app.domain.notification import Matcher, Silence
+from app.domain.notification import Matcher, OutMessage, Silence
 from app.domain.severity import Severity
 from app.monitoring import alert_board, alert_sender, announcer
 from app.monitoring.alert_board import AlertBoard
@@ -309,6 +309,21 @@ async def test_a_time_that_is_named_to_a_test_is_kept_to_by_the_next_message() -
         built.bus.tell(condition())
         await says.until(lambda: len(says.taken) == 1)
         assert says.tried[1][0] - says.tried[0][0] >= 0.4
+
+
+async def test_channels_that_send_at_the_same_moment_are_both_acknowledged() -> None:
+    class Slow(MemoryAlerts):
+        async def message_sent(self, message_id: str) -> None:
+            await asyncio.sleep(0)
+            await super().message_sent(message_id)
+
+    store = Slow()
+    outbox = Outbox(store=store, channels=["email", "telegram", "webhook"])
+    told = [group(name=f"m_{name}") for name in ("email", "telegram", "webhook")]
+    await outbox.put((), [OutMessage(one.id, one.id.removeprefix("m_"), one, one.at) for one in told])
+    waiting = [await outbox.first(name) for name in ("email", "telegram", "webhook")]
+    await asyncio.gather(*(outbox.sent(message) for message in waiting))
+    assert store.messages == {}
 
 
 async def test_a_silence_keeps_people_in_peace_and_a_restart_does_not_end_it() -> None:
