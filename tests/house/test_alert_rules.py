@@ -25,6 +25,9 @@ from app.media.outputs import ChannelOutputs
 from app.monitoring.alert_metrics import AlertMetrics
 from app.monitoring.cert_metrics import CertificateMetrics
 from app.monitoring.exporter import Exporter
+from app.monitoring.health_clocks import HealthClocks
+from app.monitoring.performance_metrics import PerformanceMetrics
+from app.runtime.bus import Bus
 from tests.support.peers import program
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -49,6 +52,10 @@ def run(*command: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def no_error(error: BaseException) -> None:
+    raise error
+
+
 def no_outputs() -> ChannelOutputs:
     raise AssertionError("nothing is opened here")
 
@@ -61,6 +68,8 @@ def of_control() -> Exporter:
     exporter = Exporter(fleet=tuple, streams=tuple)
     exporter.add(AlertMetrics(active=tuple, channels=tuple))
     exporter.add(CertificateMetrics(tuple))
+    exporter.add(PerformanceMetrics(dict))
+    exporter.add(HealthClocks(encoder_at=lambda peer: None, bus=Bus(no_error)))
     exporter.count_request("an_operation", 200, 0.1)
     return exporter
 

@@ -82,7 +82,7 @@ def alertmanager(config: str, *, templates: Path, port: int, peers: tuple[int, .
     cluster = [f"--cluster.listen-address=127.0.0.1:{peers[0]}"] if peers else ["--cluster.listen-address="]
     cluster += [f"--cluster.peer=127.0.0.1:{other}" for other in peers[1:]]
     # Replicas send one after the other, so far apart that each hears of what the others sent.
-    cluster += ["--cluster.peer-timeout=2s", "--cluster.settle-timeout=1s"]
+    cluster += ["--cluster.peer-timeout=2s"]
     with _folder("alertmanager") as home:
         (home / "alertmanager.yml").write_text(config)
         shutil.copytree(templates, home / "templates")
