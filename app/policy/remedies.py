@@ -38,6 +38,7 @@ class Spec:
     cool_down_s: float = 300.0
 
 
+_BY_DESIGN: Final = "Scheduler_Takes_Priority_Alarm"
 _ASK_FOR_RESTART: Final = ("HW_Error_Alarm", "SW_Error_Alarm", "Storage_Removed_Alarm")
 
 CATALOGUE: Final[Mapping[Remedy, Spec]] = {
@@ -51,7 +52,7 @@ CATALOGUE: Final[Mapping[Remedy, Spec]] = {
     ),
     Remedy.REAPPLY_PROFILE: Spec(
         "give it the settings that its stream needs",
-        cures={"device_settings_unusable": 15.0, "device_share_lost": 120.0},
+        cures={"device_settings_unusable": 15.0},
         needs_rest=True,
         has_undo=True,
         verify_s=15.0,
@@ -169,13 +170,26 @@ def helped(remedy: Remedy, look: Look, wanted: str | None) -> bool | None:
         case Remedy.SYNC_CLOCK:
             return None if reading.clock_offset_s is None else abs(reading.clock_offset_s) <= CLOCK_RIGHT_S
         case Remedy.SYNC_CALENDAR:
-            return not _has_alarm(reading, "Scheduler_Remote_Fetch_Alarm")
+            return not any(alarm.id.startswith("Schedul") and alarm.id != _BY_DESIGN for alarm in reading.alarms)
         case Remedy.STOP_RECORDING:
             return None if reading.recording is None else reading.recording is not EngineState.RUNNING
         case Remedy.REBOOT:
             if any(_has_alarm(reading, alarm_id) for alarm_id in _ASK_FOR_RESTART):
                 return False
             return reading.is_well and EngineState.SHUT_DOWN not in (reading.streaming, reading.recording)
+
+
+def is_needed(remedy: Remedy, look: Look) -> bool | None:
+    """Whether the device itself bears out that something is wrong: a diagnosis may be false. None: it does not
+    tell."""
+    match remedy:
+        case Remedy.CHANGE_INPUT:
+            return None if look.reading.has_input is None else not look.reading.has_input
+        case Remedy.SET_AUDIO_INPUT:
+            return _has_alarm(look.reading, "No_Audio_Input_Alarm")
+        case _:
+            good = helped(remedy, look, None)
+            return None if good is None else not good
 
 
 def _is(state: EngineState | None, wanted: EngineState) -> bool | None:

@@ -23,7 +23,7 @@ from app.domain.fleet import OperatorWish
 from app.domain.ids import EncoderId
 from app.domain.remediation import Automation, Outcome, Phase, Remedy, RemedyBreaker, RemedyRun
 from app.policy.remediation import HANDS_OFF_S, Situation, Wish, is_to_leave, is_too_sick, judge, why_opened
-from app.policy.remedies import CATALOGUE, for_condition
+from app.policy.remedies import CATALOGUE, is_needed
 from app.policy.remedy_machine import RemedyMachine
 from app.policy.setting_owners import SettingOwners
 from app.policy.storage import Advice, advise
@@ -40,6 +40,8 @@ from app.services.sick_devices import SickDevices, Sign
 
 BEAT_S: Final = 1.0
 RETELL_S: Final = 15.0
+ASK_AGAIN_S: Final = 15.0
+"""A device that was asked in vain whether it needs mending is not asked each second."""
 AUTOMATION: Final = "automation"
 
 log = structlog.get_logger()
@@ -97,6 +99,7 @@ class AjaRemediationService:
         self._owners = SettingOwners()
         self._hands_off: dict[EncoderId, datetime] = {}
         self._starting: set[EncoderId] = set()
+        self._asked: dict[tuple[EncoderId, Remedy], float] = {}
         self._refused: dict[tuple[EncoderId, str], str] = {}
         self._retell_from = 0.0
         self._is_held = False
@@ -177,15 +180,18 @@ class AjaRemediationService:
         if self._automation is Automation.OFF:
             return
         for encoder_id, sign in self._sick.signs(now):
-            found = for_condition(sign.condition.name)
+            found = sign.cure()
             if found is None or sign.lasted_s(now) < found[1] or encoder_id in self._starting:
                 continue
             wish = Wish(encoder_id, found[0])
+            if now < self._asked.get((encoder_id, found[0]), now):
+                continue
             # With what is known already, so that nobody is asked in vain each second.
             seen = self._situation(wish, self._reading(encoder_id), sign.condition.name, wanted="?")
             refusal = judge(wish, seen, self._counted())
             if self._note(encoder_id, sign, refusal) is None:
                 self._starting.add(encoder_id)
+                self._asked[encoder_id, found[0]] = now + ASK_AGAIN_S
                 name = f"{found[0]} of {encoder_id}"
                 self._keeper.start(self._mend(wish, sign, now), name=name)
 
@@ -223,12 +229,14 @@ class AjaRemediationService:
         """The try that was begun, or why it was not. Raises Unavailable when its intent can't be stored."""
         spec, encoder_id = CATALOGUE[wish.remedy], wish.encoder_id
         try:
-            reading: DeviceReading | None = await self._deeds.read(encoder_id)
+            look = await self._deeds.look(encoder_id, wish.remedy)
             was, wanted = await self._deeds.values(encoder_id, wish.remedy)
         except ManagerError as error:
             return f"the device can't be asked now: {error.detail}"
         runs = self._counted() if not wish.by_person else self._book.runs()
-        refusal = judge(wish, self._situation(wish, reading, cause, wanted=wanted), tuple(runs))
+        if not wish.by_person and is_needed(wish.remedy, look) is False:
+            return "the device itself is as it should be"
+        refusal = judge(wish, self._situation(wish, look.reading, cause, wanted=wanted), tuple(runs))
         if refusal is None and spec.choice is not None and wanted is not None and not wish.by_person:
             refusal = self._owners.refusal((encoder_id, spec.choice), cause, wanted, monotonic())
         if refusal is not None:
@@ -238,7 +246,7 @@ class AjaRemediationService:
             encoder_id=encoder_id,
             remedy=wish.remedy,
             cause=cause,
-            evidence=(*evidence, *facts(reading)),
+            evidence=(*evidence, *facts(look.reading)),
             command=spec.words if wanted is None else f"{spec.words}: {was} -> {wanted}",
             asked_by=by,
             began_at=utc_now(),

@@ -76,7 +76,7 @@ class RemedyAftercare:
 
     async def _write_effect(self, run: RemedyRun) -> None:
         try:
-            look = await self._deeds.look(run)
+            look = await self._deeds.look(run.encoder_id, run.remedy)
         except ManagerError as error:
             words = f"not known: {error.detail}"
         else:

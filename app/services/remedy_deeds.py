@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.domain.device import DeviceChoice, DeviceProfile, DeviceReading
+from app.domain.device import DeviceChoice, DeviceProfile
 from app.domain.errors import DeviceError, ManagerError
 from app.domain.ids import EncoderId
 from app.domain.remediation import Remedy, RemedyRun
@@ -34,9 +34,6 @@ class RemedyDeeds:
         self._load = load
         self._spare_input = spare_input
         self._before: dict[EncoderId, DeviceProfile] = {}
-
-    async def read(self, encoder_id: EncoderId) -> DeviceReading:
-        return await self._hardware(encoder_id).read()
 
     async def choice(self, encoder_id: EncoderId, name: DeviceChoice) -> str | None:
         return await self._hardware(encoder_id).choice(name)
@@ -85,13 +82,13 @@ class RemedyDeeds:
             case Remedy.REBOOT:
                 await device.reboot()
 
-    async def look(self, run: RemedyRun) -> Look:
-        device, encoder_id = self._hardware(run.encoder_id), run.encoder_id
+    async def look(self, encoder_id: EncoderId, remedy: Remedy) -> Look:
+        device = self._hardware(encoder_id)
         reading = await device.read()
-        name = CATALOGUE[run.remedy].choice
+        name = CATALOGUE[remedy].choice
         value = None if name is None else await device.choice(name)
         drift: tuple[str, ...] | None = None
-        if run.remedy is Remedy.REAPPLY_PROFILE and (profile := self._load.profile(encoder_id)) is not None:
+        if remedy is Remedy.REAPPLY_PROFILE and (profile := self._load.profile(encoder_id)) is not None:
             drift = await device.drift(profile)
         flows = [stream.flows for stream in self._load.carried(encoder_id)]
         return Look(reading, value, drift, None if not flows or None in flows else all(flows))

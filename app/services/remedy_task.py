@@ -86,7 +86,7 @@ class RemedyTask:
 
     async def _look(self, run: RemedyRun) -> Seen:
         try:
-            look = await self._deeds.look(run)
+            look = await self._deeds.look(run.encoder_id, run.remedy)
         except ManagerError as error:
             return Seen(utc_now(), None, error.detail)
         owned = CATALOGUE[run.remedy].choice

@@ -9,10 +9,8 @@ from app.domain.severity import Severity
 from app.runtime.clock import utc_now
 
 
-def facts(reading: DeviceReading | None) -> tuple[str, ...]:
+def facts(reading: DeviceReading) -> tuple[str, ...]:
     """What a device tells that a decision goes by."""
-    if reading is None:
-        return ()
     states = (("streaming", reading.streaming), ("recording", reading.recording))
     known = [f"{name} {state.value}" for name, state in states if state is not None]
     return (*known, *(f"alarm {alarm.id}" for alarm in reading.alarms[:10]))

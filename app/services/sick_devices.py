@@ -5,28 +5,46 @@ Only what a condition's fields say counts, never the text in it: that may hold w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from app.domain.condition import GONE_S, Category, Condition, Subject, SubjectKind
 from app.domain.encoder import EncoderState
-from app.domain.events import EncoderChanged, Event
+from app.domain.events import EncoderChanged, Event, IncidentChanged
 from app.domain.ids import EncoderId
+from app.domain.incident import Diagnosis
+from app.domain.remediation import Remedy
 from app.domain.severity import Severity
 from app.policy.reboot_cycle import RebootCycle
+from app.policy.remedies import for_condition
 from app.runtime.clock import monotonic, utc_now
 
 REBOOTING: Final = "device_rebooting"
 OWN: Final = frozenset({"remedy_breaker_open", "device_reboot_cycle"})
 """Told here: they make nobody sick."""
 
+DIAGNOSIS_S: Final = 30.0
+"""After a diagnosis: it may be taken back."""
+UNASKED: Final = frozenset(remedy.value for remedy in Remedy) - {Remedy.UNMUTE.value}
+"""A device may be muted on purpose."""
+
 
 @dataclass(slots=True)
 class Sign:
+    """`remedy`: what a diagnosis names; None: what the condition itself is for, if anything."""
+
     condition: Condition
     since: float
     told: float
+    remedy: Remedy | None = None
+
+    def cure(self) -> tuple[Remedy, float] | None:
+        """With the seconds that it must have lasted."""
+        if self.remedy is not None:
+            return self.remedy, DIAGNOSIS_S
+        return for_condition(self.condition.name)
 
     def lasted_s(self, now: float) -> float:
         return now - self.since
@@ -44,7 +62,10 @@ class SickDevices:
         self._told: set[EncoderId] = set()
 
     def hear(self, event: Event) -> None:
-        if isinstance(event, EncoderChanged):
+        if isinstance(event, IncidentChanged):
+            for found in event.incident.diagnoses:
+                self._note_diagnosis(found, monotonic(), lasts=event.incident.ended_at is None)
+        elif isinstance(event, EncoderChanged):
             (self._offline.add if event.state is EncoderState.OFFLINE else self._offline.discard)(event.encoder_id)
         elif isinstance(event, Condition) and event.subject.kind is SubjectKind.ENCODER and event.name not in OWN:
             self._note(event, monotonic())
@@ -85,6 +106,16 @@ class SickDevices:
             if encoder_id not in known:
                 del self._cycles[encoder_id]
 
+    def _note_diagnosis(self, found: Diagnosis, now: float, *, lasts: bool) -> None:
+        """One that names a device and something that may be done to it without a person."""
+        encoder_id, key = EncoderId(found.scope.value), (EncoderId(found.scope.value), found.pattern_id)
+        if not lasts:
+            self._signs.pop(key, None)
+        elif found.scope.label == "encoder" and found.remedy in UNASKED and encoder_id in set(self._ids()):
+            condition = _diagnosed(found)
+            # An incident is told when it changes, not again and again.
+            self._signs.setdefault(key, Sign(condition, now, math.inf, Remedy(found.remedy)))
+
     def _note(self, condition: Condition, now: float) -> None:
         encoder_id = EncoderId(condition.subject.id)
         key = (encoder_id, condition.name)
@@ -98,6 +129,18 @@ class SickDevices:
                 self._cycles.setdefault(encoder_id, RebootCycle()).restarted(now)
         elif sign is not None:
             sign.condition, sign.told = condition, now
+
+
+def _diagnosed(found: Diagnosis) -> Condition:
+    return Condition(
+        name=found.pattern_id,
+        subject=Subject(SubjectKind.ENCODER, found.scope.value),
+        is_active=True,
+        severity=found.severity,
+        category=found.category,
+        at=utc_now(),
+        summary=f"{found.pattern_id}, by {', '.join(found.evidence)}",
+    )
 
 
 def _circles(encoder_id: EncoderId, *, is_active: bool) -> Condition:

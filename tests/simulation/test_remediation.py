@@ -9,11 +9,16 @@ from itertools import pairwise
 
 import pytest
 
+from app.domain.condition import Category, Subject, SubjectKind
 from app.domain.device import DeviceAlarm, DeviceChoice, EngineState, Medium
 from app.domain.errors import Conflict, NotFound, Unavailable
+from app.domain.events import IncidentChanged
 from app.domain.fleet import OperatorWish
 from app.domain.ids import EncoderId, StreamId
+from app.domain.incident import Cause, Diagnosis, Incident
 from app.domain.remediation import Automation, Carried, Outcome, Phase, Remedy, RemedyRun
+from app.domain.severity import Severity
+from app.runtime.clock import utc_now
 from tests.support.remedy_rig import PERSON, Rig
 
 from .virtual_time import Clock, run
@@ -26,6 +31,29 @@ def _stays_bad(rig: Rig, name: str = "a") -> None:
     device = rig.device(name)
     device.heals = device.break_engine
     device.break_engine()
+
+
+def diagnosed(name: str, remedy: str, *, is_over: bool = False) -> IncidentChanged:
+    cause, at = Cause("encoder", name), utc_now()
+    found = Diagnosis(f"pattern_of_{name}", cause, Severity.CRITICAL, Category.SYSTEM, "", "", remedy, ("a sign",))
+    incident = Incident(
+        id=f"inc_{name}",
+        cause=cause,
+        severity=Severity.CRITICAL,
+        title="",
+        root=("sign", Subject(SubjectKind.ENCODER, name)),
+        reasons=(),
+        diagnoses=(found,),
+        signs=(),
+        children=(),
+        total_signs=1,
+        total_children=0,
+        streams=0,
+        viewers=None,
+        started_at=at,
+        ended_at=at if is_over else None,
+    )
+    return IncidentChanged(incident, at)
 
 
 # --- RM-01
@@ -171,7 +199,7 @@ def test_nothing_is_sent_whose_intent_can_not_be_stored() -> None:
                 await service.ask(A, Remedy.REBOOT, PERSON)
             assert rig.orders() == []
             rig.store.away = False
-            await asyncio.sleep(10.0)
+            await asyncio.sleep(20.0)
             assert rig.orders() == ["reboot"]
             rig.store.away = True
             await asyncio.sleep(300.0)
@@ -265,6 +293,38 @@ def test_with_another_device_on_the_stream_it_goes_off_the_air_first() -> None:
         assert rig.orders() == ["reboot"]
 
     run(7, story)
+
+
+@pytest.mark.parametrize("remedy", ["reboot", "change_input", "leave_transfer_mode", "unmute", "format_disk"])
+def test_a_false_diagnosis_touches_no_device_that_is_well(remedy: str) -> None:
+    async def story(clock: Clock, dice: random.Random) -> None:
+        rig = Rig("a", "b", "c")
+        rig.spare[A] = "sdi"
+        async with rig.control():
+            await asyncio.sleep(5.0)
+            rig.tell(diagnosed("a", remedy))
+            await asyncio.sleep(900.0)
+        assert rig.orders() == []
+        assert rig.runs() == []
+
+    run(15, story)
+
+
+def test_a_true_diagnosis_is_followed_and_one_that_was_taken_back_is_not() -> None:
+    async def story(clock: Clock, dice: random.Random) -> None:
+        rig = Rig("a", "b", "c", "d")
+        async with rig.control():
+            for name in "ab":
+                rig.device(name).tell(clock_offset_s=-80.0)
+            await asyncio.sleep(5.0)
+            for name in "ab":
+                rig.tell(diagnosed(name, "sync_clock"))
+                rig.device(name).tell(clock_offset_s=-100.0)
+            rig.tell(diagnosed("b", "sync_clock", is_over=True))
+            await asyncio.sleep(45.0)
+        assert [(one.encoder_id, one.cause) for one in rig.runs()] == [(A, "pattern_of_a")]
+
+    run(15, story)
 
 
 # --- RM-08

@@ -126,6 +126,7 @@ class Rig:
         self.wishes: dict[EncoderId, OperatorWish] = {}
         self.moved: list[EncoderId] = []
         self.told: list[Condition] = []
+        self.tell: Callable[[Event], None] = self.hear
         self.readings: dict[EncoderId, DeviceReading] = {}
 
     def device(self, name: str = "a") -> Patient:
@@ -193,6 +194,7 @@ class Rig:
     ) -> tuple[AjaRemediationService, tuple[Loop, ...]]:
         """The service and what is to run beside it."""
         bus: Bus[Event] = Bus(_raise)
+        self.tell = bus.tell
         ids = tuple(self.devices)
         watch = DeviceWatch(on_reading=lambda *_: None, bus=bus)
         sick, book = SickDevices(ids=lambda: ids, tell=bus.tell), RemedyBook(self.store)
