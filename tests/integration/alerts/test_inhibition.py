@@ -1,4 +1,4 @@
-"""What a real Alertmanager keeps to itself by the shipped rules: echoes, lesser words, what follows from a cause."""
+"""What a real Alertmanager keeps to itself by the shipped rules: echoes, lesser words, what follows of a cause."""
 
 from __future__ import annotations
 
