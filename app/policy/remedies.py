@@ -24,7 +24,8 @@ class Spec:
 
     `is_disruptive`: its picture stops or changes meanwhile. `needs_rest`: only while it neither streams nor
     records. `choice`: the setting that it owns while it is tried. `verify_s`: so long its effect is waited for,
-    from `settle_s` after the command on. `cool_down_s`: before the same device is given it again.
+    from `settle_s` after the command on. `cool_down_s`: before the same device is given it again. `escalates`: when
+    it does not help, what the device has on air is better carried by another one.
     """
 
     words: str
@@ -33,6 +34,7 @@ class Spec:
     needs_rest: bool = False
     choice: DeviceChoice | None = None
     has_undo: bool = False
+    escalates: bool = False
     settle_s: float = 0.0
     verify_s: float = 30.0
     cool_down_s: float = 300.0
@@ -48,6 +50,7 @@ CATALOGUE: Final[Mapping[Remedy, Spec]] = {
         cures={"device_stream_failed": 60.0},
         is_disruptive=True,
         settle_s=5.0,
+        escalates=True,
         verify_s=60.0,
     ),
     Remedy.REAPPLY_PROFILE: Spec(
@@ -55,6 +58,7 @@ CATALOGUE: Final[Mapping[Remedy, Spec]] = {
         cures={"device_settings_unusable": 15.0},
         needs_rest=True,
         has_undo=True,
+        escalates=True,
         verify_s=15.0,
     ),
     Remedy.CHANGE_INPUT: Spec(
@@ -63,6 +67,7 @@ CATALOGUE: Final[Mapping[Remedy, Spec]] = {
         is_disruptive=True,
         choice=DeviceChoice.VIDEO_INPUT,
         has_undo=True,
+        escalates=True,
         verify_s=30.0,
     ),
     Remedy.SET_AUDIO_INPUT: Spec(
@@ -71,6 +76,7 @@ CATALOGUE: Final[Mapping[Remedy, Spec]] = {
         needs_rest=True,
         choice=DeviceChoice.AUDIO_INPUT,
         has_undo=True,
+        escalates=True,
         verify_s=60.0,
     ),
     Remedy.UNMUTE: Spec(
@@ -111,6 +117,7 @@ CATALOGUE: Final[Mapping[Remedy, Spec]] = {
     Remedy.STOP_RECORDING: Spec(
         "end its recording, so that it gets less warm",
         cures={"device_near_over_temp": 10.0},
+        escalates=True,
         verify_s=20.0,
     ),
     Remedy.REBOOT: Spec(
@@ -126,6 +133,7 @@ CATALOGUE: Final[Mapping[Remedy, Spec]] = {
         is_disruptive=True,
         needs_rest=True,
         settle_s=15.0,
+        escalates=True,
         verify_s=300.0,
         cool_down_s=1_800.0,
     ),

@@ -165,6 +165,6 @@ class RemedyMachine:
     def _end(self, at: datetime, outcome: Outcome, result: str) -> tuple[Command, ...]:
         self.due = None
         self.run = replace(self.run, phase=Phase.DONE, ended_at=at, outcome=outcome, result=result)
-        if self.run.helped is False:
+        if self.run.helped is False and self._spec.escalates:
             return (Store(self.run), Escalate(self.run))
         return (Store(self.run),)

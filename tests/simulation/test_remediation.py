@@ -139,6 +139,26 @@ def test_a_device_whose_clock_can_not_be_set_goes_on_streaming() -> None:
     run(1, story)
 
 
+@pytest.mark.parametrize(
+    ("what", "moves"), [({"recording": EngineState.RUNNING}, True), ({"clock_offset_s": 500.0}, False)]
+)
+def test_what_can_not_be_mended_goes_over_to_another_device_where_it_is_about_the_picture(
+    what: dict[str, object], moves: bool
+) -> None:
+    async def story(clock: Clock, dice: random.Random) -> None:
+        rig = Rig("a", "b", "c")
+        rig.carrying[A] = (replace(LAST_ONE, other_flows=True),)
+        rig.device().refusal = "no"
+        rig.device().tell(alarms=(DeviceAlarm("Near_Over_Temp_Alarm", "warning", "hot"),) if moves else (), **what)
+        async with rig.control():
+            await asyncio.sleep(100.0)
+        assert rig.runs()[0].outcome is Outcome.FAILED
+        assert rig.moved == ([A] if moves else [])
+        assert ("changed over to another device" in (rig.runs()[0].result or "")) is moves
+
+    run(1, story)
+
+
 # --- RM-02
 
 

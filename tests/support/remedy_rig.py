@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -154,6 +155,7 @@ class Rig:
 
     async def make_way(self, encoder_id: EncoderId) -> None:
         self.moved.append(encoder_id)
+        self.carrying[encoder_id] = tuple(replace(one, is_on_air=False) for one in self.carried(encoder_id))
 
     def begin_anew(self, encoder_id: EncoderId) -> None:
         if encoder_id not in self.carrying:
