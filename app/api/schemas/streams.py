@@ -131,7 +131,9 @@ class StreamView(Answer):
     backup_input: bool
     slate: str
     content_checks: bool = Field(description="whether pictures and sound are looked at now and then")
-    ladder: LadderView
+    auto_quality: bool = Field(description="whether quality is taken back while its encoder cannot keep up")
+    ladder: LadderView = Field(description="what it has now")
+    asked_ladder: LadderView | None = Field(description="what was asked for, while it has less; else null")
     playback: PlaybackView
     destinations: list[DestinationView]
     record: bool
@@ -162,7 +164,9 @@ class StreamView(Answer):
             backup_input=record.backup_key_sha256 is not None,
             slate=record.slate,
             content_checks=record.content_checks,
+            auto_quality=record.auto_quality,
             ladder=LadderView.of(record.ladder),
+            asked_ladder=None if record.asked is None else LadderView.of(record.asked),
             playback=PlaybackView.of(playback),
             destinations=[DestinationView.of(destination) for destination in record.destinations],
             record=record.record,

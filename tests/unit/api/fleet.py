@@ -348,6 +348,7 @@ def stream_record(stream_id: StreamId, tenant: str, request: StreamRequest) -> S
         backup_key_sha256="11" * 32 if request.backup_input else None,
         slate=request.slate,
         content_checks=request.content_checks,
+        auto_quality=request.auto_quality,
         primary_id=ENCODER,
         backup_id=None,
         generation=1,
