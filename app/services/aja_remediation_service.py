@@ -108,6 +108,8 @@ class AjaRemediationService:
         """Raises Unavailable."""
         await self._book.load()
         for run in self._book.runs():
+            if run.outcome is Outcome.LEFT_ALONE and run.ended_at is not None:
+                self._hands_off[run.encoder_id] = run.ended_at + timedelta(seconds=HANDS_OFF_S)
             if not run.is_over:
                 log.warning("remedy was cut off", run_id=run.id, encoder_id=run.encoder_id)
                 self._carry(RemedyMachine(run, CATALOGUE[run.remedy], resumed=True))

@@ -423,6 +423,9 @@ def test_a_person_who_changes_what_a_remedy_has_just_set_is_not_undone() -> None
             await asyncio.sleep(15.0)
             assert rig.device().chosen[DeviceChoice.VIDEO_INPUT] == "sdi"
             rig.device().chosen[DeviceChoice.VIDEO_INPUT] = "test_pattern"
+            await asyncio.sleep(60.0)
+        async with rig.control() as service:
+            assert [encoder_id for encoder_id, _ in (await service.standing()).hands_off] == [A]
             await asyncio.sleep(1_800.0)
         assert rig.device().chosen[DeviceChoice.VIDEO_INPUT] == "test_pattern"
         (only,) = rig.runs()
