@@ -7,6 +7,7 @@ gives it back too. How a picture is changed without a lost frame is `changing.py
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 import structlog
 
@@ -18,6 +19,7 @@ from app.domain.severity import Severity
 from app.domain.stream import WorkerGrant
 from app.policy import health_verdict, quality_ladder
 from app.policy.failover_states import Phase
+from app.policy.health_score import measures_of, score
 from app.policy.health_verdict import Step
 from app.policy.quality_ladder import Move, Quality, Sample
 from app.runtime.bus import Bus
@@ -26,6 +28,8 @@ from app.runtime.tasks import TaskGroupKeeper
 from app.services.changing import Changing
 from app.services.fleet import Fleet
 from app.services.live_streams import LiveStream, LiveStreams
+
+WELL: Final = 100.0
 
 log = structlog.get_logger()
 
@@ -77,7 +81,10 @@ class QualityControl:
         reading = self._fleet.reading(active.encoder_id)
         workers = () if reading is None else reading.workers
         worker = next((one for one in workers if one.worker_id == active.worker_id), None)
+        # What costs the stream points may be its source's; less work helps only a machine that has too much.
+        system = score(measures_of(reading)).system
         is_ailing = health_verdict.judge(stream.watched) in (Step.DEGRADE, Step.RESET)
+        is_ailing = is_ailing and system is not None and system < WELL
         machine = None if reading is None else reading.cpu_percent
         return Sample(
             generation=active.generation,

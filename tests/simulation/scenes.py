@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from app.domain.stream import StandbyGrade
+from app.policy.health_verdict import HealthLimits
 
 from .invariants import at_rest
 from .virtual_time import Clock
@@ -23,9 +24,11 @@ async def fleet(
     streams: int = 1,
     grade: StandbyGrade = StandbyGrade.WARM,
     places: int = 8,
+    health_limits: HealthLimits | None = None,
 ) -> AsyncIterator[World]:
     """Every stream is published, live and protected, and the encoders have been there for a while."""
     world = World(clock, dice, hosts=hosts, places=places)
+    world.health_limits = health_limits or world.health_limits
     await world.start()
     for _ in range(streams):
         await world.open_stream(grade)

@@ -6,6 +6,7 @@ import asyncio
 import random
 
 from app.domain.stream import StandbyGrade
+from app.policy.health_verdict import HealthLimits
 from app.policy.quality_ladder import DWELL_S, RELIEVED_S, steps
 from app.services.wellbeing import SPACING_S
 
@@ -99,6 +100,39 @@ def test_a_sick_encoder_is_left_for_a_well_one_and_a_sick_backup_for_a_better_on
             await world.until(lambda: node_of(world, stream) not in sick, 300.0)
             await _no_frame_lost(world)
             assert node_of(world, stream, standby=True) not in sick
+
+    run(SEED, story)
+
+
+STRICT = HealthLimits(96.0, 94.0, 93.0)
+"""So that one figure alone is enough: a full memory leaves a stream with a score of 90."""
+
+
+def test_below_the_last_limit_the_backup_takes_over_where_it_is_better_and_nothing_is_lost() -> None:
+    async def story(clock: Clock, dice: random.Random) -> None:
+        async with fleet(clock, dice, hosts=2, streams=1, health_limits=STRICT) as world:
+            stream, node = world.streams[0], node_of(world, world.streams[0])
+            node.memory_percent = 90.0
+            await world.until(lambda: world.health(stream).verdict == "reset", 15.0)
+            await world.until(lambda: node_of(world, stream) is not node, 15.0)
+            await _no_frame_lost(world)
+            cause = (await world.store.failovers(stream.id))[0].cause
+            assert cause == "its encoder's health is 80, the backup's 100"
+
+    run(SEED, story)
+
+
+def test_below_the_last_limit_a_stream_stays_where_the_backup_is_no_better() -> None:
+    async def story(clock: Clock, dice: random.Random) -> None:
+        async with fleet(clock, dice, hosts=2, streams=1, health_limits=STRICT) as world:
+            stream, node = world.streams[0], node_of(world, world.streams[0])
+            for one in world.nodes:
+                one.memory_percent = 90.0
+            await world.until(lambda: world.health(stream).verdict == "reset", 15.0)
+            assert node_of(world, stream) is node
+            await asyncio.sleep(120.0)
+            causes = {report.cause for report in await world.store.failovers(stream.id)}
+            assert causes <= {"picture changed"}, "only its quality may have been changed"
 
     run(SEED, story)
 

@@ -34,6 +34,7 @@ from app.media.doors.rtmp import RtmpDoor
 from app.media.encoding.roster import Roster
 from app.media.gateway import Gateway
 from app.media.outputs import ChannelOutputs
+from app.policy.health_verdict import HealthLimits
 from app.policy.placement import Panic
 from app.runtime import clock
 from app.runtime.clock import utc_now
@@ -199,6 +200,7 @@ class World:
         self.dice = dice
         self.refusals = 0.0
         self.panic = Panic.LEAST_BAD
+        self.health_limits = HealthLimits()
         self.store = MemoryStore()
         self.link: SimLink | None = None
         self.services: ControlServices | None = None
@@ -232,7 +234,15 @@ class World:
         process.run(PROCESS.set, CONTROL)
         link = SimLink(process)
         pepper = Secret("pepper-of-these-histories")
-        services = ControlServices._built(self.store, link, StreamValidator(), pepper, None, panic=self.panic)
+        services = ControlServices._built(
+            self.store,
+            link,
+            StreamValidator(),
+            pepper,
+            None,
+            panic=self.panic,
+            health_limits=self.health_limits,
+        )
         self._process = process
         await self.in_control(services.begin())
         self.services, self.link = services, link
