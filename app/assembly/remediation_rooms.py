@@ -41,7 +41,9 @@ class _Drains:
     fleet: Fleet
 
     def wished(self, encoder_id: EncoderId) -> OperatorWish:
-        return self.fleet.member(encoder_id).wish
+        member = next((one for one in self.fleet if one.info.encoder_id == encoder_id), None)
+        # One that was removed meanwhile has nothing to leave.
+        return OperatorWish.STOPPED if member is None else member.wish
 
     async def wish(self, encoder_id: EncoderId, wish: OperatorWish) -> None:
         await self.fleet.wish(encoder_id, wish)

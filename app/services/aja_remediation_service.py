@@ -40,6 +40,8 @@ from app.services.sick_devices import SickDevices, Sign
 
 BEAT_S: Final = 1.0
 RETELL_S: Final = 15.0
+LOOK_AGAIN_S: Final = 5.0
+"""At what was refused by what is known already."""
 ASK_AGAIN_S: Final = 15.0
 """A device that was asked in vain whether it needs mending is not asked each second."""
 AUTOMATION: Final = "automation"
@@ -181,6 +183,7 @@ class AjaRemediationService:
     def _look_for_work(self, now: float) -> None:
         if self._automation is Automation.OFF:
             return
+        runs = self._counted()
         for encoder_id, sign in self._sick.signs(now):
             found = sign.cure()
             if found is None or sign.lasted_s(now) < found[1] or encoder_id in self._starting:
@@ -190,7 +193,8 @@ class AjaRemediationService:
                 continue
             # With what is known already, so that nobody is asked in vain each second.
             seen = self._situation(wish, self._reading(encoder_id), sign.condition.name, wanted="?")
-            refusal = judge(wish, seen, self._counted())
+            refusal = judge(wish, seen, runs)
+            self._asked[encoder_id, found[0]] = now + LOOK_AGAIN_S
             if self._note(encoder_id, sign, refusal) is None:
                 self._starting.add(encoder_id)
                 self._asked[encoder_id, found[0]] = now + ASK_AGAIN_S
@@ -332,8 +336,11 @@ class AjaRemediationService:
 
     def _tell_standing(self, now: float) -> None:
         self._sick.tell_cycles(now)
+        self._asked = {key: at for key, at in self._asked.items() if at > now}
+        members = set(self._members())
         for breaker in self._book.breakers():
-            self._bus.tell(opened(breaker, is_active=True))
+            if breaker.encoder_id in members:
+                self._bus.tell(opened(breaker, is_active=True))
         held = self._held()
         if held is not None or self._is_held:
             self._bus.tell(holds(held))
