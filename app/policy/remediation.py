@@ -86,7 +86,9 @@ def _reasons(wish: Wish, seen: Situation, runs: Sequence[RemedyRun]) -> Iterator
         yield f"its breaker is open until a person clears it: {seen.breaker.reason}"
     if spec.is_disruptive:
         yield from _fleet(seen, runs)
-        yield from _alone(seen.carried)
+        # Without an input viewers see its test pattern: there is no picture to lose.
+        if not (wish.remedy is Remedy.CHANGE_INPUT and seen.reading.has_input is False):
+            yield from _alone(seen.carried)
     if spec.needs_rest:
         yield from _unrest(seen.reading)
     if wish.remedy is Remedy.REBOOT:

@@ -288,8 +288,8 @@ def test_rm_04_the_last_device_of_a_live_stream_is_disturbed_only_when_a_person_
         rig = Rig("a", "b")
         rig.carrying[A] = (LAST_ONE,)
         rig.spare[A] = "sdi"
-        rig.device().tell(has_input=False)
         async with rig.control() as service:
+            rig.device().tell(alarms=(DeviceAlarm("HW_Error_Alarm", "error", "broken"),))
             await asyncio.sleep(1_800.0)
             assert rig.orders() == []
             for remedy in (Remedy.REBOOT, Remedy.RESTART_STREAM, Remedy.CHANGE_INPUT):
@@ -298,6 +298,19 @@ def test_rm_04_the_last_device_of_a_live_stream_is_disturbed_only_when_a_person_
             await service.ask(A, Remedy.CHANGE_INPUT, PERSON, force=True)
             await asyncio.sleep(1.0)
             assert rig.orders() == ["choose video_input sdi"]
+
+    run(7, story)
+
+
+def test_the_only_device_of_a_stream_gets_its_spare_input_when_its_own_is_lost() -> None:
+    async def story(clock: Clock, dice: random.Random) -> None:
+        rig = Rig("a", "b")
+        rig.carrying[A] = (LAST_ONE,)
+        rig.spare[A] = "sdi"
+        rig.device().tell(has_input=False)
+        async with rig.control():
+            await asyncio.sleep(15.0)
+        assert rig.orders() == ["choose video_input sdi"]
 
     run(7, story)
 
