@@ -11,8 +11,9 @@ import pytest
 
 from app.adapters.encoders.aja_helo import HeloDriver
 from app.adapters.encoders.helo.descriptors import DescriptorCache
+from app.adapters.encoders.simulated_device import SimulatedDevice
 from app.adapters.store.sql_store import SqlStore
-from app.domain.device import DeviceChoice, DeviceEntry, EngineState
+from app.domain.device import DeviceChoice, DeviceEntry, EngineState, NewDevice
 from app.domain.encoder import EncoderKind
 from app.domain.errors import Conflict
 from app.domain.ids import EncoderId
@@ -84,6 +85,18 @@ async def test_a_stream_goes_over_to_the_other_device_before_its_device_is_touch
                 break
             await asyncio.sleep(0.05)
     assert run.outcome is Outcome.KEPT
+
+
+async def test_the_spare_input_that_was_entered_is_known_after_a_restart_of_control(house: DeviceHouse) -> None:
+    house.devices["a"] = SimulatedDevice(A)
+    new = NewDevice(EncoderKind.AJA_HELO, "http://a", encoder_id=A, spare_input="sdi")
+    await house.control.services.encoders.enter(new, PERSON)
+    await house.control.stop()
+    await house.control.start()
+    await until(lambda: house.control.services.devices.reading(A) is not None)
+    run = await house.control.services.remedies.ask(A, Remedy.CHANGE_INPUT, PERSON)
+    assert (run.was, run.wanted) == ("hdmi", "sdi")
+    await until(lambda: house.devices["a"].orders == ["choose video_input sdi"])
 
 
 # --- the device's own protocol
