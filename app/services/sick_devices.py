@@ -14,7 +14,7 @@ from app.domain.condition import GONE_S, Category, Condition, Subject, SubjectKi
 from app.domain.encoder import EncoderState
 from app.domain.events import EncoderChanged, Event, IncidentChanged
 from app.domain.ids import EncoderId
-from app.domain.incident import Diagnosis
+from app.domain.incident import Diagnosis, Incident
 from app.domain.remediation import Remedy
 from app.domain.severity import Severity
 from app.policy.reboot_cycle import RebootCycle
@@ -58,13 +58,14 @@ class SickDevices:
         self._tell = tell
         self._signs: dict[tuple[EncoderId, str], Sign] = {}
         self._offline: set[EncoderId] = set()
+        self._diagnosed: dict[str, frozenset[tuple[EncoderId, str]]] = {}
+        """Of each incident that lasts, what it says of devices now."""
         self._cycles: dict[EncoderId, RebootCycle] = {}
         self._told: set[EncoderId] = set()
 
     def hear(self, event: Event) -> None:
         if isinstance(event, IncidentChanged):
-            for found in event.incident.diagnoses:
-                self._note_diagnosis(found, monotonic(), lasts=event.incident.ended_at is None)
+            self._note_incident(event.incident, monotonic())
         elif isinstance(event, EncoderChanged):
             (self._offline.add if event.state is EncoderState.OFFLINE else self._offline.discard)(event.encoder_id)
         elif isinstance(event, Condition) and event.subject.kind is SubjectKind.ENCODER and event.name not in OWN:
@@ -106,15 +107,22 @@ class SickDevices:
             if encoder_id not in known:
                 del self._cycles[encoder_id]
 
-    def _note_diagnosis(self, found: Diagnosis, now: float, *, lasts: bool) -> None:
-        """One that names a device and something that may be done to it without a person."""
-        encoder_id, key = EncoderId(found.scope.value), (EncoderId(found.scope.value), found.pattern_id)
-        if not lasts:
+    def _note_incident(self, incident: Incident, now: float) -> None:
+        """Diagnoses that name a device and something that may be done to it without a person."""
+        diagnoses = () if incident.ended_at is not None else incident.diagnoses
+        signs: dict[tuple[EncoderId, str], Sign] = {}
+        for one in diagnoses:
+            key = EncoderId(one.scope.value), one.pattern_id
+            if one.scope.label == "encoder" and one.remedy in UNASKED and key[0] in set(self._ids()):
+                # An incident is told when it changes, not again and again.
+                signs[key] = Sign(_diagnosed(one), now, math.inf, Remedy(one.remedy))
+        before = self._diagnosed.pop(incident.id, frozenset())
+        if signs:
+            self._diagnosed[incident.id] = frozenset(signs)
+        # An incident may go on without a diagnosis that it had, and end without it.
+        for key in before.difference(*self._diagnosed.values()):
             self._signs.pop(key, None)
-        elif found.scope.label == "encoder" and found.remedy in UNASKED and encoder_id in set(self._ids()):
-            condition = _diagnosed(found)
-            # An incident is told when it changes, not again and again.
-            self._signs.setdefault(key, Sign(condition, now, math.inf, Remedy(found.remedy)))
+        self._signs = signs | self._signs
 
     def _note(self, condition: Condition, now: float) -> None:
         encoder_id = EncoderId(condition.subject.id)
