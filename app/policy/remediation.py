@@ -86,9 +86,9 @@ def _reasons(wish: Wish, seen: Situation, runs: Sequence[RemedyRun]) -> Iterator
         yield f"its breaker is open until a person clears it: {seen.breaker.reason}"
     if spec.is_disruptive:
         yield from _fleet(seen, runs)
-        # Without an input viewers see its test pattern: there is no picture to lose.
-        if not (wish.remedy is Remedy.CHANGE_INPUT and seen.reading.has_input is False):
-            yield from _alone(seen.carried)
+        last = last_that_feeds(wish.remedy, seen.reading, seen.carried)
+        if last is not None:
+            yield last
     if spec.needs_rest:
         yield from _unrest(seen.reading)
     if wish.remedy is Remedy.REBOOT:
@@ -117,6 +117,17 @@ def is_to_leave(remedy: Remedy, carried: Sequence[Carried]) -> bool:
     streaming that can't be mended, and nobody loses the only picture there may ever be."""
     is_about_streaming = remedy in (Remedy.REBOOT, Remedy.RESTART_STREAM)
     return is_about_streaming and all(stream.other_flows for stream in carried)
+
+
+def last_that_feeds(remedy: Remedy, reading: DeviceReading, carried: Sequence[Carried]) -> str | None:
+    """Why a device may not be disturbed: a picture that arrives, or of which it is not known, is not cut off while
+    no other one is there."""
+    if remedy is Remedy.CHANGE_INPUT and reading.has_input is False:
+        # Viewers see its test pattern: there is no picture to lose.
+        return None
+    found = (stream for stream in carried if stream.flows is not False and not stream.other_flows)
+    last = next(found, None)
+    return None if last is None else f"it is the last that feeds {last.stream_id}"
 
 
 # --- the rules
@@ -163,13 +174,6 @@ def _fleet(seen: Situation, runs: Sequence[RemedyRun]) -> Iterator[str]:
         yield f"{busy.encoder_id} is being mended: one at a time"
     if is_too_sick(seen.members, seen.unhealthy):
         yield f"{seen.unhealthy} of {seen.members} devices look bad: the fault lies elsewhere"
-
-
-def _alone(carried: Sequence[Carried]) -> Iterator[str]:
-    """A picture that arrives, or of which it is not known, is not cut off while no other one is there."""
-    for stream in carried:
-        if stream.flows is not False and not stream.other_flows:
-            yield f"it is the last that feeds {stream.stream_id}"
 
 
 def _unrest(reading: DeviceReading) -> Iterator[str]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from app.domain.device import DeviceChoice, DeviceProfile
-from app.domain.errors import DeviceError, ManagerError
+from app.domain.errors import Conflict, DeviceError, ManagerError
 from app.domain.ids import EncoderId
 from app.domain.remediation import Remedy, RemedyRun
+from app.policy.remediation import last_that_feeds
 from app.policy.remedies import CATALOGUE, Look
 from app.ports.device import HardwareEncoder
 from app.services.device_load import Load
@@ -62,6 +63,8 @@ class RemedyDeeds:
         device, encoder_id = self._hardware(run.encoder_id), run.encoder_id
         if run.is_disruptive:
             await self._load.make_way(encoder_id)
+            if not run.is_forced:
+                await self._demand_another(device, run.remedy)
         match run.remedy:
             case Remedy.RESTART_STREAM:
                 self._load.begin_anew(encoder_id)
@@ -116,6 +119,12 @@ class RemedyDeeds:
         if any(stream.is_on_air for stream in self._load.carried(encoder_id)):
             return "its stream stays on it: no other device sends the same"
         return "its stream was changed over to another device"
+
+    async def _demand_another(self, device: HardwareEncoder, remedy: Remedy) -> None:
+        """The other one may have ended since it was decided."""
+        last = last_that_feeds(remedy, await device.read(), self._load.carried(device.encoder_id))
+        if last is not None:
+            raise Conflict(last)
 
     async def _reapply(self, device: HardwareEncoder) -> None:
         profile = self._load.profile(device.encoder_id)
