@@ -2,7 +2,8 @@
 
 Level-triggered: nothing is remembered but what is seen, so a control that was restarted goes on where the devices
 are. Which input is on air is the gateway's to decide at once; here it is followed, repaired behind, and moved only
-where an operator wants a device free. How a device is set up or found is for others.
+where an operator wants a device free, or where its cable is out while the other one has a signal. How a device is
+set up or found is for others.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from typing import Final
 
 from app.domain.device import EngineState
 from app.domain.encoder import EncoderState
+from app.domain.failover import DecidedBy
 from app.domain.ids import EncoderId
 from app.domain.stream import Input
 
 LOST_S: Final = 2.0
 """A primary that has not flowed for so long is lost: a backup that stands by is started."""
+BLIND_S: Final = 3.0
+"""A device on air without a signal for so long is left: it sends black, which the gateway takes for a flow."""
 GRACE_S: Final = 12.0
 """After its start a device has so long to be seen at the gateway, and one that broke to mend itself."""
 MAX_FAILURES: Final = 3
@@ -50,6 +54,7 @@ class Command:
     deed: Deed
     input: Input
     reason: str
+    decided_by: DecidedBy = DecidedBy.CONTROL
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +62,9 @@ class SeatSeen:
     """One input now; times in monotonic seconds.
 
     `state` None: its device is none of the fleet any more. `busy`: a deed is under way. `quiet_since`: since when
-    nothing comes that should; None while it flows. `set_up_at`: when it was last set up or checked; None: it never
-    was by this control.
+    nothing comes that should; None while it flows. `has_input`: a signal at the device; None: not known.
+    `blind_since`: since when it says that it has none; None: it does not. `set_up_at`: when it was last set up or
+    checked; None: it never was by this control.
     """
 
     encoder_id: EncoderId | None
@@ -70,7 +76,12 @@ class SeatSeen:
     failures: int = 0
     started_at: float | None = None
     quiet_since: float | None = None
+    has_input: bool | None = None
+    blind_since: float | None = None
     set_up_at: float | None = None
+
+    def is_blind(self, now: float) -> bool:
+        return self.blind_since is not None and now - self.blind_since >= BLIND_S
 
     def is_leaving(self) -> bool:
         return self.state in _LEAVING
@@ -99,23 +110,27 @@ def _next(
 ) -> Command | None:
     if seat.encoder_id is None:
         return Command(Deed.SEEK, name, "no device feeds this input")
-    left = _why_left(seat, other, is_primary=is_primary)
+    left = _why_left(seat, other, is_primary=is_primary, now=now)
     if left is not None:
-        # On air it is left only for one that flows, by a change at a key frame.
-        on_air_for_now = is_primary and seat.flows
-        return Command(Deed.SWITCH_TO, name.other, left) if on_air_for_now else Command(Deed.LET_GO, name, left)
+        if not (is_primary and seat.flows):
+            return Command(Deed.LET_GO, name, left)
+        # On air it is left only for one that flows, by a change at a key frame; asked for once in a while.
+        is_asked = other.busy or now < other.rests_until
+        return None if is_asked else Command(Deed.SWITCH_TO, name.other, left, _who_wants(seat))
     if seat.flows and hot and not is_primary:
         return _look_after(name, seat, other, now)
-    if hot or is_primary or _is_needed(other, now):
+    if hot or is_primary or _is_needed(other, seat, now):
         return _to_stream(name, seat, now)
     return _to_stand_by(name, seat, other, now)
 
 
-def _why_left(seat: SeatSeen, other: SeatSeen, *, is_primary: bool) -> str | None:
+def _why_left(seat: SeatSeen, other: SeatSeen, *, is_primary: bool, now: float) -> str | None:
     """Why this input is to have another device; None: it keeps it."""
     if seat.flows:
         # What comes is good, whatever control can reach; an operator's wish waits for one that is to stay.
         may_go = other.flows and not (is_primary and other.is_leaving())
+        if is_primary and may_go and seat.is_blind(now) and other.has_input:
+            return "no signal at the input of the device on air"
         return "an operator wants the device free" if seat.is_leaving() and may_go else None
     if seat.state is None:
         return "the device is none of the fleet any more"
@@ -128,10 +143,15 @@ def _why_left(seat: SeatSeen, other: SeatSeen, *, is_primary: bool) -> str | Non
     return f"it failed {seat.failures} times" if seat.failures >= MAX_FAILURES else None
 
 
-def _is_needed(primary: SeatSeen, now: float) -> bool:
-    """Whether the one that stands by has to stream, because the primary does not or is to be left."""
+def _who_wants(seat: SeatSeen) -> DecidedBy:
+    return DecidedBy.OPERATOR if seat.is_leaving() else DecidedBy.CONTROL
+
+
+def _is_needed(primary: SeatSeen, backup: SeatSeen, now: float) -> bool:
+    """Whether the one that stands by has to stream, because the primary does not, sees nothing or is to be left."""
     lost = primary.quiet_since is not None and now - primary.quiet_since >= LOST_S
-    return lost or primary.encoder_id is None or primary.is_leaving()
+    blind = primary.is_blind(now) and backup.has_input is True
+    return lost or blind or primary.encoder_id is None or primary.is_leaving()
 
 
 def _look_after(name: Input, seat: SeatSeen, other: SeatSeen, now: float) -> Command | None:

@@ -35,6 +35,7 @@ class Seat:
     failures: int = 0
     started_at: float | None = None
     quiet_since: float | None = None
+    blind_since: float | None = None
     set_up_at: float | None = None
     told: str | None = None
     """The fault that was told last, so that it is told once."""
@@ -42,7 +43,7 @@ class Seat:
     def renew(self) -> None:
         """In its place, because a deed that is under way holds it."""
         self.rests_until, self.failures = 0.0, 0
-        self.started_at = self.quiet_since = self.set_up_at = None
+        self.started_at = self.quiet_since = self.blind_since = self.set_up_at = None
 
 
 @dataclass(slots=True)

@@ -216,6 +216,10 @@ class DeviceStreams:
             seat.quiet_since = now
         presence = None if encoder_id is None else self._fleet.state(encoder_id, now)
         reading = None if encoder_id is None else self._devices.reading(encoder_id)
+        if reading is None or reading.has_input is not False:
+            seat.blind_since = None
+        elif seat.blind_since is None:
+            seat.blind_since = now
         return SeatSeen(
             encoder_id=encoder_id,
             state=None if presence is None or encoder_id not in self._devices else presence.state,
@@ -226,6 +230,8 @@ class DeviceStreams:
             failures=seat.failures,
             started_at=seat.started_at,
             quiet_since=seat.quiet_since,
+            has_input=None if reading is None else reading.has_input,
+            blind_since=seat.blind_since,
             set_up_at=seat.set_up_at,
         )
 
@@ -256,7 +262,7 @@ class DeviceStreams:
             case Deed.LET_GO:
                 await self._let_go(stream, name, command.reason)
             case Deed.SWITCH_TO:
-                await self.switch_to(stream, name, cause=command.reason, decided_by=DecidedBy.OPERATOR)
+                await self.switch_to(stream, name, cause=command.reason, decided_by=command.decided_by)
                 seat.rests_until = monotonic() + REST_S
             case Deed.START:
                 await self._deeds.start(self._places.at(stream, name), self._places.profile(stream, name))

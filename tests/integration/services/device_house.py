@@ -21,7 +21,7 @@ from app.domain.link import ChannelReading, InputReading, Order, SourceDown, Sou
 from app.domain.session import DeviceWish, StreamHealth, StreamRequest
 from app.domain.stream import ChannelPlan, Input, StandbyGrade, StreamMode
 from app.monitoring import device_watch
-from app.policy import encoder_presence
+from app.policy import device_feed, encoder_presence
 from app.services import device_deeds, device_streams
 
 from .peers import ADMIN, OWNER, Control, FakeGateway, at, until
@@ -151,6 +151,7 @@ def hurry(patch: pytest.MonkeyPatch) -> None:
     """What takes seconds takes tenths."""
     patch.setattr(encoder_presence, "DEVICE_SUSPECT_S", 0.4)
     patch.setattr(encoder_presence, "DEVICE_OFFLINE_S", 0.8)
+    patch.setattr(device_feed, "BLIND_S", 0.3)
     patch.setattr(device_streams, "BEAT_S", 0.05)
     patch.setattr(device_streams, "REST_S", 0.2)
     patch.setattr(device_streams, "RETURN_S", 1.0)

@@ -425,6 +425,18 @@ async def test_a_drained_device_goes_off_the_air_by_a_change_and_is_free(house: 
     await until(lambda: first not in house.streaming())
 
 
+async def test_a_device_on_air_whose_cable_is_pulled_hands_the_stream_to_the_one_that_sees(
+    house: DeviceHouse,
+) -> None:
+    await house.enter("a", "b")
+    stream_id = await house.open()
+    await house.protected(stream_id)
+    first, second = house.roles(stream_id)
+    house.devices[str(first)].tell(has_input=False, input_format=None)
+    await until(lambda: house.roles(stream_id) == (second, first))
+    assert house.streaming() == {"a", "b"}, "it stays ready, in case the other one is lost"
+
+
 async def test_a_device_on_air_restarts_only_where_another_one_can_take_over(house: DeviceHouse) -> None:
     await house.enter("a")
     stream_id = await house.open()

@@ -12,7 +12,7 @@ from app.domain.device import EngineState
 from app.domain.encoder import EncoderState
 from app.domain.ids import EncoderId
 from app.domain.stream import Input
-from app.policy.device_feed import CHECK_S, GRACE_S, LOST_S, MAX_FAILURES, Command, Deed, SeatSeen, judge
+from app.policy.device_feed import BLIND_S, CHECK_S, GRACE_S, LOST_S, MAX_FAILURES, Command, Deed, SeatSeen, judge
 
 MAIN, BACKUP = Input.MAIN, Input.BACKUP
 NOW = 1_000.0
@@ -137,6 +137,27 @@ def test_of_two_devices_that_are_to_be_free_the_backup_goes_first() -> None:
     assert look(leaving, leaving) == [(Deed.LET_GO, BACKUP)]
 
 
+def test_a_device_on_air_whose_cable_is_out_for_a_while_is_left_for_one_with_a_signal() -> None:
+    blind = replace(WELL, has_input=False, blind_since=NOW - BLIND_S)
+    sees = replace(WELL, has_input=True)
+    assert look(blind, sees) == [(Deed.SWITCH_TO, BACKUP)]
+    assert look(replace(blind, blind_since=NOW - BLIND_S + 0.1), sees) == []
+    assert look(blind, replace(sees, rests_until=NOW + 1)) == [], "it was asked just now"
+    assert look(blind, sees, on_air=BACKUP) == [(Deed.PROMOTE, BACKUP)], "it stays ready as the backup"
+
+
+def test_nothing_moves_to_a_device_of_which_no_signal_is_known() -> None:
+    blind = replace(WELL, has_input=False, blind_since=NOW - 60)
+    assert look(blind, blind) == []
+    assert look(blind, WELL) == []
+
+
+def test_a_backup_with_a_signal_that_stands_by_is_started_once_the_one_on_air_has_none() -> None:
+    blind = replace(WELL, has_input=False, blind_since=NOW - BLIND_S)
+    assert look(blind, replace(READY, has_input=True), hot=False) == [(Deed.START, BACKUP)]
+    assert look(blind, replace(READY, has_input=False, blind_since=NOW - 60), hot=False) == []
+
+
 SEATS = st.builds(
     SeatSeen,
     encoder_id=st.sampled_from([None, EncoderId("helo-a")]),
@@ -148,6 +169,8 @@ SEATS = st.builds(
     failures=st.integers(0, MAX_FAILURES + 1),
     started_at=st.sampled_from([None, NOW - 500, NOW - 1]),
     quiet_since=st.sampled_from([None, NOW - 500, NOW - 1]),
+    has_input=st.sampled_from([None, False, True]),
+    blind_since=st.sampled_from([None, NOW - 500, NOW - 1]),
     set_up_at=st.sampled_from([None, NOW - 500, NOW - 1]),
 )
 
