@@ -55,7 +55,8 @@ class ThermalController:
         self._base = self._limits = limits or ThermalLimits()
         self._learner = HeatLearner()
         self._state = ThermalState.NO_SENSOR
-        self._since = 0.0
+        self._since: float | None = None
+        """None: it was not heard yet."""
         self._reason = "it never told a temperature"
         self._sample = Sample()
         self._now = 0.0
@@ -70,6 +71,7 @@ class ThermalController:
 
     def feed(self, event: Event, now: float) -> tuple[Moved, ...]:
         self._now = now
+        self._since = now if self._since is None else self._since
         match event:
             case Sample():
                 self._sample = event
@@ -119,7 +121,7 @@ class ThermalController:
         next_hot = forecast(known, self._limits.hot_c)
         return Verdict(
             state=self._state,
-            since=self._since,
+            since=now if self._since is None else self._since,
             reason=self._reason,
             heat=heat,
             temperature_c=celsius,
@@ -246,7 +248,7 @@ class ThermalController:
 
     def _end_cooling(self, now: float, *, enough: bool) -> tuple[Moved, ...]:
         """`enough`: it is cool, as far as anybody can tell. All steps and one cooling period are waited for."""
-        lasted_s = now - self._since
+        lasted_s = 0.0 if self._since is None else now - self._since
         is_done = enough and self._steps == STEPS and lasted_s >= 2 * COOLING_PERIOD_S
         if not is_done and lasted_s < COOLING_MOST_S:
             return ()

@@ -168,6 +168,13 @@ def test_a_sensor_that_comes_back_brings_work_back_in_steps() -> None:
     assert (story.verdict.state, story.verdict.allowance) == (ThermalState.COOL, 1.0)
 
 
+def test_an_encoder_without_a_sensor_is_without_since_it_was_first_heard() -> None:
+    controller = ThermalController()
+    controller.feed(Sample(), 500.0)
+    controller.feed(Sample(), 530.0)
+    assert controller.verdict(530.0).since == 500.0
+
+
 def test_an_encoder_that_never_had_a_sensor_works() -> None:
     verdict = Story().reads([None] * 100)
     assert (verdict.state, verdict.allowance, verdict.score) == (ThermalState.NO_SENSOR, 1.0, None)
