@@ -145,8 +145,13 @@ def _lasts(found: Group, now: float) -> bool:
 
 
 def _is_news(before: Incident, after: Incident) -> bool:
-    """Another cause or severity; more of the same is none."""
-    return (before.cause, before.severity, before.title) != (after.cause, after.severity, after.title)
+    """Another cause, severity or known fault; more of the same is none."""
+    return _told(before) != _told(after)
+
+
+def _told(incident: Incident) -> tuple[object, ...]:
+    faults = frozenset((one.pattern_id, one.scope) for one in incident.diagnoses)
+    return incident.cause, incident.severity, incident.title, faults
 
 
 def _incident(

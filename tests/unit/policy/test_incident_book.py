@@ -43,6 +43,19 @@ def test_a_rack_that_is_lost_is_one_incident_with_forty_children() -> None:
     assert begun.cause == Cause("rack", "r7")
 
 
+def test_a_known_fault_that_is_found_later_or_taken_back_is_news() -> None:
+    """Whoever mends follows the known faults, and one that does not lead an incident counts as well."""
+    book, lost = IncidentBook(), encoder("e1")
+    first, second = (
+        Diagnosis(name, lost.own, Severity.CRITICAL, Category.SYSTEM, "the same cause", "", None, (lost.name,))
+        for name in ("a", "b")
+    )
+    told = []
+    for now, found in enumerate(((first,), (first, second), (first, second), (first,))):
+        told.append(book.tick(group([lost], HERE), found, float(now + 1), T0 + timedelta(seconds=now)))
+    assert [[len(one.diagnoses) for one in news] for news in told] == [[1], [2], [], [1]]
+
+
 def test_more_of_the_same_is_no_news() -> None:
     book = IncidentBook()
     lost = encoder("e1")
