@@ -32,8 +32,9 @@ DWELL_S: Final = 60.0
 RELIEVED_S: Final = 120.0
 """Without pressure, before a step up."""
 RELIEVED_MAX_S: Final = 1_800.0
-TOO_EARLY_S: Final = 300.0
-"""Pressure so soon after a step up says that it was too early."""
+TOO_EARLY_S: Final = 1_800.0
+"""Pressure so soon after a step up says that it was too early: an encoder near its limit falls behind again when
+its neighbours or its pictures ask for a little more."""
 SLOW_BELOW: Final = 0.97
 BEHIND_MS: Final = 1_000.0
 """The programme behind the source: what tells a slow encoder from a slow source."""

@@ -147,6 +147,20 @@ def test_swings_between_pressure_and_room_make_few_changes() -> None:
     assert len(made) <= 20  # eighty minutes; without memory it were sixty
 
 
+@pytest.mark.parametrize("well_s", [310, 900, 1_700])
+def test_pressure_that_comes_back_a_while_after_each_step_up_brings_to_rest(well_s: int) -> None:
+    """The encoder has not enough for all that was asked: with less it is well, with all only for a while."""
+    quality, made, asked_all_since = Quality(), [], 0
+    for now in range(4 * 3_600):
+        is_pressed = quality.step == 0 and now - asked_all_since >= well_s
+        quality, move = feed(quality, PRESSED if is_pressed else WELL, float(now), most=MOST)
+        if move is not None:
+            quality = moved(quality, move.to_step, float(now))
+            made.append(now)
+            asked_all_since = now if move.to_step == 0 else asked_all_since
+    assert sum(now >= 3 * 3_600 for now in made) <= 4
+
+
 def test_another_worker_begins_without_a_history_and_keeps_what_was_taken_back() -> None:
     quality, _ = live(Quality(), PRESSED, 10, start=0)
     quality, move = feed(quality, replace(PRESSED, generation=2), 10.0, most=MOST)
