@@ -6,6 +6,7 @@ is awaited where a hello is heard: the link reads on while tasks do the work.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import Final
 
@@ -30,6 +31,10 @@ from app.services.standbys import Standbys
 
 UNSEEN: Final = 16
 """Generations that a plan which nobody kept may have handed out beyond those that the gateway tells of."""
+
+GATEWAY_S: Final = 10.0
+"""A gateway that restarts together with its nodes is waited for before a missing worker counts as lost."""
+LOOK_S: Final = 0.1
 
 log = structlog.get_logger()
 
@@ -186,12 +191,21 @@ class Adoption:
 
     async def _miss(self, stream: LiveStream, active: WorkerGrant, came_at: float) -> None:
         """The node does not run the worker. Whoever holds the stream's lock may start it there right now."""
+        await self._gateway_back(stream, came_at)
         async with stream.lock:
             if stream.active == active and stream.moved_at < came_at:
                 cause = f"{active.encoder_id} came back without the worker"
                 self._recovery.active_lost(stream, active.generation, cause)
 
+    async def _gateway_back(self, stream: LiveStream, came_at: float) -> None:
+        """Without its gateway no stream can be moved: to try would only tell that no encoder takes it."""
+        while not self._gateways.is_connected(stream.record.gateway_id):
+            if monotonic() - came_at >= GATEWAY_S:
+                return
+            await asyncio.sleep(LOOK_S)
+
     async def _miss_standby(self, stream: LiveStream, standby: WorkerGrant, came_at: float) -> None:
+        await self._gateway_back(stream, came_at)
         async with stream.lock:
             if stream.standby == standby and stream.standby_since < came_at:
                 cause = f"{standby.encoder_id} came back without the standby"

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from app.adapters.link import uplink
 from app.adapters.store.sql_store import SqlStore
 from app.domain.errors import Unavailable
-from app.domain.events import EncoderChanged, WorkerReplaced
+from app.domain.events import EncoderChanged, StreamErrorSeen, WorkerReplaced
 from app.domain.ids import HostId, WorkerId
 from app.domain.link import (
     SourceUp,
@@ -21,6 +21,7 @@ from app.domain.link import (
     WorkerDown,
 )
 from app.domain.secret import Secret
+from app.domain.severity import Severity
 
 from .conftest import House
 from .peers import ADMIN, OWNER, FakeNode, at, until
@@ -102,6 +103,29 @@ async def test_a_node_that_came_back_empty_is_noticed_though_its_stream_is_busy(
         await primary.come(house.control.port)
         await until(lambda: len(house.control.told(EncoderChanged)) >= hellos + 1)
     await until(lambda: bool(house.control.told(WorkerReplaced)))
+
+
+async def test_after_a_restart_of_everything_a_node_that_is_back_before_its_gateway_is_no_alarm(
+    house: House,
+) -> None:
+    stream = await opened(house)
+    primary = house.node(stream.record.primary_id)
+    await house.gateway.go()
+    await primary.go()
+    await house.control.stop()
+    primary.workers.clear()
+    house.gateway.plans.clear()
+    await house.control.start()
+    await primary.come(house.control.port)
+    await until(lambda: any(one.encoder_id == stream.record.primary_id for one in _changed(house)))
+    await house.gateway.come(house.control.port)
+    await until(lambda: bool(house.control.told(WorkerReplaced)))
+    errors = [one for one in house.control.told(StreamErrorSeen) if isinstance(one, StreamErrorSeen)]
+    assert [one for one in errors if one.severity is Severity.CRITICAL] == []
+
+
+def _changed(house: House) -> list[EncoderChanged]:
+    return [one for one in house.control.told(EncoderChanged) if isinstance(one, EncoderChanged)]
 
 
 async def test_another_machine_under_an_encoders_id_is_refused_until_that_encoder_is_gone(
