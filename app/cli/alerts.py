@@ -112,7 +112,7 @@ def try_channels(context: typer.Context, as_json: Json = False) -> None:
         show_json(answer)
     else:
         rows = [{"channel": one["name"], "result": one["fault"] or "sent"} for one in answer["channels"]]
-        show_table(rows, ("channel", "result"), empty="no channel is set up: see the settings under `alerts`")
+        show_table(rows, ("channel", "result"), empty="no channel is set up: docs/alerting.md says how")
     if any(one["fault"] for one in answer["channels"]):
         raise typer.Exit(EXIT_FAILED)
 

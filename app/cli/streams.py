@@ -88,7 +88,9 @@ def events(context: typer.Context, stream: StreamArgument, as_json: Json = False
 def init(
     context: typer.Context,
     resolution: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the highest rendition.")] = "1280x720",
-    bitrate: Annotated[int, typer.Option(help="Bits per second of the highest rendition.")] = 2_500_000,
+    bitrate: Annotated[
+        int, typer.Option(help="Bits per second of the highest rendition, 1000000 to 20000000.")
+    ] = 2_500_000,
     fps: Annotated[float, typer.Option(help="Frames per second.")] = 30.0,
     name: Annotated[str | None, typer.Option(help="A name people will know it by.")] = None,
     source: Annotated[
@@ -194,7 +196,8 @@ def change(
         str | None, typer.Option(help="WIDTHxHEIGHT of the highest rendition.", show_default=False)
     ] = None,
     bitrate: Annotated[
-        int | None, typer.Option(help="Bits per second of the highest rendition.", show_default=False)
+        int | None,
+        typer.Option(help="Bits per second of the highest rendition, 1000000 to 20000000.", show_default=False),
     ] = None,
     fps: Annotated[float | None, typer.Option(help="Frames per second.", show_default=False)] = None,
     as_json: Json = False,
