@@ -106,5 +106,14 @@ def is_worth_leaving(watched: Watched, here: Place, there: Place) -> bool:
     return False
 
 
+def is_better(here: Place, there: Place) -> bool:
+    """Whether a backup is clearly better off there, by either measure, and not clearly worse by the other."""
+    gain = there.score - here.score if here.score is not None and there.score is not None else 0.0
+    relief = here.decline - there.decline
+    if gain <= -BETTER_SCORE or relief <= -BETTER_DECLINE:
+        return False
+    return gain >= BETTER_SCORE or relief >= BETTER_DECLINE
+
+
 def _below(score: float | None, limit: float) -> bool | None:
     return None if score is None else score < limit

@@ -17,7 +17,7 @@ from app.domain.stream import WorkerGrant
 from app.policy import decline, health_verdict
 from app.policy.failover_words import Leave
 from app.policy.health_score import measures_of, score
-from app.policy.health_verdict import HealthLimits, Place, Step, is_worth_leaving
+from app.policy.health_verdict import HealthLimits, Place, Step, is_better, is_worth_leaving
 from app.runtime.clock import monotonic
 from app.services.fleet import Fleet
 from app.services.live_streams import LiveStream, LiveStreams
@@ -111,7 +111,11 @@ class Wellbeing:
         is_sick = place.score is not None and place.score < self._limits.preventive_below
         if is_sick or place.decline >= health_verdict.DECLINE_LEAST:
             stream.well_standby_asked_at = now
-            self._recovery.leave_standby(stream, Leave("its encoder is not well itself"))
+            besides = {standby.encoder_id, None if stream.active is None else stream.active.encoder_id}
+            others = (member.info.encoder_id for member in self._fleet if member.info.encoder_id not in besides)
+            # Where all are alike another backup is no better, and none is ready meanwhile.
+            if any(is_better(place, self._place(other)) for other in others):
+                self._recovery.leave_standby(stream, Leave("its encoder is not well itself"))
 
     def _place(self, encoder_id: EncoderId) -> Place:
         parts = self._parts(encoder_id)

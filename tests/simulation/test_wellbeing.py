@@ -104,6 +104,21 @@ def test_a_sick_encoder_is_left_for_a_well_one_and_a_sick_backup_for_a_better_on
     run(SEED, story)
 
 
+def test_where_every_encoder_is_sick_alike_backups_stay_where_they_are() -> None:
+    async def story(clock: Clock, dice: random.Random) -> None:
+        async with fleet(clock, dice, hosts=4, streams=2) as world:
+            before = [node_of(world, stream, standby=True) for stream in world.streams]
+            for node in world.nodes:
+                node.memory_percent, node.temperature_c = 92.0, 76.0
+            for _ in range(60):
+                await asyncio.sleep(5.0)
+                assert [node_of(world, stream, standby=True) for stream in world.streams] == before
+            assert all(world.health(stream).verdict == "preventive" for stream in world.streams)
+            await _no_frame_lost(world)
+
+    run(SEED, story)
+
+
 STRICT = HealthLimits(96.0, 94.0, 93.0)
 """So that one figure alone is enough: a full memory leaves a stream with a score of 90."""
 
