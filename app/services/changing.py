@@ -67,7 +67,7 @@ class Changing:
     async def adjust(self, stream: LiveStream, ladder: Ladder, *, asked: Ladder) -> None:
         """Quality control's: another ladder than the one that was asked for, which is remembered, or that again.
 
-        Raises what `change` does.
+        Never with a pause: nobody asked for it. Raises what `change` does.
         """
         if stream.editing.locked():
             raise Conflict("another change of this stream is under way")
@@ -81,6 +81,8 @@ class Changing:
                 self._gateways.demand(stream.record.gateway_id)
             try:
                 if not await self._rates_in_place_of(stream, encode):
+                    if not stream.runs_standby:
+                        raise Conflict("another picture would make a pause: the stream has no backup that runs")
                     await self._picture.switch_to(stream, encode, by=DecidedBy.CONTROL)
             finally:
                 if stream.record.ladder == asked:

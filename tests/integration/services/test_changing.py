@@ -292,6 +292,21 @@ async def test_quality_that_is_given_again_is_what_was_asked_for_and_nothing_is_
     assert (live.record.ladder, live.record.asked) == (asked, None)
 
 
+async def test_without_a_backup_that_runs_quality_changes_in_place_only_for_all_else_would_make_a_pause(
+    house: House,
+) -> None:
+    stream = await published(house, standby=StandbyGrade.COLD)
+    live = house.control.services.live.find(stream.record.stream_id)
+    assert live is not None
+    before, asked = grants(house, stream), live.record.ladder
+    changing, less = house.control.services.streams._changing, quality_ladder.steps(asked)
+    with pytest.raises(Conflict, match="pause"):
+        await changing.adjust(live, less[3], asked=asked)
+    assert (live.record.ladder, live.record.asked, grants(house, stream)) == (asked, None, before)
+    await changing.adjust(live, less[1], asked=asked)
+    assert (live.record.ladder, live.record.asked, grants(house, stream)) == (less[1], asked, before)
+
+
 async def test_a_quality_that_cannot_be_had_leaves_all_as_it_was(house: House) -> None:
     stream = await opened(house)
     live = house.control.services.live.find(stream.record.stream_id)
