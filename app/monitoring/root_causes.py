@@ -13,13 +13,14 @@ from typing import Final, Protocol
 from app.domain.alert import Alert
 from app.domain.condition import RETOLD_S, Category, Condition, Subject, SubjectKind
 from app.domain.incident import Cause, Incident
+from app.policy.alert_rules import timing_of
 from app.policy.facts import RANKS
 from app.policy.incident_book import Opened
 from app.runtime.clock import utc_now
 
 SETTLE_S: Final = 5.0
-"""A cause that is only concluded must be the conclusion for so long, except where encoders are gone: then waiting
-would have people told of each of them."""
+"""A cause that is only concluded must be the conclusion for so long, or as long as its sign itself is held before
+people are told; except where encoders are gone: then waiting would have people told of each of them."""
 SHARED: Final = "shared_cause"
 INCIDENT_LABEL: Final = "incident"
 """On conditions that are told from here; they are no evidence."""
@@ -73,8 +74,7 @@ class RootCauses:
         }
         for name, (cause, since) in self._since.items():
             one = opened[name]
-            is_loss = one.root.category is Category.ENCODER_OFFLINE
-            if name in self._told or not _lasts(one) or (now - since < SETTLE_S and not is_loss):
+            if name in self._told or not _lasts(one) or now - since < _settle_s(one):
                 continue
             condition = _condition(one.incident, one.root.category)
             self._told[name] = cause, condition, now
@@ -123,6 +123,12 @@ def _is_concluded(one: Opened) -> bool:
     return one.root.own != Cause(cause.label, cause.value)
 
 
+def _settle_s(one: Opened) -> float:
+    if one.root.category is Category.ENCODER_OFFLINE:
+        return 0.0
+    return max(SETTLE_S, timing_of(one.root.name).hold_s)
+
+
 def _key(condition: Condition) -> tuple[str, str, str]:
     return condition.name, condition.subject.kind.value, condition.subject.id
 
@@ -135,7 +141,9 @@ def _condition(incident: Incident, category: Category) -> Condition:
     diagnosis = next(at_cause, None)
     kind = _KINDS.get(cause.label, SubjectKind.SYSTEM)
     subject = Subject(kind, cause.value if kind.value == cause.label else f"{cause.label}:{cause.value}")
-    what = "several of its parts are in trouble alike" if diagnosis is None else diagnosis.cause
+    alike = f"several of its parts are in trouble alike: {incident.title}"
+    what = alike if diagnosis is None else diagnosis.cause
+    many = "stream" if incident.streams == 1 else "streams"
     # What is told of an encoder may be acted on by its name, and a file of patterns must not choose that.
     name = SHARED if diagnosis is None or kind is SubjectKind.ENCODER else diagnosis.pattern_id
     return Condition(
@@ -145,7 +153,7 @@ def _condition(incident: Incident, category: Category) -> Condition:
         severity=incident.severity,
         category=category,
         at=utc_now(),
-        summary=f"{cause.label} {cause.value}: {what} ({incident.total_signs} signs, {incident.streams} streams)",
+        summary=f"{cause.label} {cause.value}: {what} ({incident.total_signs} signs, {incident.streams} {many})",
         labels=((cause.label, cause.value), (INCIDENT_LABEL, incident.id)),
         value=float(incident.total_signs),
     )

@@ -69,6 +69,7 @@ def trouble(
     labels: dict[str, str] | None = None,
     after_s: float = 0.0,
     is_active: bool = True,
+    summary: str | None = None,
 ) -> Condition:
     return Condition(
         name=name,
@@ -77,6 +78,6 @@ def trouble(
         severity=severity,
         category=category,
         at=T0 + timedelta(seconds=after_s),
-        summary=f"{subject}: {name}",
+        summary=f"{subject}: {name}" if summary is None else summary,
         labels=tuple(sorted((labels or {}).items())),
     )

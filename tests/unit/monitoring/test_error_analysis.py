@@ -29,8 +29,8 @@ from app.domain.stream import StreamState
 from app.monitoring import error_analysis
 from app.monitoring.error_analysis import SILENT_S, ErrorAnalysis
 from app.monitoring.pattern_file import patterns_of
-from app.monitoring.root_causes import SETTLE_S
-from app.policy.alert_rules import AlertBook
+from app.monitoring.root_causes import SETTLE_S, SHARED
+from app.policy.alert_rules import AlertBook, timing_of
 from app.policy.incident_book import CLEAR_S
 from app.runtime.bus import Bus
 from app.services.journal import note_of
@@ -163,6 +163,21 @@ def test_a_cause_that_is_only_concluded_must_settle_before_it_is_told(room: Room
     room.at(0.5 + SETTLE_S)
     (told,) = (one for one in room.told if one.subject.kind is SubjectKind.GATEWAY)
     assert (told.name, told.subject.id) == ("gateway_in_trouble", "g1")
+
+
+def test_a_cause_is_told_no_sooner_than_its_sign_would_be_an_alert_and_says_what_the_sign_is(room: Room) -> None:
+    for number in range(8):
+        found = trouble(
+            "cpu_high", ENCODER, f"e{number}", severity=Severity.WARNING, category=Category.CPU, summary="uses 99 %"
+        )
+        room.bus.tell(found)
+    hold_s = timing_of("cpu_high").hold_s
+    for second in (0.5, 0.5 + SETTLE_S, 0.4 + hold_s):
+        room.at(second)
+    assert not [one for one in room.told if one.name == SHARED]
+    room.at(0.5 + hold_s)
+    (told,) = (one for one in room.told if one.name == SHARED)
+    assert told.summary == "rack r7: several of its parts are in trouble alike: uses 99 % (8 signs, 0 streams)"
 
 
 def test_what_is_told_of_an_encoder_has_no_name_that_a_file_could_choose(room: Room) -> None:
