@@ -122,7 +122,7 @@ class FlowWatch:
             source_is_low,
             now_s,
             fps,
-            f"frames a second from a source of {normal}",
+            f"{{:.3g}} frames a second from a source of {normal}",
         )
         if fps is not None and fps > 0 and not source_is_low:
             self._source_fps.append(fps)
@@ -130,7 +130,7 @@ class FlowWatch:
         if fps is None or made is None or due is None:
             return found
         due = min(due, fps)
-        words = f"frames a second of the {due:.1f} that the source gives"
+        words = f"{{:.3g}} frames a second of the {due:.1f} that the source gives"
         return found + self._held(Fault.LOW_FRAME_RATE, Side.ENCODER, made < RATE_SHARE * due, now_s, made, words)
 
     def _variances(self, reading: FlowReading) -> list[Finding]:
@@ -144,7 +144,7 @@ class FlowWatch:
             source = swings[Side.SOURCE]
             if side is Side.ENCODER and is_bad and source is not None and source > VARIANCE_MAX:
                 is_bad = False  # it follows its source
-            words = "of its mean is the deviation of the bitrate over half a minute"
+            words = "the bitrate swings by {:.0%} of its mean within half a minute"
             found += self._held(Fault.BITRATE_VARIANCE, side, is_bad, reading.now_s, swing, words)
         return found
 
@@ -159,7 +159,7 @@ class FlowWatch:
     def _drifts(self, reading: FlowReading) -> list[Finding]:
         source = self._drift(Side.SOURCE, reading.source_apart_ms)
         programme = self._drift(Side.ENCODER, reading.programme_apart_ms)
-        words = "ms that sound and picture have come apart since they began"
+        words = "{:.3g} ms that sound and picture have come apart since they began"
         is_bad = None if source is None else abs(source) > DRIFT_MS
         found = self._held(Fault.AV_DRIFT, Side.SOURCE, is_bad, reading.now_s, source, words)
         own = None if programme is None or source is None else programme - source
@@ -193,12 +193,12 @@ class FlowWatch:
     def _held(
         self, fault: Fault, side: Side, is_bad: bool | None, now_s: float, value: float | None, words: str
     ) -> list[Finding]:
-        """The finding, if it is bad for long enough."""
+        """The finding, if it is bad for long enough. `words` have a place for the value."""
         window = self._windows.setdefault((fault, side), _Window())
         window.note(is_bad, now_s)
         if window.since_s is None or value is None:
             return []
-        detail = f"{_OF[side]}: {value:.3g} {words}"
+        detail = f"{_OF[side]}: {words.format(value)}"
         return [Finding(fault, side, now_s - window.since_s, detail, value)]
 
     def _forget(self, side: Side) -> None:

@@ -25,12 +25,14 @@ class Stream:
         self.watch = FlowWatch()
         self.now_s = 0.0
         self.active: set[tuple[Fault, Side]] = set()
+        self.details: list[str] = []
 
     def plays(self, for_s: int, change: Callable[[FlowReading, int], FlowReading] = lambda r, n: r) -> Stream:
         for number in range(for_s):
             self.now_s += 1.0
             found = self.watch.judge(change(replace(WELL, now_s=self.now_s), number))
             self.active = {(finding.fault, finding.side) for finding in found}
+            self.details = [finding.detail for finding in found]
         return self
 
 
@@ -64,6 +66,7 @@ def test_a_bitrate_that_swings_is_told_and_one_that_follows_its_source_is_the_so
     swings = (0.2, 2.4)
     own = Stream().plays(40, lambda r, n: replace(r, programme_bps=4e6 * swings[n % 2]))
     assert own.active == {(Fault.BITRATE_VARIANCE, Side.ENCODER)}
+    assert "the bitrate swings by 85% of its mean" in own.details[0]
     both = Stream().plays(
         40, lambda r, n: replace(r, programme_bps=4e6 * swings[n % 2], source_bps=6e6 * swings[n % 2])
     )
