@@ -73,7 +73,11 @@ class QualityControl:
                 self._start(stream, ladders, Move(0, "quality is not adjusted any more"))
             return
         sample = self._sample(stream, active, health)
-        stream.quality, move = quality_ladder.feed(quality, sample, now, most=len(ladders) - 1)
+        # Without a backup that runs, a smaller picture would cost a pause.
+        last = (
+            len(ladders) - 1 if stream.runs_standby else min(len(ladders) - 1, len(quality_ladder.BITRATE_SHARES))
+        )
+        stream.quality, move = quality_ladder.feed(quality, sample, now, most=last)
         if move is not None:
             self._start(stream, ladders, move)
 

@@ -174,6 +174,20 @@ def test_an_overloaded_encoder_is_asked_for_less_and_gives_all_again_without_a_l
     run(SEED, story)
 
 
+def test_a_stream_without_a_running_backup_is_never_interrupted_for_its_quality() -> None:
+    async def story(clock: Clock, dice: random.Random) -> None:
+        async with fleet(clock, dice, hosts=2, streams=1, grade=StandbyGrade.COLD, health_limits=STRICT) as world:
+            stream, node = world.streams[0], node_of(world, world.streams[0])
+            node.memory_percent = 90.0
+            await world.until(lambda: world.health(stream).verdict == "reset", 15.0)
+            active = stream.channel.plan.active
+            await asyncio.sleep(400.0)
+            assert stream.channel.plan.active == active
+            await _no_frame_lost(world)
+
+    run(SEED, story)
+
+
 def test_a_control_that_was_killed_gives_back_what_the_one_before_took() -> None:
     async def story(clock: Clock, dice: random.Random) -> None:
         async with fleet(clock, dice, hosts=2, streams=1) as world:
