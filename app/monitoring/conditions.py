@@ -98,8 +98,11 @@ class Conditions:
         health = event.health
         for sign in stream_signs(health):
             self._about_stream(health.stream_id, health.primary_id, sign, health.at)
-        if health.state is StreamState.LIVE:
-            over = Sign("stream_failed", False, Severity.CRITICAL, Category.STREAM_FAILED, "is live again")
+        # While nobody publishes, a backup that stands ready shows that its encoders are there again.
+        is_ready = health.state is StreamState.WAITING and health.protected
+        if health.state is StreamState.LIVE or is_ready:
+            text = "can go on: its encoders are there again" if is_ready else "is live again"
+            over = Sign("stream_failed", False, Severity.CRITICAL, Category.STREAM_FAILED, text)
             self._about_stream(health.stream_id, health.primary_id, over, health.at)
 
     def _hear_switch(self, report: SwitchReport) -> None:

@@ -219,6 +219,12 @@ async def test_what_is_told_of_a_stream_after_its_end_is_over_soon(watch: Watch)
     assert await watch.look() == [("drill_failed", False)]
 
 
+def test_a_stream_that_waits_with_an_encoder_and_a_backup_again_has_failed_no_more(watch: Watch) -> None:
+    failed = StreamErrorSeen(STREAM, "acme", Severity.CRITICAL, "no encoder", "none has room", T0)
+    assert watch.hear(failed, health(StreamState.WAITING, protected=False)) == [("stream_failed", True)]
+    assert watch.hear(health(StreamState.WAITING)) == [("stream_failed", False)]
+
+
 def test_destinations_that_refuse_are_told_by_their_number(watch: Watch) -> None:
     assert watch.hear(health(destinations=["live", "connecting"])) == []
     assert watch.hear(health(destinations=["live", "refused", "backing_off"])) == [("destination_refused", True)]
