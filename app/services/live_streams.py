@@ -29,6 +29,7 @@ from app.policy.failover_states import Cover
 from app.policy.health_verdict import Watched
 from app.policy.placement import Need, ladder_cost
 from app.policy.quality_ladder import Quality
+from app.policy.recent_drops import RecentDrops
 from app.policy.session_cost import shape_of
 from app.policy.slow_evidence import Since
 from app.policy.stream_life import Life
@@ -81,6 +82,8 @@ class LiveStream:
     since_slow: Since = field(default_factory=Since)
     """Since when there is something against its encoder."""
     content: ContentEvidence = field(default_factory=ContentEvidence)
+    drops: RecentDrops = field(default_factory=RecentDrops)
+    """Of its active worker."""
     watched: Watched = field(default_factory=Watched)
     """What its health has asked for lately."""
     well_standby_asked_at: float | None = None

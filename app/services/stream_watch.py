@@ -260,7 +260,13 @@ class StreamWatch:
             if quiet and at is not None and now - at < WAITING_HEALTH_EVERY_S:
                 continue
             stream.health_told = (now, standing)
+            self._note_drops(stream, now)
             self._bus.tell(StreamHealthRead(stream.record.tenant, self.health(stream)))
+
+    def _note_drops(self, stream: LiveStream, now: float) -> None:
+        worker = self._worker(stream.active)
+        if worker is not None and stream.active is not None:
+            stream.drops = stream.drops.note(worker.frames_dropped, stream.active.generation, now)
 
     def health(self, stream: LiveStream) -> StreamHealth:
         record, active, standby = stream.record, stream.active, stream.standby
@@ -269,7 +275,9 @@ class StreamWatch:
         reading = None if works is None else self._fleet.reading(works)
         dropped = None if worker is None else worker.frames_dropped
         measures = replace(
-            measures_of(reading), dropped_frames=dropped, bitrate_variance=stream.seen.bitrate_variance()
+            measures_of(reading),
+            dropped_frames=stream.drops.lately(dropped),
+            bitrate_variance=stream.seen.bitrate_variance(),
         )
         judged = score(measures)
         verdict = judge(stream.seen.signs(stream.without_encoder), monotonic())

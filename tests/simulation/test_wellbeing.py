@@ -8,6 +8,7 @@ import random
 from app.domain.stream import StandbyGrade
 from app.policy.health_verdict import HealthLimits
 from app.policy.quality_ladder import DWELL_S, RELIEVED_S, steps
+from app.policy.recent_drops import LATELY_S
 from app.services.wellbeing import SPACING_S
 
 from .invariants import reported_truly, seen_by_viewers
@@ -115,6 +116,20 @@ def test_where_every_encoder_is_sick_alike_backups_stay_where_they_are() -> None
                 assert [node_of(world, stream, standby=True) for stream in world.streams] == before
             assert all(world.health(stream).verdict == "preventive" for stream in world.streams)
             await _no_frame_lost(world)
+
+    run(SEED, story)
+
+
+def test_frames_that_a_worker_dropped_in_one_bad_minute_do_not_make_its_stream_ill_for_good() -> None:
+    async def story(clock: Clock, dice: random.Random) -> None:
+        async with fleet(clock, dice, hosts=2, streams=1) as world:
+            stream, node = world.streams[0], node_of(world, world.streams[0])
+            await asyncio.sleep(5.0)
+            well = world.health(stream).score
+            node.frames_dropped = 150
+            await world.until(lambda: world.health(stream).score < well, 10.0)
+            await world.until(lambda: world.health(stream).score == well, LATELY_S + 30.0)
+            assert world.health(stream).dropped_frames == 150
 
     run(SEED, story)
 

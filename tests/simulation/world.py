@@ -71,6 +71,8 @@ class Node:
         self.cpu_percent: float | None = 20.0
         self.memory_percent: float | None = 20.0
         self.speed: float | None = 1.0
+        self.frames_dropped = 0
+        """By each of its workers."""
         """Below 1 its workers fall behind, up to FURTHEST_S."""
         self.behind_s = 0.0
         self._tasks: list[asyncio.Task[Any]] = []
@@ -166,7 +168,15 @@ class Node:
                 self.behind_s = max(0.0, self.behind_s - CATCH_UP_S)
             workers = tuple(
                 WorkerReading(
-                    w.order.worker_id, w.order.stream_id, w.order.generation, 20.0, 1 << 27, 1, 0, self.speed, 50.0
+                    w.order.worker_id,
+                    w.order.stream_id,
+                    w.order.generation,
+                    cpu_percent=20.0,
+                    rss_bytes=1 << 27,
+                    frames_encoded=1,
+                    frames_dropped=self.frames_dropped,
+                    speed=self.speed,
+                    latency_ms=50.0,
                 )
                 for w in self.workers.values()
             )
