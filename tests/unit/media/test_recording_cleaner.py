@@ -56,6 +56,25 @@ async def test_old_ones_go_and_the_active_the_fresh_and_the_newest_stay(
     assert {path.name for path in root.iterdir()} == {"active", "fresh", "newest"}
 
 
+async def test_what_cannot_be_looked_into_keeps_no_room_from_the_others(
+    tmp_path: Path, executor: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else's directory, or a file that its writer renamed in that moment."""
+    root = tmp_path / "recordings"
+    for name, age_s in (("old", 90_000), ("locked", 99_000), ("newest", 10)):
+        recording(root, name, age_s=age_s)
+    look_into = Path.iterdir
+
+    def iterdir(path: Path) -> Iterator[Path]:
+        if path.name == "locked":
+            raise PermissionError(13, "Permission denied")
+        return iter(tuple(look_into(path)))
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    assert await make(root, executor).clean() == ("old",)
+    assert (root / "locked").is_dir()
+
+
 async def test_what_is_not_ours_is_never_touched(tmp_path: Path, executor: ThreadPoolExecutor) -> None:
     root, outside = tmp_path / "recordings", tmp_path / "elsewhere"
     recording(root, "newest", age_s=10)
