@@ -227,6 +227,7 @@ class ErrorAnalysis:
         log.info(
             state,
             incident_id=incident.id,
+            title=incident.title,
             cause=f"{incident.cause.label} {incident.cause.value}",
             severity=incident.severity.value,
             children=incident.total_children,

@@ -145,13 +145,13 @@ def _lasts(found: Group, now: float) -> bool:
 
 
 def _is_news(before: Incident, after: Incident) -> bool:
-    """Another cause, severity or known fault; more of the same is none."""
+    """Another cause, severity, root or known fault; more of the same, and other figures in its words, are none."""
     return _told(before) != _told(after)
 
 
 def _told(incident: Incident) -> tuple[object, ...]:
     faults = frozenset((one.pattern_id, one.scope) for one in incident.diagnoses)
-    return incident.cause, incident.severity, incident.title, faults
+    return incident.cause, incident.severity, incident.root, faults
 
 
 def _incident(

@@ -56,6 +56,13 @@ def test_a_known_fault_that_is_found_later_or_taken_back_is_news() -> None:
     assert [[len(one.diagnoses) for one in news] for news in told] == [[1], [2], [], [1]]
 
 
+def test_another_figure_in_the_words_of_the_same_sign_is_no_news() -> None:
+    book, hot = IncidentBook(), encoder("e1")
+    assert len(look(book, [replace(hot, summary="uses 99 % of its CPU")], 1.0)) == 1
+    assert look(book, [replace(hot, summary="uses 98 % of its CPU")], 2.0) == ()
+    assert only(book).title == "uses 98 % of its CPU"
+
+
 def test_more_of_the_same_is_no_news() -> None:
     book = IncidentBook()
     lost = encoder("e1")
