@@ -109,6 +109,8 @@ def alerting(
 def ways_of(settings: Settings) -> Ways:
     """Every channel that is set up; call with a running loop. Raises InvalidSettings."""
     link = settings.alert_link or settings.control_urls[0]
+    # What may be refused comes before the session, which nobody would close then.
+    hooks = [Way(notifier=hook, least=settings.webhook_severity) for hook in _webhooks(settings)]
     session = aiohttp.ClientSession(trust_env=False)
     told: list[Way] = []
     if settings.telegram_chat_id:
@@ -122,7 +124,7 @@ def ways_of(settings: Settings) -> Ways:
         told.append(Way(notifier=telegram, least=settings.telegram_severity, pace_s=PACE_S))
     if settings.alert_email:
         told.append(Way(notifier=_mail(settings, link), least=settings.email_severity))
-    told += [Way(notifier=hook, least=settings.webhook_severity) for hook in _webhooks(settings)]
+    told += hooks
     takers = [Alertmanager(url=url, session=session, link=link) for url in settings.alertmanager_urls]
     return Ways(told=tuple(told), takers=tuple(takers), session=session)
 
