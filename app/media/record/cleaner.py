@@ -82,7 +82,7 @@ class RecordingCleaner:
                 if path.is_dir() and not path.is_symlink():
                     found.append(_seen(path, is_active=path.name in active))
             except OSError as error:
-                # Somebody else's, or written to in this moment: it stays, and the others are looked at all the same.
+                # Somebody else's, or written to in this moment: it stays, the others are looked at all the same.
                 log.debug("recording not looked at", recording=path.name, reason=error.strerror)
         return to_delete(
             found, free_bytes=usage.free, total_bytes=usage.total, min_free_percent=self._min_free_percent
