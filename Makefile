@@ -6,10 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST_ARGS ?=
-# Tests that compute, and those that are quick one by one. They run beside the others, which wait for video in real
-# time and must not wait for a processor.
+# Tests that wait for video in real time run by themselves; beside them those that compute, and then all others.
+VIDEO := tests/e2e $(addprefix tests/integration/,gateway encoding services controls)
 COMPUTING := tests/simulation tests/unit/media tests/aiortmp/fuzz
-QUICK := tests/unit tests/aiortmp tests/contract tests/house
 WITHOUT = $(addprefix --ignore=,$(1))
 # Percent of lines and branches of app/domain, app/policy and app/runtime.
 PURE_FLOOR := 95
@@ -26,11 +25,11 @@ run: $(READY) ## Run everything on this machine (Ctrl-C ends it)
 test: $(READY) ## Run the tests (each parser is fuzzed for 3 s; 20 s where CI is set)
 	@export FUZZ_SECONDS=$${FUZZ_SECONDS:-$(if $(CI),20,3)}; log=$$(mktemp); \
 	setsid sh -c 'nice $(BIN)/python -m pytest -q $(COMPUTING); computed=$$?; \
-	    $(BIN)/python -m pytest -q $(QUICK) $(call WITHOUT,$(COMPUTING)) && [ $$computed -eq 0 ]' \
+	    $(BIN)/python -m pytest -q $(call WITHOUT,$(VIDEO) $(COMPUTING)) --durations=15 && [ $$computed -eq 0 ]' \
 	    > $$log 2>&1 & beside=$$!; \
 	trap "kill -- -$$beside 2> /dev/null; rm -f $$log; exit 130" INT TERM; \
-	$(BIN)/python -m pytest $(call WITHOUT,$(COMPUTING) $(QUICK)) $(PYTEST_ARGS); waited=$$?; \
-	wait $$beside; others=$$?; echo "== beside it: $(COMPUTING) $(QUICK)"; cat $$log; rm -f $$log; \
+	$(BIN)/python -m pytest $(VIDEO) $(PYTEST_ARGS); waited=$$?; \
+	wait $$beside; others=$$?; echo "== beside it: all but $(VIDEO)"; cat $$log; rm -f $$log; \
 	[ $$waited -eq 0 ] && [ $$others -eq 0 ]
 
 check: $(READY) ## Lint, format check, types, floors, house rules
