@@ -1,8 +1,9 @@
 """When a condition becomes an alert and when the alert is over. Pure; nobody is told from here.
 
 A condition must last for its hold time before people hear of it, and be over for its clear time before the alert
-is. One that comes and goes is one alert that says so. What is grouped, silenced and sent is the business of
-`alert_grouping.py` and `silences.py`, what lies behind what that of `alert_causes.py`.
+is. One that comes and goes is one alert that says so, once it has done so for the hold time as well. What is
+grouped, silenced and sent is the business of `alert_grouping.py` and `silences.py`, what lies behind what that of
+`alert_causes.py`.
 """
 
 from __future__ import annotations
@@ -92,6 +93,20 @@ class _Watched:
     """As last told; None: restored, and not told since."""
     alert: Alert | None = None
     begun: deque[float] = field(default_factory=lambda: deque(maxlen=FLAPS))
+    flaps_since: float | None = None
+
+    def begin(self, now: float) -> None:
+        self.begun.append(now)
+        if not self.flaps(now):
+            self.flaps_since = None
+        elif self.flaps_since is None:
+            self.flaps_since = self.begun[0]
+
+    def has_flapped_for(self, hold_s: float, now: float) -> bool:
+        """Up to when it was seen last: a calm is no flapping."""
+        if self.flaps_since is None or not self.flaps(now):
+            return False
+        return (now if self.ended is None else self.ended) - self.flaps_since >= hold_s
 
     def flaps(self, now: float) -> bool:
         return len(self.begun) == FLAPS and now - self.begun[0] <= FLAP_WINDOW_S
@@ -142,9 +157,9 @@ class AlertBook:
             if is_external:
                 self._externals.add(key)
             watched = self._watched[key] = _Watched(since=now, heard=now)
-            watched.begun.append(now)
+            watched.begin(now)
         elif condition.is_active and watched.ended is not None:
-            watched.begun.append(now)
+            watched.begin(now)
             if watched.alert is None:
                 watched.since = now
         watched.heard = now
@@ -178,11 +193,11 @@ class AlertBook:
             clear_s = max(timing.clear_s, FLAP_CLEAR_S) if flaps else timing.clear_s
             if now - watched.ended >= clear_s or (watched.alert is None and not flaps):
                 return self._end(key, watched, now, at, keeps_count=bool(watched.begun) and not is_external)
-            if watched.alert is None:
+            if watched.alert is None and watched.has_flapped_for(timing.hold_s, now):
                 return self._fire(key, watched, at, flaps, is_external)
             return ()
         if watched.alert is None:
-            if now - watched.since >= timing.hold_s or flaps:
+            if now - watched.since >= timing.hold_s or watched.has_flapped_for(timing.hold_s, now):
                 return self._fire(key, watched, at, flaps, is_external)
             return ()
         return self._update(watched, at, flaps)

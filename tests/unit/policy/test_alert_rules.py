@@ -100,6 +100,21 @@ def test_what_comes_and_goes_each_five_seconds_for_an_hour_is_one_alert_that_say
         assert len(told.all) <= 3, name
 
 
+def test_spikes_within_the_hold_time_are_no_flapping_and_those_that_go_on_are() -> None:
+    told = Told()
+    for spike in range(4):
+        told.feed(spike * 15.0, name="cpu_high")
+        told.feed(spike * 15.0 + 2.0, name="cpu_high", is_active=False)
+    for second in range(48, 1_000, 10):
+        told.tick(float(second))
+    assert told.states == []
+    told = Told()
+    for spike in range(6):
+        told.feed(spike * 15.0, name="cpu_high")
+        told.feed(spike * 15.0 + 2.0, name="cpu_high", is_active=False)
+    assert [(alert.state, alert.is_flapping) for alert in told.all] == [(FIRING, True)]
+
+
 def test_slow_swings_are_flapping_too() -> None:
     told = Told()
     for swing in range(12):
