@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import inf
 from statistics import fmean, median
 from typing import Final
 
@@ -36,6 +37,12 @@ LIMITS: Final[Mapping[Figure, float]] = {
     Figure.CONTROL_CPU_PERCENT: 90.0,
     Figure.LOOP_LAG_MS: 250.0,
 }
+_POSSIBLE: Final[Mapping[Figure, tuple[float, float]]] = {
+    Figure.FLEET_CPU_PERCENT: (0.0, 100.0),
+    Figure.FLEET_MEMORY_PERCENT: (0.0, 100.0),
+    Figure.CLOCK_OFFSET_MS: (-inf, inf),
+}
+"""What a figure can be at all; all others are 0 at least. A line knows of no end: it is cut there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +135,7 @@ class PerformanceMonitor:
         minute = None
         if span is not None:
             minute = Bucket(at - timedelta(seconds=MINUTE_S), span.mean, span.low, span.high, span.count)
-        return Performance(figure, series.newest, minute, _outlook(series, LIMITS.get(figure), now))
+        return Performance(figure, series.newest, minute, _outlook(figure, series, now))
 
     # --- what is measured
 
@@ -177,23 +184,26 @@ class PerformanceMonitor:
         yield Figure.LOOP_LAG_MS, 1000.0 * self._late_s
 
 
-def _outlook(series: Series, limit: float | None, now: float) -> Outlook | None:
+def _outlook(figure: Figure, series: Series, now: float) -> Outlook | None:
     found = trend([point for point in series.seconds() if now - point[0] <= TREND_S])
     if found is None or found.span_s < FORETOLD_LEAST_S:
         return None
     foreseen = forecast(found, min(AHEAD_S, found.span_s))
     if foreseen is None:
         return None
+    limit = LIMITS.get(figure)
     when = None if limit is None else crossing(found, limit)
+    least, most = _POSSIBLE.get(figure, (0.0, inf))
+    expected, low, high = (min(max(v, least), most) for v in (foreseen.value, foreseen.low, foreseen.high))
     return Outlook(
         per_min=found.slope * MINUTE_S,
         per_min_low=found.slope_low * MINUTE_S,
         per_min_high=found.slope_high * MINUTE_S,
         is_sure=found.is_sure,
         in_s=foreseen.in_s,
-        expected=foreseen.value,
-        expected_low=foreseen.low,
-        expected_high=foreseen.high,
+        expected=expected,
+        expected_low=low,
+        expected_high=high,
         limit=limit,
         crosses_in_s=None if when is None else when.likely_s,
     )

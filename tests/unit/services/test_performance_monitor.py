@@ -173,6 +173,25 @@ def test_what_was_measured_too_shortly_or_stands_still_foretells_nothing_wrong(r
     assert (outlook.is_sure, outlook.crosses_in_s, outlook.expected) == (False, None, 50.0)
 
 
+def test_nothing_is_foretold_that_cannot_be(room: Room) -> None:
+    room.streams.append(None)
+    room.fleet.append(None)
+    for second in range(120):
+        room.streams[0] = stream(130.0 - second)
+        room.fleet[0] = member(30.0 + second * 0.5)
+        room.clock_ms = 130.0 - second
+        room.looks()
+    lag, cpu, clock = (
+        room.of(figure).outlook for figure in (Figure.LATENCY_MS, Figure.FLEET_CPU_PERCENT, Figure.CLOCK_OFFSET_MS)
+    )
+    assert lag is not None
+    assert cpu is not None
+    assert clock is not None
+    assert (lag.expected_low, lag.expected, lag.expected_high) == (0.0, 0.0, 0.0)
+    assert (cpu.expected_low, cpu.expected, cpu.expected_high) == (100.0, 100.0, 100.0)
+    assert clock.expected < 0.0, "a clock may be ahead or behind"
+
+
 async def test_it_looks_by_itself_and_sees_how_late_its_turn_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(performance_monitor, "TURN_S", 0.001)
     monkeypatch.setattr(performance_monitor, "LOOK_S", 0.01)
