@@ -41,7 +41,8 @@ BACKOFF_MAX_S: Final = 1.0
 REFUSED_S: Final = 5.0
 """To the next try after control sent this peer away: only an operator, or the other one's end, changes that."""
 FAILURES_AT_START: Final = 5
-"""Dials that may fail before the first link without a word: control starts together with its peers."""
+"""Dials that may fail before the first link and are no fault: control starts together with its peers."""
+STARTING: Final = "control is not there yet"
 PING_S: Final = 5.0
 DIAL_S: Final = 5.0
 MAX_ORDERS_WAITING: Final = 512
@@ -122,7 +123,9 @@ class WebSocketUplink:
             elif rest:
                 pause_s = 0.0  # the next address may be the one that leads
             tell, event = self._news_of(rounds, refused=end.refused)
-            tell(event, reason=end.reason, dropped_facts=self._facts.dropped, retry_s=round(pause_s, 2))
+            # The name of an error would frighten people at a start at which all is well.
+            why = {} if event == STARTING else {"reason": end.reason, "dropped_facts": self._facts.dropped}
+            tell(event, **why, retry_s=round(pause_s, 2))
             await asyncio.sleep(pause_s)
 
     async def _try(self, session: aiohttp.ClientSession, hello: Callable[[], Hello]) -> _End:
@@ -142,8 +145,9 @@ class WebSocketUplink:
     def _news_of(self, failures: int, *, refused: bool) -> tuple[Callable[..., object], str]:
         """How to log it, and as what. A control that is away for an hour is told once, not a thousand times."""
         event = "control refuses this peer" if refused else "link down"
-        starting = not self._was_up and not refused and failures < FAILURES_AT_START
-        if starting or event == self._told:
+        if not self._was_up and not refused and failures < FAILURES_AT_START:
+            event = STARTING
+        if event == self._told:
             return log.debug, event
         self._told = event
         return log.error if refused else log.info, event
