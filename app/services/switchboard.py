@@ -114,7 +114,8 @@ class Switchboard:
                 log.info("publisher left", stream_id=stream.id, reason=fact.reason)
                 stream.seen.source_down(now)
             case ProgrammeUp():
-                log.info("programme up", stream_id=stream.id, generation=fact.generation, stall_ms=fact.stall_ms)
+                stall_ms = None if fact.stall_ms is None else round(fact.stall_ms, 1)
+                log.info("programme up", stream_id=stream.id, generation=fact.generation, stall_ms=stall_ms)
                 stream.seen.programme_up(now)
             case WorkerUp():
                 log.info("worker connected", stream_id=stream.id, generation=fact.generation)
