@@ -35,7 +35,8 @@ def list_encoders(context: typer.Context, as_json: Json = False) -> None:
     if as_json:
         show_json(answer)
     else:
-        show_table(answer["encoders"], COLUMNS, empty="no encoders; `encoder-manager encoder` runs one")
+        rows = [one | {"score": "unknown"} if one.get("score") is None else one for one in answer["encoders"]]
+        show_table(rows, COLUMNS, empty="no encoders; `encoder-manager encoder` runs one")
 
 
 @app.command()

@@ -36,7 +36,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EncoderView:
-    """One encoder now. `score` 0 to 100, None while nothing is known of it."""
+    """One encoder now. `score` 0 to 100, None while nothing is known of it, or it is offline."""
 
     info: EncoderInfo
     state: EncoderState

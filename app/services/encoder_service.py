@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 from collections import Counter
 from collections.abc import Callable
+from typing import Final
 
 import structlog
 
@@ -44,6 +45,7 @@ _WISHES = {
     EncoderAction.DRAIN: OperatorWish.DRAINING,
     EncoderAction.STOP: OperatorWish.STOPPED,
 }
+UNKNOWN_OFFLINE: Final = "unknown while it is offline"
 
 
 class EncoderService:
@@ -157,7 +159,9 @@ class EncoderService:
     def _view(self, member: Member) -> EncoderView:
         encoder_id = member.info.encoder_id
         presence = self._fleet.presence(member, monotonic())
-        health = score(measures_of(member.reading))
+        # What it told last says nothing of one that is gone.
+        is_gone = presence.state is EncoderState.OFFLINE
+        health = score(measures_of(None if is_gone else member.reading))
         return EncoderView(
             info=member.info,
             state=presence.state,
@@ -166,7 +170,7 @@ class EncoderService:
             last_seen_at=member.last_heard_at,
             reading=member.reading,
             score=health.overall,
-            score_reasons=health.reasons,
+            score_reasons=(UNKNOWN_OFFLINE,) if is_gone else health.reasons,
             streams_primary=self._ledger.count(encoder_id, Role.PRIMARY),
             streams_backup=self._ledger.count(encoder_id, Role.BACKUP),
             used_pixels_per_s=self._ledger.totals(encoder_id)[0],

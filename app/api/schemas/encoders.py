@@ -87,7 +87,7 @@ class EncoderAnswer(Answer):
     url: str | None = Field(description="of a device: its own web interface; null: it has none")
     state: str
     reason: str | None
-    score: float | None = Field(description="0 to 100; null while nothing is known")
+    score: float | None = Field(description="0 to 100; null while nothing is known, or it is offline")
     score_reasons: list[str]
     last_seen_at: datetime
     connected_since: datetime

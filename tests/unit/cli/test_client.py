@@ -381,3 +381,9 @@ def test_a_request_that_failed_otherwise_is_not_made_a_second_time_elsewhere(
         monkeypatch.setenv("ENCMAN_CONTROL_URL", f"{os.environ['ENCMAN_CONTROL_URL']},{url}")
         assert run("streams", "list").exit_code == 69
         assert other.seen == []
+
+
+def test_a_health_that_is_not_known_is_listed_as_unknown(control: type[Control]) -> None:
+    offline = {"encoder_id": "enc-1", "state": "offline", "score": None}
+    control.answers["GET /api/encoders"] = 200, {"encoders": [offline]}
+    assert run("encoders", "list").stdout.splitlines()[1].split()[:3] == ["enc-1", "offline", "unknown"]
