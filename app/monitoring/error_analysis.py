@@ -90,6 +90,7 @@ class ErrorAnalysis:
         self._live: dict[StreamId, EncoderId | None] = {}
         self._viewers: dict[str, int] = {}
         self._woken = asyncio.Event()
+        self._is_holding = False
 
     # --- what comes in
 
@@ -190,11 +191,16 @@ class ErrorAnalysis:
                 await asyncio.sleep(SOON_S)
             except TimeoutError:
                 pass
-            if self._woken.is_set() or monotonic() - looked >= IDLE_S or self._causes.is_settling:
+            if self._woken.is_set() or monotonic() - looked >= IDLE_S or self.is_waiting:
                 self._woken.clear()
                 looked = monotonic()
                 self.look()
                 await asyncio.sleep((monotonic() - looked) * REST)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something becomes news by lasting: then it must not be looked at any later than its alert."""
+        return self._is_holding or self._causes.is_settling
 
     def look(self) -> None:
         """One round: which incidents there are now, what is told in their name, which alerts follow from which."""
@@ -202,6 +208,7 @@ class ErrorAnalysis:
         self._forget_silent_devices(now)
         self._facts.tick(now)
         facts = tuple(self._facts)
+        self._is_holding = any(one.is_condition and one.holds(now) and not one.has_held(now) for one in facts)
         self._diagnoses = self._diagnostician.judge(facts, now)
         changed = self._book.tick(
             group(facts, self._labels.population()),

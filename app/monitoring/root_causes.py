@@ -19,8 +19,9 @@ from app.policy.incident_book import Opened
 from app.runtime.clock import utc_now
 
 SETTLE_S: Final = 5.0
-"""A cause that is only concluded must be the conclusion for so long, or as long as its sign itself is held before
-people are told; except where encoders are gone: then waiting would have people told of each of them."""
+"""A cause that is only concluded must be the conclusion for so long, and half of its signs have held as long as
+their alerts are held; except where encoders are gone: then waiting would have people told of each of them."""
+HELD_LEAST: Final = 0.5
 SHARED: Final = "shared_cause"
 INCIDENT_LABEL: Final = "incident"
 """On conditions that are told from here; they are no evidence."""
@@ -74,7 +75,7 @@ class RootCauses:
         }
         for name, (cause, since) in self._since.items():
             one = opened[name]
-            if name in self._told or not _lasts(one) or now - since < _settle_s(one):
+            if name in self._told or not _lasts(one) or not _is_settled(one, now - since):
                 continue
             condition = _condition(one.incident, one.root.category)
             self._told[name] = cause, condition, now
@@ -123,10 +124,12 @@ def _is_concluded(one: Opened) -> bool:
     return one.root.own != Cause(cause.label, cause.value)
 
 
-def _settle_s(one: Opened) -> float:
+def _is_settled(one: Opened, for_s: float) -> bool:
     if one.root.category is Category.ENCODER_OFFLINE:
-        return 0.0
-    return max(SETTLE_S, timing_of(one.root.name).hold_s)
+        return True
+    # What all of its signs say since long before it became an incident has settled by then.
+    is_old = one.held == 1.0 and timing_of(one.root.name).hold_s >= SETTLE_S
+    return is_old or (for_s >= SETTLE_S and one.held >= HELD_LEAST)
 
 
 def _key(condition: Condition) -> tuple[str, str, str]:

@@ -14,6 +14,7 @@ from typing import Final
 from app.domain.condition import GONE_S, Category, Condition, Subject, SubjectKind
 from app.domain.incident import Cause
 from app.domain.severity import Severity
+from app.policy.alert_rules import timing_of
 
 MAX_FACTS: Final = 20_000
 REMEMBERED_S: Final = 300.0
@@ -42,6 +43,10 @@ class Fact:
     began_at: datetime
     ended: float | None = None
     is_condition: bool = True
+    since: float | None = None
+    """When it came back last; None: it never went."""
+    had_held: bool = False
+    """It had held long enough before it came back."""
     key: Key = field(init=False, repr=False, compare=False)
     own: Cause = field(init=False, repr=False, compare=False)
     """The part that it is about."""
@@ -53,6 +58,12 @@ class Fact:
 
     def holds(self, now: float) -> bool:
         return self.ended is None or self.ended > now
+
+    def has_held(self, now: float) -> bool:
+        """Whether it lasted, without a break, for as long as its alert is held before people are told."""
+        until = now if self.ended is None else min(self.ended, now)
+        since = self.began if self.since is None else self.since
+        return self.had_held or until - since >= timing_of(self.name).hold_s
 
     def parts(self) -> Mapping[str, str]:
         """Every part that it names, itself included, by label."""
@@ -141,6 +152,8 @@ class FactBook:
         # Where it was when it began is what tells its cause: a stream has moved on since.
         severity = max(known.severity, fact.severity, key=RANKS.index)
         changed = replace(known, severity=severity, summary=fact.summary, ended=fact.ended)
+        if not known.holds(now):
+            changed = replace(changed, since=fact.began, had_held=known.has_held(now))
         self._facts[fact.key] = changed
         return severity is not known.severity or known.holds(now) is not changed.holds(now)
 

@@ -36,6 +36,8 @@ class Opened:
     incident: Incident
     keys: frozenset[Key]
     root: Fact
+    held: float
+    """Of its signs, 0 to 1: the share that has lasted as long as their alerts are held."""
 
 
 class IncidentBook:
@@ -67,7 +69,7 @@ class IncidentBook:
         viewers: Mapping[str, int] | None = None,
     ) -> tuple[Incident, ...]:
         """`viewers`: of each stream, as far as they are known."""
-        lasting = [one for one in groups if _is_worth_it(one) and _lasts(one, now)]
+        lasting = [one for one in groups if _is_worth_it(one, now) and _lasts(one, now)]
         names, merged = self._names(lasting)
         changed: list[Incident] = []
         opened: dict[str, Opened] = {}
@@ -79,7 +81,8 @@ class IncidentBook:
             else:
                 was = before.incident
                 incident = replace(incident, started_at=was.started_at, split_from=was.split_from)
-            opened[name] = Opened(incident, frozenset(fact.key for fact in found.facts), found.root)
+            keys, held = frozenset(fact.key for fact in found.facts), [one.has_held(now) for one in found.signs]
+            opened[name] = Opened(incident, keys, found.root, held=sum(held) / len(held))
             if before is None or _is_news(before.incident, incident):
                 changed.append(incident)
         for name, gone in self._open.items():
@@ -136,8 +139,9 @@ def _new_name(found: Group, used: set[str]) -> str:
         count += 1
 
 
-def _is_worth_it(found: Group) -> bool:
-    return any(fact.severity is not Severity.INFO for fact in found.facts)
+def _is_worth_it(found: Group, now: float) -> bool:
+    """One reading is no incident. Where one of its conditions has held, the others follow from the same cause."""
+    return any(fact.severity is not Severity.INFO and fact.has_held(now) for fact in found.facts)
 
 
 def _lasts(found: Group, now: float) -> bool:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from app.domain.condition import Category, SubjectKind
 from app.domain.incident import Cause, Diagnosis, Incident
 from app.domain.severity import Severity
-from app.policy.facts import Fact
+from app.policy.alert_rules import timing_of
+from app.policy.facts import Fact, FactBook
 from app.policy.incident_book import CLEAR_S, MAX_KEPT, IncidentBook
 from app.policy.incidents import Population, group
 from tests.support.alerts import T0
@@ -61,6 +62,36 @@ def test_another_figure_in_the_words_of_the_same_sign_is_no_news() -> None:
     assert len(look(book, [replace(hot, summary="uses 99 % of its CPU")], 1.0)) == 1
     assert look(book, [replace(hot, summary="uses 98 % of its CPU")], 2.0) == ()
     assert only(book).title == "uses 98 % of its CPU"
+
+
+def test_what_would_be_no_alert_yet_is_no_incident_yet() -> None:
+    book, full = IncidentBook(), encoder("e1", what="cpu_high", severity=Severity.WARNING)
+    hold_s = timing_of("cpu_high").hold_s
+    assert look(book, [full], hold_s - 0.1) == ()
+    assert look(book, [replace(full, ended=2.0)], hold_s + 1.0) == ()
+    assert len(look(book, [full], hold_s)) == 1
+
+
+def test_what_has_not_lasted_yet_belongs_to_what_is_an_incident_already() -> None:
+    book, lost = IncidentBook(), encoder("e1")
+    look(book, [lost, stream("a", lost, what="stream_unprotected")], 1.0)
+    assert only(book).total_children == 1
+
+
+def test_a_return_begins_to_last_anew_but_what_lasted_once_stays() -> None:
+    hold_s = timing_of("cpu_high").hold_s
+
+    def told(*spans: tuple[float, float]) -> tuple[Fact, ...]:
+        facts = FactBook()
+        for began, ended in spans:
+            full = encoder("e1", what="cpu_high", severity=Severity.WARNING, at=began)
+            facts.begin(full, began)
+            facts.end(full.key, ended)
+        return tuple(facts)
+
+    book = IncidentBook()
+    assert look(book, told((0.0, 2.0), (hold_s - 10.0, hold_s + 1.0)), hold_s + 1.0) == ()
+    assert len(look(book, told((0.0, hold_s), (hold_s + 2.0, hold_s + 3.0)), hold_s + 4.0)) == 1
 
 
 def test_more_of_the_same_is_no_news() -> None:
