@@ -20,6 +20,7 @@ from app.monitoring.health_connections import HealthConnections
 from app.monitoring.thermal import Promised, ThermalMonitor
 from app.policy.drill_plan import DrillPlan
 from app.policy.health_verdict import HealthLimits
+from app.policy.heat_turn import HeatTurn
 from app.policy.placement import Panic
 from app.policy.reserve import Reserve
 from app.policy.session_cost import SessionCosts
@@ -111,6 +112,8 @@ def put_together(
         bus=bus,
         keeper=keeper,
     )
+    thermal = ThermalMonitor(limits=thermal_limits, info=fleet.info, promised=_promised_on(fleet, ledger), bus=bus)
+    turn = HeatTurn()
     hardware = device_rooms(
         store=store,
         fleet=fleet,
@@ -118,6 +121,8 @@ def put_together(
         streams=streams,
         gateways=gateways,
         balancer=balancer,
+        warmth=thermal,
+        turn=turn,
         bus=bus,
         keeper=keeper,
     )
@@ -130,7 +135,6 @@ def put_together(
         keeper=keeper,
         freed=hardware.feeds.ended,
     )
-    thermal = ThermalMonitor(limits=thermal_limits, info=fleet.info, promised=_promised_on(fleet, ledger), bus=bus)
     bus.listen(thermal.hear)
     fleet.heat_of, fleet.allowance = thermal.heat_of, thermal.allowance
     balancer.opened = thermal.placed
@@ -146,6 +150,7 @@ def put_together(
         warmth=thermal,
         wellbeing=wellbeing,
         drill_plan=drill_plan,
+        turn=turn,
         bus=bus,
     )
     opening = Opening(

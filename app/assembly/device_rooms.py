@@ -11,10 +11,12 @@ from app.adapters.encoders.shown_certificate import shown_certificate
 from app.adapters.store.sql_store import SqlStore
 from app.domain.events import Event
 from app.monitoring.device_watch import DeviceWatch
+from app.policy.heat_turn import HeatTurn
 from app.runtime.bus import Bus
 from app.runtime.tasks import TaskGroupKeeper
 from app.services.device_change import DeviceChange
 from app.services.device_deeds import DeviceDeeds
+from app.services.device_heat import DeviceHeat, Warmth
 from app.services.device_load import DeviceLoad
 from app.services.device_places import DevicePlaces
 from app.services.device_streams import DeviceStreams
@@ -43,6 +45,8 @@ def device_rooms(
     streams: LiveStreams,
     gateways: Gateways,
     balancer: LoadBalancer,
+    warmth: Warmth,
+    turn: HeatTurn,
     bus: Bus[Event],
     keeper: TaskGroupKeeper,
 ) -> DeviceRooms:
@@ -66,6 +70,7 @@ def device_rooms(
         devices=devices,
         places=places,
         deeds=deeds,
+        heat=DeviceHeat(warmth=warmth, turn=turn, places=places, bus=bus),
         fleet=fleet,
         gateways=gateways,
         bus=bus,

@@ -2,8 +2,8 @@
 
 Level-triggered: nothing is remembered but what is seen, so a control that was restarted goes on where the devices
 are. Which input is on air is the gateway's to decide at once; here it is followed, repaired behind, and moved only
-where an operator wants a device free, or where its cable is out while the other one has a signal. How a device is
-set up or found is for others.
+where an operator wants a device free, where its cable is out while the other one has a signal, or where it is too
+hot (`device_heat.py`). How a device is set up or found is for others.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from app.domain.encoder import EncoderState
 from app.domain.failover import DecidedBy
 from app.domain.ids import EncoderId
 from app.domain.stream import Input
+from app.policy.device_heat import rests, unfit
+from app.policy.failover_words import Leave
 
 LOST_S: Final = 2.0
 """A primary that has not flowed for so long is lost: a backup that stands by is started."""
@@ -55,6 +57,8 @@ class Command:
     input: Input
     reason: str
     decided_by: DecidedBy = DecidedBy.CONTROL
+    waits_its_turn: bool = False
+    """For heat one stream of the whole fleet leaves at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,8 @@ class SeatSeen:
     `state` None: its device is none of the fleet any more. `busy`: a deed is under way. `quiet_since`: since when
     nothing comes that should; None while it flows. `has_input`: a signal at the device; None: not known.
     `blind_since`: since when it says that it has none; None: it does not. `set_up_at`: when it was last set up or
-    checked; None: it never was by this control.
+    checked; None: it never was by this control. `leave`, `shun`: what thermal control says against the device;
+    `has_cooler`: whether a cooler one could have its seat.
     """
 
     encoder_id: EncoderId | None
@@ -79,6 +84,9 @@ class SeatSeen:
     has_input: bool | None = None
     blind_since: float | None = None
     set_up_at: float | None = None
+    leave: Leave | None = None
+    shun: Leave | None = None
+    has_cooler: bool = False
 
     def is_blind(self, now: float) -> bool:
         return self.blind_since is not None and now - self.blind_since >= BLIND_S
@@ -117,6 +125,14 @@ def _next(
         # On air it is left only for one that flows, by a change at a key frame; asked for once in a while.
         is_asked = other.busy or now < other.rests_until
         return None if is_asked else Command(Deed.SWITCH_TO, name.other, left, _who_wants(seat))
+    if is_primary and (wish := _wish_of_heat(seat, other, now)) is not None and other.flows:
+        is_asked = other.busy or now < other.rests_until
+        cause = f"{seat.encoder_id} is too hot: {wish.cause}"
+        return (
+            None if is_asked else Command(Deed.SWITCH_TO, name.other, cause, wish.by, waits_its_turn=not wish.must)
+        )
+    if not is_primary and rests(seat, other) and not _is_needed(other, seat, now):
+        return _to_stand_by(name, seat, other, now)
     if seat.flows and hot and not is_primary:
         return _look_after(name, seat, other, now)
     if hot or is_primary or _is_needed(other, seat, now):
@@ -131,7 +147,9 @@ def _why_left(seat: SeatSeen, other: SeatSeen, *, is_primary: bool, now: float) 
         may_go = other.flows and not (is_primary and other.is_leaving())
         if is_primary and may_go and seat.is_blind(now) and other.has_input:
             return "no signal at the input of the device on air"
-        return "an operator wants the device free" if seat.is_leaving() and may_go else None
+        if seat.is_leaving() and may_go:
+            return "an operator wants the device free"
+        return None if is_primary else _why_cooler(seat, other)
     if seat.state is None:
         return "the device is none of the fleet any more"
     if seat.state is EncoderState.OFFLINE:
@@ -140,7 +158,20 @@ def _why_left(seat: SeatSeen, other: SeatSeen, *, is_primary: bool, now: float) 
         return "an operator wants the device free"
     if seat.engine is EngineState.SHUT_DOWN:
         return "the device has shut its encoder down"
-    return f"it failed {seat.failures} times" if seat.failures >= MAX_FAILURES else None
+    if seat.failures >= MAX_FAILURES:
+        return f"it failed {seat.failures} times"
+    return None if is_primary else _why_cooler(seat, other)
+
+
+def _why_cooler(seat: SeatSeen, other: SeatSeen) -> str | None:
+    """Of a device off the air: a cooler one is to have its seat, while the other one has the picture."""
+    wish = seat.leave or seat.shun
+    return None if wish is None or not (seat.has_cooler and other.flows) else f"too hot: {wish.cause}"
+
+
+def _wish_of_heat(seat: SeatSeen, other: SeatSeen, now: float) -> Leave | None:
+    """To have the other device on air; None: there is none, or nothing would be better there."""
+    return seat.leave if seat.leave is not None and unfit(other, seat.leave, now) is None else None
 
 
 def _who_wants(seat: SeatSeen) -> DecidedBy:
@@ -151,7 +182,8 @@ def _is_needed(primary: SeatSeen, backup: SeatSeen, now: float) -> bool:
     """Whether the one that stands by has to stream, because the primary does not, sees nothing or is to be left."""
     lost = primary.quiet_since is not None and now - primary.quiet_since >= LOST_S
     blind = primary.is_blind(now) and backup.has_input is True
-    return lost or blind or primary.encoder_id is None or primary.is_leaving()
+    hot = _wish_of_heat(primary, backup, now) is not None
+    return lost or blind or hot or primary.encoder_id is None or primary.is_leaving()
 
 
 def _look_after(name: Input, seat: SeatSeen, other: SeatSeen, now: float) -> Command | None:

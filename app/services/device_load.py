@@ -19,13 +19,13 @@ class Load(Protocol):
 
     def profile(self, encoder_id: EncoderId) -> DeviceProfile | None: ...
 
-    async def make_way(self, encoder_id: EncoderId) -> None: ...
+    async def make_way(self, encoder_id: EncoderId, *, cause: str) -> None: ...
 
     def begin_anew(self, encoder_id: EncoderId) -> None: ...
 
 
 class Mover(Protocol):
-    async def make_way(self, encoder_id: EncoderId) -> None: ...
+    async def make_way(self, encoder_id: EncoderId, *, cause: str) -> None: ...
 
     def begin_anew(self, encoder_id: EncoderId) -> None: ...
 
@@ -68,10 +68,10 @@ class DeviceLoad:
                     return None
         return None
 
-    async def make_way(self, encoder_id: EncoderId) -> None:
+    async def make_way(self, encoder_id: EncoderId, *, cause: str) -> None:
         """Off the air wherever another device sends the same; where none does, it stays."""
         if any(stream.is_on_air and stream.other_flows for stream in self.carried(encoder_id)):
-            await self._mover.make_way(encoder_id)
+            await self._mover.make_way(encoder_id, cause=cause)
 
     def begin_anew(self, encoder_id: EncoderId) -> None:
         self._mover.begin_anew(encoder_id)

@@ -39,11 +39,16 @@ class Seat:
     set_up_at: float | None = None
     told: str | None = None
     """The fault that was told last, so that it is told once."""
+    cooler_asked_at: float | None = None
+    has_cooler: bool = False
+    """Found then, in place of a device that is too hot."""
+    stays_told: bool = False
 
     def renew(self) -> None:
         """In its place, because a deed that is under way holds it."""
         self.rests_until, self.failures = 0.0, 0
         self.started_at = self.quiet_since = self.blind_since = self.set_up_at = None
+        self.cooler_asked_at, self.has_cooler, self.stays_told = None, False, False
 
 
 @dataclass(slots=True)
@@ -98,6 +103,13 @@ class DevicePlaces:
         if name is feed.primary:
             self.promise(stream.id, feed.seated(name, found))
         return found
+
+    def has_cooler(self, stream: LiveStream) -> bool:
+        """Whether another device could take a place of the stream now; not one that was given up lately."""
+        feed = feed_of(stream)
+        seated = tuple(e for e in (feed.primary_id, feed.backup_id) if e is not None)
+        besides = (*seated, *self.room(stream).avoided(monotonic()))
+        return self._balancer.has_other(feed_id(stream.id), need_of(stream), besides)
 
     def promise(self, stream_id: StreamId, feed: DeviceFeed) -> None:
         """The book as this feed has it."""

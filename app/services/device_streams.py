@@ -26,6 +26,7 @@ from app.runtime.bus import Bus
 from app.runtime.clock import monotonic, utc_now
 from app.runtime.tasks import TaskGroupKeeper
 from app.services.device_deeds import DeviceDeeds
+from app.services.device_heat import DeviceHeat
 from app.services.device_places import DevicePlaces, Room, Seat, feed_of
 from app.services.devices import Devices
 from app.services.fleet import Fleet
@@ -57,6 +58,7 @@ class DeviceStreams:
         devices: Devices,
         places: DevicePlaces,
         deeds: DeviceDeeds,
+        heat: DeviceHeat,
         fleet: Fleet,
         gateways: Gateways,
         bus: Bus[Event],
@@ -66,6 +68,7 @@ class DeviceStreams:
         self._devices = devices
         self._places = places
         self._deeds = deeds
+        self._heat = heat
         self._fleet = fleet
         self._gateways = gateways
         self._bus = bus
@@ -78,6 +81,8 @@ class DeviceStreams:
             for stream in self._streams:
                 if stream.record.feed is not None and stream.seen.reading is not None:
                     self.look(stream, now)
+            if (found := self._heat.next(now)) is not None:
+                self._start(*found)
             if now - began >= RETURN_S:
                 self._deeds.look_for_forgotten(self._is_over)
             self._deeds.quiet_strays()
@@ -156,8 +161,11 @@ class DeviceStreams:
 
     # --- what operators do
 
-    async def make_way(self, encoder_id: EncoderId) -> None:
-        """Have another device on air where this one is. Raises Conflict where none is ready, Unavailable."""
+    async def make_way(self, encoder_id: EncoderId, *, cause: str) -> None:
+        """Have another device on air where this one is. `cause` is for the report.
+
+        Raises Conflict where none is ready, Unavailable.
+        """
         for stream, name in self._fed_by(encoder_id):
             if stream.seen.on_air is not name:
                 continue
@@ -166,7 +174,7 @@ class DeviceStreams:
                     f"{encoder_id} is on air for {stream.id} and no other device sends beside it",
                     hint="Wait until the stream is protected, or end it.",
                 )
-            await self.switch_to(stream, name.other, cause="restart of a device", decided_by=DecidedBy.OPERATOR)
+            await self.switch_to(stream, name.other, cause=cause, decided_by=DecidedBy.OPERATOR)
             deadline = monotonic() + SWITCH_S
             while stream.seen.on_air is name:
                 if monotonic() > deadline:
@@ -175,12 +183,12 @@ class DeviceStreams:
 
     async def reboot(self, encoder_id: EncoderId) -> None:
         """Raises as `make_way`, and DeviceError."""
-        await self.make_way(encoder_id)
+        await self.make_way(encoder_id, cause="reboot of a device")
         await self._deeds.reboot(encoder_id)
 
     async def restart_on(self, encoder_id: EncoderId) -> None:
         """Have the device begin its stream anew, off the air. Raises as `make_way`."""
-        await self.make_way(encoder_id)
+        await self.make_way(encoder_id, cause="restart of a device")
         self.begin_anew(encoder_id)
 
     def begin_anew(self, encoder_id: EncoderId) -> None:
@@ -203,8 +211,11 @@ class DeviceStreams:
         for command in commands:
             if command.deed is Deed.PROMOTE:
                 self._promote(stream, command.input)
+            elif command.waits_its_turn:
+                self._heat.wait(stream, command)
             else:
                 self._start(stream, command)
+        self._heat.tell_who_stays(stream, seen, feed_of(stream).primary, now)
 
     def _seen(self, stream: LiveStream, room: Room, name: Input, now: float) -> SeatSeen:
         seat, encoder_id = room.seats[name], feed_of(stream).seat(name).encoder_id
@@ -220,6 +231,7 @@ class DeviceStreams:
             seat.blind_since = None
         elif seat.blind_since is None:
             seat.blind_since = now
+        leave, shun, has_cooler = self._heat.against(stream, name, now)
         return SeatSeen(
             encoder_id=encoder_id,
             state=None if presence is None or encoder_id not in self._devices else presence.state,
@@ -233,6 +245,9 @@ class DeviceStreams:
             has_input=None if reading is None else reading.has_input,
             blind_since=seat.blind_since,
             set_up_at=seat.set_up_at,
+            leave=leave,
+            shun=shun,
+            has_cooler=has_cooler,
         )
 
     # --- deeds

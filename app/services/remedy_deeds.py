@@ -62,7 +62,7 @@ class RemedyDeeds:
     async def act(self, run: RemedyRun) -> None:
         device, encoder_id = self._hardware(run.encoder_id), run.encoder_id
         if run.is_disruptive:
-            await self._load.make_way(encoder_id)
+            await self._load.make_way(encoder_id, cause=f"remedy: {run.remedy}")
             if not run.is_forced:
                 await self._demand_another(device, run.remedy)
         match run.remedy:
@@ -108,12 +108,13 @@ class RemedyDeeds:
         """Nothing of this try will be taken back any more."""
         self._before.pop(run.encoder_id, None)
 
-    async def escape(self, encoder_id: EncoderId) -> str | None:
+    async def escape(self, run: RemedyRun) -> str | None:
         """Have others carry what it has on air; in words how that went, None: it has nothing on air."""
+        encoder_id = run.encoder_id
         if not any(stream.is_on_air for stream in self._load.carried(encoder_id)):
             return None
         try:
-            await self._load.make_way(encoder_id)
+            await self._load.make_way(encoder_id, cause=f"remedy did not help: {run.remedy}")
         except ManagerError as error:
             return f"its stream stays on it: {error.detail}"
         if any(stream.is_on_air for stream in self._load.carried(encoder_id)):

@@ -101,7 +101,7 @@ class RemedyTask:
         return Undone(utc_now())
 
     async def _escalate(self, run: RemedyRun) -> None:
-        words = await self._deeds.escape(run.encoder_id)
+        words = await self._deeds.escape(run)
         if words is not None:
             await self._book.keep(replace(run, result=f"{run.result}; {words}"))
         log.warning("remedy did not help", run_id=run.id, encoder_id=run.encoder_id, result=run.result, then=words)

@@ -20,6 +20,7 @@ from app.policy.drill_plan import DrillPlan, Readiness, readiness
 from app.policy.failover_states import Cover, Phase
 from app.policy.failover_words import Leave
 from app.policy.health_score import measures_of, score
+from app.policy.heat_turn import HeatTurn
 from app.policy.slow_evidence import Symptoms
 from app.policy.stream_state import STUCK_S, is_stuck, judge, programme_moves
 from app.runtime.bus import Bus
@@ -79,6 +80,7 @@ class StreamWatch:
         warmth: Warmth,
         wellbeing: Wellbeing,
         drill_plan: DrillPlan | None = None,
+        turn: HeatTurn | None = None,
         bus: Bus[Event],
     ) -> None:
         self._streams = streams
@@ -96,7 +98,7 @@ class StreamWatch:
         """When the next stream may be moved away from the encoder."""
         self._too_warm: list[tuple[float, LiveStream, Leave]] = []
         """Streams that heat asks to leave, with their encoder's temperature, found in this look."""
-        self._relieve_from = 0.0
+        self._turn = turn or HeatTurn()
         self._relieved: LiveStream | None = None
         """Who was asked to leave last."""
 
@@ -199,12 +201,13 @@ class StreamWatch:
         last = self._relieved
         if last is not None and not last.ended and last.machine.phase in (Phase.SUSPECT, Phase.SWITCHING):
             # It waits for a standby that proves itself: the time runs from its move.
-            self._relieve_from = now + slow_evidence.SPACING_S
-        if now < self._relieve_from:
+            self._turn.take(now)
+        if not self._turn.is_free(now):
             return
         for _, stream, wish in sorted(waiting, key=lambda found: -found[0]):
             if stream.active is not None and self._leave(stream, stream.active, wish, now):
-                self._relieve_from, self._relieved = now + slow_evidence.SPACING_S, stream
+                self._turn.take(now)
+                self._relieved = stream
                 return
 
     def _leave(self, stream: LiveStream, active: WorkerGrant, wish: Leave, now: float) -> bool:

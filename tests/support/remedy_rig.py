@@ -153,7 +153,7 @@ class Rig:
     def profile(self, encoder_id: EncoderId) -> DeviceProfile | None:
         return self.profiles.get(encoder_id)
 
-    async def make_way(self, encoder_id: EncoderId) -> None:
+    async def make_way(self, encoder_id: EncoderId, *, cause: str) -> None:
         self.moved.append(encoder_id)
         self.carrying[encoder_id] = tuple(replace(one, is_on_air=False) for one in self.carried(encoder_id))
 

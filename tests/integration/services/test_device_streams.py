@@ -10,15 +10,17 @@ from pathlib import Path
 import pytest
 
 from app.adapters.encoders.simulated_device import SimulatedDevice
-from app.domain.device import EngineState, NewDevice, Reach
+from app.domain.device import DeviceReading, EngineState, NewDevice, Reach
 from app.domain.encoder import EncoderKind
 from app.domain.errors import Conflict, DeviceError, InvalidRequest, NoCapacity, NotFound, Unavailable
+from app.domain.events import StreamErrorSeen
+from app.domain.failover import DecidedBy
 from app.domain.fleet import EncoderAction, Role
 from app.domain.ids import EncoderId
 from app.domain.link import SwitchInput
 from app.domain.session import StreamChange
 from app.domain.stream import Input, StandbyGrade, StreamMode
-from app.policy import device_feed
+from app.policy import device_feed, heat_turn, thermal
 
 from .device_house import FED, DeviceHouse, device_house, fed
 from .peers import ADMIN, OWNER, REQUEST, FakeNode, encoder, until
@@ -452,6 +454,104 @@ async def test_a_device_on_air_restarts_only_where_another_one_can_take_over(hou
     assert house.gateway.on_air[stream_id] is Input.BACKUP
     house.comes_back("a")
     await house.protected(stream_id)
+
+
+# --- heat
+
+
+def changes(house: DeviceHouse) -> list[SwitchInput]:
+    return [order for order in house.gateway.orders if isinstance(order, SwitchInput)]
+
+
+def told(house: DeviceHouse) -> list[StreamErrorSeen]:
+    heard: list[StreamErrorSeen] = []
+    house.control.services.bus.listen(
+        lambda event: heard.append(event) if isinstance(event, StreamErrorSeen) else None
+    )
+    return heard
+
+
+async def test_a_critical_device_leaves_the_air_and_its_seat_goes_to_a_cooler_one(
+    house: DeviceHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thermal, "CRITICAL_FOR_S", 0.2)
+    await house.enter("a", "b")
+    stream_id = await house.open()
+    await house.protected(stream_id)
+    first, second = house.roles(stream_id)
+    await house.enter("c")
+    house.devices[str(first)].tell(temperature_c=92.0)
+    await until(lambda: house.roles(stream_id) == (second, "c"), within_s=20.0)
+    await house.protected(stream_id)
+    await until(lambda: first not in house.streaming())
+    (order,) = changes(house)
+    assert order.cause.startswith(f"{first} is too hot: 92 °C")
+    assert order.decided_by is DecidedBy.CONTROL
+
+
+async def test_without_a_cooler_device_a_critical_one_keeps_its_seat_off_the_air(
+    house: DeviceHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thermal, "CRITICAL_FOR_S", 0.2)
+    await house.enter("a", "b")
+    stream_id = await house.open()
+    await house.protected(stream_id)
+    first, second = house.roles(stream_id)
+    house.devices[str(first)].tell(temperature_c=92.0)
+    await until(lambda: house.roles(stream_id) == (second, first))
+    await house.protected(stream_id)
+    assert len(changes(house)) == 1
+
+
+async def test_the_only_device_stays_on_air_at_the_hard_stop_and_that_is_told_once(house: DeviceHouse) -> None:
+    heard = told(house)
+    await house.enter("a")
+    stream_id = await house.open()
+    await until(lambda: any(each.on_air for each in house.health(stream_id).inputs))
+    house.devices["a"].tell(temperature_c=96.0)
+    await until(lambda: any(each.cause == "device too hot" for each in heard))
+    (error,) = [each for each in heard if each.cause == "device too hot"]
+    assert "96 °C" in error.detail
+    assert error.acted == "it stays on air: there is no other device"
+    assert house.streaming() == {"a"}
+    await house.enter("b")
+    await until(lambda: house.gateway.on_air[stream_id] is Input.BACKUP)
+    assert len([each for each in heard if each.cause == "device too hot"]) == 1
+
+
+async def test_for_heat_one_stream_of_devices_leaves_at_a_time_and_the_hard_stop_waits_for_none(
+    house: DeviceHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thermal, "CRITICAL_FOR_S", 0.2)
+    monkeypatch.setattr(heat_turn, "SPACING_S", 1e6)
+    await house.enter("a", "b", "c", "d")
+    streams = [await house.open(), await house.open()]
+    for stream_id in streams:
+        await house.protected(stream_id)
+    firsts = [str(house.roles(stream_id)[0]) for stream_id in streams]
+    for name in firsts:
+        house.devices[name].tell(temperature_c=92.0)
+    await until(lambda: len(changes(house)) == 1)
+    (left,) = changes(house)
+    stays = next(stream_id for stream_id in streams if stream_id != left.stream_id)
+    hot = firsts[streams.index(stays)]
+    await until(lambda: house.control.services.thermal.leave(EncoderId(hot)) is not None)
+    await beats(house, 5)
+    assert house.roles(stays)[0] == hot
+    house.devices[hot].tell(temperature_c=96.0)
+    await until(lambda: house.roles(stays)[0] != hot)
+
+
+async def beats(house: DeviceHouse, count: int) -> None:
+    """So many readings of every device."""
+    reading = house.control.services.devices.reading
+    for _ in range(count):
+        was = {EncoderId(name): reading(EncoderId(name)) for name in house.devices}
+
+        def is_read(was: dict[EncoderId, DeviceReading | None] = was) -> bool:
+            return all(reading(encoder_id) is not before for encoder_id, before in was.items())
+
+        await until(is_read)
 
 
 # --- mixed

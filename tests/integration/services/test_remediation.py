@@ -17,6 +17,7 @@ from app.domain.device import DeviceChoice, DeviceEntry, EngineState, NewDevice
 from app.domain.encoder import EncoderKind
 from app.domain.errors import Conflict
 from app.domain.ids import EncoderId
+from app.domain.link import SwitchInput
 from app.domain.remediation import Automation, Outcome, Remedy, RemedyRun
 from app.domain.secret import Secret
 from app.domain.stream import StandbyGrade
@@ -75,6 +76,8 @@ async def test_a_stream_goes_over_to_the_other_device_before_its_device_is_touch
     service = house.control.services.remedies
     await service.ask(EncoderId(primary), Remedy.RESTART_STREAM, PERSON)
     await until(lambda: house.roles(stream_id)[0] == backup)
+    (order,) = [order for order in house.gateway.orders if isinstance(order, SwitchInput)]
+    assert order.cause == "remedy: restart_stream"
     await until(lambda: "start_stream" in house.devices[primary].orders)
     await until(lambda: house.streaming() == {"a", "b"})
 

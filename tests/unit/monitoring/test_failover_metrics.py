@@ -74,6 +74,7 @@ async def test_lost_and_doubled_frames_are_counted() -> None:
         ("encoder connection lost", DecidedBy.GATEWAY, "connection"),
         ("stalled", DecidedBy.GATEWAY, "stall"),
         ("too hot", DecidedBy.CONTROL, "heat"),
+        ("92 °C, above 90 °C for 5 s", DecidedBy.CONTROL, "heat"),
         ("enc_a is offline: link lost", DecidedBy.CONTROL, "connection"),
         ("picture changed", DecidedBy.CONTROL, "change"),
         ("connection closed", DecidedBy.DRILL, "drill"),

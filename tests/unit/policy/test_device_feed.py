@@ -13,6 +13,7 @@ from app.domain.encoder import EncoderState
 from app.domain.ids import EncoderId
 from app.domain.stream import Input
 from app.policy.device_feed import BLIND_S, CHECK_S, GRACE_S, LOST_S, MAX_FAILURES, Command, Deed, SeatSeen, judge
+from app.policy.failover_words import Leave
 
 MAIN, BACKUP = Input.MAIN, Input.BACKUP
 NOW = 1_000.0
@@ -172,6 +173,9 @@ SEATS = st.builds(
     has_input=st.sampled_from([None, False, True]),
     blind_since=st.sampled_from([None, NOW - 500, NOW - 1]),
     set_up_at=st.sampled_from([None, NOW - 500, NOW - 1]),
+    leave=st.sampled_from([None, Leave("92 °C"), Leave("96 °C", must=True)]),
+    shun=st.sampled_from([None, Leave("85 °C")]),
+    has_cooler=st.booleans(),
 )
 
 
@@ -193,3 +197,70 @@ def test_whatever_is_seen_the_only_input_that_flows_is_never_stopped(
         if command.deed not in (Deed.PROMOTE, Deed.SWITCH_TO):
             assert not seat.busy
             assert seat.rests_until <= NOW
+
+
+# --- heat
+
+HOT = Leave("92 °C, above 90 °C for 5 s")
+STOP = Leave("96 °C, above 95 °C", must=True)
+WARM = Leave("its encoder is hot: 85 °C")
+ON_FIRE = replace(WELL, leave=HOT, shun=HOT)
+AT_STOP = replace(WELL, leave=STOP, shun=STOP)
+COOL = replace(WELL, encoder_id=EncoderId("helo-b"))
+
+
+def commands_for(main: SeatSeen, backup: SeatSeen) -> tuple[Command, ...]:
+    return judge({MAIN: main, BACKUP: backup}, primary=MAIN, on_air=MAIN, hot=True, now=NOW)
+
+
+def test_a_device_on_air_that_heat_wants_left_is_changed_for_the_other_in_its_turn() -> None:
+    (command,) = commands_for(ON_FIRE, COOL)
+    assert (command.deed, command.input, command.waits_its_turn) == (Deed.SWITCH_TO, BACKUP, True)
+    assert command.reason == "helo-a is too hot: 92 °C, above 90 °C for 5 s"
+    assert commands_for(ON_FIRE, replace(COOL, rests_until=NOW + 1)) == (), "it was asked just now"
+
+
+def test_at_the_hard_stop_nobody_waits_for_a_turn_and_one_that_is_only_hot_is_better() -> None:
+    for other in (COOL, replace(COOL, shun=WARM)):
+        (command,) = commands_for(AT_STOP, other)
+        assert (command.deed, command.input, command.waits_its_turn) == (Deed.SWITCH_TO, BACKUP, False)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(COOL, shun=WARM),
+        replace(COOL, leave=HOT),
+        replace(COOL, state=EncoderState.ONLINE, has_input=False, blind_since=NOW - BLIND_S),
+        replace(COOL, flows=False, engine=EngineState.STARTING, quiet_since=NOW),
+    ],
+)
+def test_nothing_leaves_for_a_device_that_is_hot_itself_or_has_no_picture(other: SeatSeen) -> None:
+    assert look(ON_FIRE, other) == []
+
+
+def test_the_only_device_that_flows_stays_on_air_whatever_its_heat() -> None:
+    assert look(AT_STOP, EMPTY) == [(Deed.SEEK, BACKUP)]
+    assert look(replace(AT_STOP, has_cooler=True), replace(COOL, flows=False, engine=EngineState.STARTING)) == []
+
+
+def test_off_the_air_a_hot_device_gives_its_seat_to_a_cooler_one_if_there_is_one() -> None:
+    for hot in (ON_FIRE, replace(WELL, shun=WARM)):
+        assert look(COOL, hot) == []
+        assert look(COOL, replace(hot, has_cooler=True)) == [(Deed.LET_GO, BACKUP)]
+        assert look(replace(COOL, flows=False, quiet_since=NOW), replace(hot, has_cooler=True)) == []
+
+
+def test_at_the_hard_stop_a_device_off_the_air_rests_until_it_is_no_longer_hot_or_is_needed() -> None:
+    assert look(COOL, AT_STOP) == [(Deed.STAND_BY, BACKUP)]
+    rests = replace(READY, shun=WARM)
+    assert look(COOL, rests) == []
+    assert look(COOL, replace(rests, shun=None)) == [(Deed.START, BACKUP)]
+    lost = replace(COOL, flows=False, engine=EngineState.FAILED, quiet_since=NOW - LOST_S)
+    assert look(lost, rests) == [(Deed.START, BACKUP)]
+
+
+def test_a_backup_that_stands_by_is_started_for_heat_and_then_changed_to() -> None:
+    assert look(ON_FIRE, READY, hot=False) == [(Deed.START, BACKUP)]
+    assert look(ON_FIRE, COOL, hot=False) == [(Deed.SWITCH_TO, BACKUP)]
+    assert look(ON_FIRE, replace(READY, shun=WARM), hot=False) == []
