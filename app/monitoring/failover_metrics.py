@@ -23,7 +23,7 @@ _TIMES: Final = (
 _CAUSES: Final = (
     ("connection", ("connection", "closed", "reset", "exited", "killed", "lost")),
     ("stall", ("stall", "no progress", "stands still", "silent")),
-    ("heat", ("hot", "temperature", "thermal", "°c")),
+    ("heat", ("heat", "hot", "temperature", "thermal", "°c")),
     ("load", ("load", "behind", "cpu", "slow")),
     ("change", ("change", "picture", "config")),
     ("node", ("offline", "heartbeat", "node", "drain")),

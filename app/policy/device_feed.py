@@ -127,7 +127,7 @@ def _next(
         return None if is_asked else Command(Deed.SWITCH_TO, name.other, left, _who_wants(seat))
     if is_primary and (wish := _wish_of_heat(seat, other, now)) is not None and other.flows:
         is_asked = other.busy or now < other.rests_until
-        cause = f"{seat.encoder_id} is too hot: {wish.cause}"
+        cause = f"{seat.encoder_id} is to be left for heat: {wish.cause}"
         return (
             None if is_asked else Command(Deed.SWITCH_TO, name.other, cause, wish.by, waits_its_turn=not wish.must)
         )
@@ -166,7 +166,7 @@ def _why_left(seat: SeatSeen, other: SeatSeen, *, is_primary: bool, now: float) 
 def _why_cooler(seat: SeatSeen, other: SeatSeen) -> str | None:
     """Of a device off the air: a cooler one is to have its seat, while the other one has the picture."""
     wish = seat.leave or seat.shun
-    return None if wish is None or not (seat.has_cooler and other.flows) else f"too hot: {wish.cause}"
+    return None if wish is None or not (seat.has_cooler and other.flows) else f"heat: {wish.cause}"
 
 
 def _wish_of_heat(seat: SeatSeen, other: SeatSeen, now: float) -> Leave | None:

@@ -85,5 +85,5 @@ class DeviceHeat:
             at, tenant = utc_now(), stream.record.tenant
             acted = f"it stays on air: {why}"
             self._bus.tell(
-                StreamErrorSeen(stream.id, tenant, Severity.WARNING, "device too hot", detail, at, acted)
+                StreamErrorSeen(stream.id, tenant, Severity.WARNING, "heat of a device", detail, at, acted)
             )

@@ -485,7 +485,7 @@ async def test_a_critical_device_leaves_the_air_and_its_seat_goes_to_a_cooler_on
     await house.protected(stream_id)
     await until(lambda: first not in house.streaming())
     (order,) = changes(house)
-    assert order.cause.startswith(f"{first} is too hot: 92 °C")
+    assert order.cause.startswith(f"{first} is to be left for heat: 92 °C")
     assert order.decided_by is DecidedBy.CONTROL
 
 
@@ -503,20 +503,34 @@ async def test_without_a_cooler_device_a_critical_one_keeps_its_seat_off_the_air
     assert len(changes(house)) == 1
 
 
+async def test_a_device_that_is_to_cool_down_by_hand_goes_off_the_air(
+    house: DeviceHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thermal, "STEP_S", 0.1)
+    await house.enter("a", "b")
+    stream_id = await house.open()
+    await house.protected(stream_id)
+    first, second = house.roles(stream_id)
+    house.control.services.thermal.cool_down(EncoderId(str(first)), by="key k")
+    await until(lambda: house.roles(stream_id) == (second, first))
+    (order,) = changes(house)
+    assert "left for heat" in order.cause
+
+
 async def test_the_only_device_stays_on_air_at_the_hard_stop_and_that_is_told_once(house: DeviceHouse) -> None:
     heard = told(house)
     await house.enter("a")
     stream_id = await house.open()
     await until(lambda: any(each.on_air for each in house.health(stream_id).inputs))
     house.devices["a"].tell(temperature_c=96.0)
-    await until(lambda: any(each.cause == "device too hot" for each in heard))
-    (error,) = [each for each in heard if each.cause == "device too hot"]
+    await until(lambda: any(each.cause == "heat of a device" for each in heard))
+    (error,) = [each for each in heard if each.cause == "heat of a device"]
     assert "96 °C" in error.detail
     assert error.acted == "it stays on air: there is no other device"
     assert house.streaming() == {"a"}
     await house.enter("b")
     await until(lambda: house.gateway.on_air[stream_id] is Input.BACKUP)
-    assert len([each for each in heard if each.cause == "device too hot"]) == 1
+    assert len([each for each in heard if each.cause == "heat of a device"]) == 1
 
 
 async def test_for_heat_one_stream_of_devices_leaves_at_a_time_and_the_hard_stop_waits_for_none(

@@ -75,6 +75,7 @@ async def test_lost_and_doubled_frames_are_counted() -> None:
         ("stalled", DecidedBy.GATEWAY, "stall"),
         ("too hot", DecidedBy.CONTROL, "heat"),
         ("92 °C, above 90 °C for 5 s", DecidedBy.CONTROL, "heat"),
+        ("a is to be left for heat: cool-down ordered: 40% is left to it", DecidedBy.CONTROL, "heat"),
         ("enc_a is offline: link lost", DecidedBy.CONTROL, "connection"),
         ("picture changed", DecidedBy.CONTROL, "change"),
         ("connection closed", DecidedBy.DRILL, "drill"),

@@ -216,7 +216,7 @@ def commands_for(main: SeatSeen, backup: SeatSeen) -> tuple[Command, ...]:
 def test_a_device_on_air_that_heat_wants_left_is_changed_for_the_other_in_its_turn() -> None:
     (command,) = commands_for(ON_FIRE, COOL)
     assert (command.deed, command.input, command.waits_its_turn) == (Deed.SWITCH_TO, BACKUP, True)
-    assert command.reason == "helo-a is too hot: 92 °C, above 90 °C for 5 s"
+    assert command.reason == "helo-a is to be left for heat: 92 °C, above 90 °C for 5 s"
     assert commands_for(ON_FIRE, replace(COOL, rests_until=NOW + 1)) == (), "it was asked just now"
 
 
