@@ -13,6 +13,8 @@ from app.media.encoding.wire import PublisherWriter
 from benchmarks import scenes
 from tests.integration.gateway.echo import EchoWorker
 
+LASTS_MS = round(scenes.LASTS_S * 1000)
+
 
 def messages(draw: scenes.Draw, *, key_at_s: float) -> list[MediaMessage]:
     """Of 24 s of picture and music, key frames each 2 s."""
@@ -36,15 +38,20 @@ class Remaker(EchoWorker):
     def _remade(self, message: MediaMessage) -> MediaMessage:
         if message.type is not MessageType.VIDEO:
             return message
-        return self._header if message.payload[1] == 0 else self._pictures[message.timestamp]
+        if message.payload[1] == 0:
+            return self._header
+        made = self._pictures[message.timestamp % LASTS_MS]
+        return MediaMessage(made.type, message.timestamp, made.payload)
 
 
-async def play(publish: Publish, source: Sequence[MediaMessage], pace: float) -> None:
-    """At `pace` times the speed of life."""
+async def play(publish: Publish, source: Sequence[MediaMessage], pace: float, *, rounds: int = 1) -> None:
+    """At `pace` times the speed of life, so many times: a busy machine needs longer to see what there is."""
     loop = asyncio.get_running_loop()
     began_s = loop.time()
-    for message in source:
-        wait_s = began_s + message.timestamp / 1000 / pace - loop.time()
-        if wait_s > 0:
-            await asyncio.sleep(wait_s)
-        publish.send(MediaBatch.of([message]))
+    for start_ms in range(0, rounds * LASTS_MS, LASTS_MS):
+        for message in source:
+            at_ms = start_ms + message.timestamp
+            wait_s = began_s + at_ms / 1000 / pace - loop.time()
+            if wait_s > 0:
+                await asyncio.sleep(wait_s)
+            publish.send(MediaBatch.of([MediaMessage(message.type, at_ms, message.payload)]))

@@ -44,7 +44,7 @@ async def encoder(rig: Rig, made: list[MediaMessage]) -> EchoWorker:
 @contextlib.asynccontextmanager
 async def playing(rig: Rig, source: list[MediaMessage]) -> AsyncIterator[None]:
     connection, publish = await publisher(rig)
-    work = asyncio.create_task(play(publish, source, PACE))
+    work = asyncio.create_task(play(publish, source, PACE, rounds=20))
     try:
         yield
     finally:
