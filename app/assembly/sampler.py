@@ -11,6 +11,7 @@ import resource
 import signal
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import av
 
@@ -20,7 +21,7 @@ from app.media.content.talk import Seen, read_look, seen_line
 from app.media.encoding.confine import confine
 
 MAX_RSS_BYTES = 384 * 1024**2
-"""It ends when it held more: a new one starts with nothing. A 4K picture takes some 40 MiB."""
+"""It ends when it holds more: a new one starts with nothing. A 4K picture takes some 40 MiB."""
 _MAX_DATA_BYTES = 1024**3
 _NICER = 5
 """Behind encoding, which is behind the gateway."""
@@ -42,8 +43,19 @@ def main() -> None:
             seen = Seen(0.0)
         sys.stdout.buffer.write(seen_line(replace(seen, busy_ms=(_used_s() - before_s) * 1000)))
         sys.stdout.buffer.flush()
-        if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > MAX_RSS_BYTES:
+        if _held_bytes() > MAX_RSS_BYTES:
             return
+
+
+def _held_bytes() -> int:
+    """Resident now; 0 where the system does not tell. Not `ru_maxrss`: that begins with what the gateway held when it
+    started this process.
+    """
+    try:
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    except OSError:
+        return 0
+    return int(pages) * resource.getpagesize()
 
 
 def _used_s() -> float:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.assembly.gateway import SAMPLER_COMMAND
+from app.assembly.sampler import MAX_RSS_BYTES
 from app.domain.errors import Unavailable
 from app.media.content import child
 from app.media.content.child import SamplingChild
@@ -41,6 +42,14 @@ async def test_nonsense_says_nothing_and_the_same_child_answers_the_next_look(sa
         await sampler.ask(Look("a", [video_header(body[:40]), video(0, key=True, body=body)], [audio(0, body)]))
     assert sampler.pid == pid
     assert sampler.deaths == 0
+
+
+async def test_a_child_of_a_gateway_that_holds_much_is_not_taken_for_large_itself(sampler: SamplingChild) -> None:
+    held_by_parent = b"x" * (MAX_RSS_BYTES + 2**20)
+    await sampler.ask(NONSENSE)
+    await sampler.ask(NONSENSE)
+    assert sampler.deaths == 0
+    assert held_by_parent
 
 
 async def test_a_child_that_hangs_is_ended_and_the_next_look_has_a_new_one(
