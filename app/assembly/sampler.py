@@ -48,8 +48,9 @@ def main() -> None:
 
 
 def _held_bytes() -> int:
-    """Resident now; 0 where the system does not tell. Not `ru_maxrss`: that begins with what the gateway held when it
-    started this process.
+    """Resident now; 0 where the system does not tell.
+
+    Not `ru_maxrss`: that begins with what the gateway held when it started this process.
     """
     try:
         pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
