@@ -24,7 +24,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 TEMPLATES: Final = ROOT / "alertmanager" / "templates"
 SENT: Final = {"ok": True, "result": {"message_id": 1, "date": 0, "chat": {"id": -1, "type": "group"}}}
 """As the Bot API answers sendMessage."""
-INTERVAL_S: Final = 3
+INTERVAL_S: Final = 8
 """In place of the minutes between two messages of a group."""
 
 

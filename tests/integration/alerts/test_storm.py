@@ -39,7 +39,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alert_rules, "AT_ONCE", at_once)
     monkeypatch.setattr(incident_book, "CLEAR_S", 1.0)
     monkeypatch.setattr(alert_grouping, "CALM_WAIT_S", 1.0)
-    monkeypatch.setattr(alert_grouping, "GROUP_INTERVAL_S", 2.0)
+    monkeypatch.setattr(alert_grouping, "GROUP_INTERVAL_S", 5.0)
     monkeypatch.setattr(alert_feed, "RETRY_S", 0.3)
 
 
