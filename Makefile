@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST_ARGS ?=
 # Tests that wait for video in real time run by themselves; beside them those that compute, and then all others.
-VIDEO := tests/e2e $(addprefix tests/integration/,gateway encoding services controls)
+VIDEO := tests/e2e $(addprefix tests/integration/,gateway encoding)
 COMPUTING := tests/simulation tests/unit/media tests/aiortmp/fuzz
 WITHOUT = $(addprefix --ignore=,$(1))
 # Percent of lines and branches of app/domain, app/policy and app/runtime.
