@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import shutil
 import socket
 import time
@@ -31,10 +33,15 @@ def missing(reason: str) -> NoReturn:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of the loopback that nobody listened on a moment ago.
+
+    Below those that the system hands out by itself, so that no connection made meanwhile takes it.
+    """
+    for port in random.SystemRandom().sample(range(20_000, 30_000), 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def wait_for(what: str, look: Callable[[], T | None], *, within_s: float = 20.0, every_s: float = 0.02) -> T:

@@ -134,6 +134,10 @@ def router(people: Ends, folder: Path) -> str:
     return alert_chain.alertmanager_config(people, control="http://127.0.0.1:9", key_file=key)
 
 
+def of_the_storm(texts: list[str]) -> list[str]:
+    return [text for text in texts if "r7" in text or "north" in text]
+
+
 async def test_alertmanagers_that_were_away_miss_nothing_and_tell_of_a_storm_in_few_messages(
     tmp_path: Path,
 ) -> None:
@@ -162,6 +166,8 @@ async def test_alertmanagers_that_were_away_miss_nothing_and_tell_of_a_storm_in_
                 for url in urls:
                     await holds(url, lambda names: names >= STORM)
                 await until("the cause of the storm", people.said, "rack r7", within_s=30)
+                for texts in (people.said, people.mailed):
+                    assert len(of_the_storm(texts())) <= MOST_MESSAGES
 
                 second.close()
                 control.services.bus.tell(condition(subject="enc_late", region="south"))
@@ -177,8 +183,9 @@ async def test_alertmanagers_that_were_away_miss_nothing_and_tell_of_a_storm_in_
                     await until("the end of the storm", texts, "RESOLVED", "rack r7", within_s=30)
                     await until("the end of the other", texts, "RESOLVED", "enc_late", within_s=30)
     for texts in (people.said, people.mailed):
-        assert len([text for text in texts() if "r7" in text or "north" in text]) <= MOST_MESSAGES
-        assert len([text for text in texts() if "enc_late" in text]) == 2
+        # Its end is told too, and a replica that was killed may say again what it said before.
+        assert len(of_the_storm(texts())) <= 2 * MOST_MESSAGES
+        assert 2 <= len([text for text in texts() if "enc_late" in text]) <= 4
         assert not [text for text in texts() if "critical: encoder enc_gone" in text]
 
 
